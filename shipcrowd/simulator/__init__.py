@@ -1,0 +1,11 @@
+"""A stateful Flipkart to run against, in the guide's format: a WSGI application without Django.
+
+It imports nothing of the client's, so that the two cannot agree by construction. `Simulator(clock=..., seed=...)` has
+`.world` (what is), `.faults` (what shall go wrong) and `.ledger` (what really happened, and how often).
+"""
+
+from shipcrowd.simulator.app import Dropped, Simulator
+from shipcrowd.simulator.mounting import mounted
+from shipcrowd.simulator.world import Account, Refusal, State
+
+__all__ = ["Account", "Dropped", "Refusal", "Simulator", "State", "mounted"]

@@ -1,0 +1,570 @@
+"""The world behind the simulator: seller accounts, their facilities, goods and shipments, and the moves that are legal.
+
+Everything goes through `World`, under its one lock. Times are aware UTC, money is whole rupees with GST.
+"""
+
+import heapq
+import random
+import threading
+import zlib
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from shipcrowd.simulator.ledger import Attempt, Effect, Ledger
+from shipcrowd.simulator.places import FIRST_NAMES, GOODS, LANDMARKS, LAST_NAMES, PLACES, STREETS, Goods, Place
+
+IST = ZoneInfo("Asia/Kolkata")
+COURIER = "EKART"
+
+#: Labels come this long after the POST (guide, Common Issues 2: "wait 2-5 seconds").
+LABEL_DELAY = (timedelta(seconds=2), timedelta(seconds=5))
+
+
+class State(StrEnum):
+    """States of guide 2.1, and the two of a return."""
+
+    APPROVED = "APPROVED"
+    READY_TO_PACK = "READY_TO_PACK"
+    PACKED = "PACKED"
+    READY_TO_DISPATCH = "READY_TO_DISPATCH"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    CANCELLED = "CANCELLED"
+    RETURN_REQUESTED = "RETURN_REQUESTED"
+    RETURNED = "RETURNED"
+
+
+BEFORE_PACK = (State.APPROVED, State.READY_TO_PACK)
+
+#: Every legal move. A buyer may cancel until the courier has the parcel.
+MOVES: dict[State, frozenset[State]] = {
+    State.APPROVED: frozenset({State.READY_TO_PACK, State.PACKED, State.CANCELLED}),
+    State.READY_TO_PACK: frozenset({State.PACKED, State.CANCELLED}),
+    State.PACKED: frozenset({State.READY_TO_DISPATCH, State.CANCELLED}),
+    State.READY_TO_DISPATCH: frozenset({State.SHIPPED, State.CANCELLED}),
+    State.SHIPPED: frozenset({State.DELIVERED, State.RETURN_REQUESTED}),
+    State.DELIVERED: frozenset({State.RETURN_REQUESTED}),
+    State.RETURN_REQUESTED: frozenset({State.RETURNED}),
+    State.CANCELLED: frozenset(),
+    State.RETURNED: frozenset(),
+}
+
+
+class Refusal(Exception):
+    """The world does not do that; `code` is what the API answers for the row."""
+
+    def __init__(self, code: str, says: str) -> None:
+        super().__init__(says)
+        self.code = code
+
+
+class Key(NamedTuple):
+    """Where a shipment stands in a search: by order date, then by the order of arrival."""
+
+    ordered_at: float
+    number: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Item:
+    """One line of a shipment; its state on the wire is the shipment's."""
+
+    order_item_id: str
+    goods: Goods
+    quantity: int
+
+    @property
+    def total_price(self) -> int:
+        return self.goods.selling_price * self.quantity
+
+
+@dataclass(slots=True, kw_only=True)
+class Facility:
+    facility_id: str
+    name: str
+    place: Place
+    street: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Shipment:
+    """One shipment. `approved_at` in the future: not yet to be seen by the seller."""
+
+    shipment_id: str
+    order_id: str
+    number: int
+    facility: Facility
+    state: State
+    is_cod: bool
+    items: list[Item]
+    ordered_at: datetime
+    approved_at: datetime
+    dispatch_after_at: datetime
+    dispatch_by_at: datetime
+    deliver_by_at: datetime
+    serial_number: str
+    buyer_name: str
+    phone: str
+    address_line1: str
+    address_line2: str
+    landmark: str
+    place: Place
+    is_on_hold: bool = False
+    tracking_id: str = ""
+    invoice_number: str = ""
+    packed_at: datetime | None = None
+    label_ready_at: datetime | None = None
+
+    @property
+    def key(self) -> Key:
+        return Key(self.ordered_at.timestamp(), self.number)
+
+    @property
+    def total_price(self) -> int:
+        return sum(item.total_price for item in self.items)
+
+
+@dataclass(slots=True, kw_only=True, repr=False)
+class Account:
+    """One seller account at Flipkart, with the credentials of its own self-access application."""
+
+    account_id: str
+    name: str
+    client_id: str
+    client_secret: str
+    gstin: str
+    place: Place
+    street: str
+    facilities: list[Facility] = field(default_factory=list)
+    goods: list[Goods] = field(default_factory=list)
+    shipments: dict[str, Shipment] = field(default_factory=dict)
+    by_number: dict[int, Shipment] = field(default_factory=dict)
+    index: dict[State, list[Key]] = field(default_factory=lambda: {state: [] for state in State})
+
+    def __repr__(self) -> str:
+        return f"<Account {self.account_id} {self.name}>"
+
+    @property
+    def facility_ids(self) -> list[str]:
+        return [facility.facility_id for facility in self.facilities]
+
+    def counts(self) -> dict[State, int]:
+        return {state: len(keys) for state, keys in self.index.items() if keys}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The filter of guide 2.1; `is_cod` None is either, no states or no skus is any."""
+
+    states: Sequence[State] = ()
+    ordered_from: datetime | None = None
+    ordered_until: datetime | None = None
+    is_cod: bool | None = None
+    skus: Collection[str] = ()
+
+
+class World:
+    """All accounts and shipments. Thread-safe; every change is in the ledger."""
+
+    def __init__(self, *, clock: Callable[[], datetime], ledger: Ledger, seed: int) -> None:
+        self.clock = clock
+        self.ledger = ledger
+        self.lock = threading.RLock()
+        self.accounts: dict[str, Account] = {}
+        self.made = 0
+        self._seed = seed
+        self._random = random.Random(seed)  # noqa: S311 - invents names and prices, guards nothing
+
+    # Accounts
+
+    def add_seller(self, name: str, *, facilities: int = 1, goods: Sequence[Goods] = GOODS) -> Account:
+        """A new seller account with `facilities` places that ship; credentials follow from the seed."""
+        with self.lock:
+            number = len(self.accounts) + 1
+            place = PLACES[(number - 1) % len(PLACES)]
+            letters = "".join(letter for letter in name.upper() if letter.isascii() and letter.isalpha()).ljust(5, "X")
+            account = Account(
+                account_id=f"seller-{number}",
+                name=name,
+                client_id=f"app_{self._random.getrandbits(64):016x}",
+                client_secret=f"{self._random.getrandbits(256):064x}",
+                gstin=f"{place.gst_code}AA{letters[:3]}{1000 + number}{letters[3]}1Z5",
+                place=place,
+                street=f"{number * 7} {STREETS[number % len(STREETS)]}",
+                goods=list(goods),
+            )
+            for at in range(facilities):
+                account.facilities.append(self._new_facility(PLACES[(number - 1 + at) % len(PLACES)], number, at))
+            self.accounts[account.account_id] = account
+            return account
+
+    def account_named(self, name: str) -> Account | None:
+        return next((account for account in self.accounts.values() if account.name == name), None)
+
+    def regenerate_secret(self, account: Account) -> str:
+        """The seller makes a new secret in Flipkart's panel; the old one is refused from now on."""
+        with self.lock:
+            account.client_secret = f"{self._random.getrandbits(256):064x}"
+            return account.client_secret
+
+    def _new_facility(self, place: Place, seller: int, at: int) -> Facility:
+        return Facility(
+            facility_id=f"F{seller * 1000 + at + 122456:06d}",
+            name=f"{place.city} Warehouse",
+            place=place,
+            street=f"Plot {seller * 10 + at}, {STREETS[(seller + at) % len(STREETS)]}",
+        )
+
+    # Shipments are made
+
+    def add_shipments(
+        self,
+        account: Account,
+        count: int,
+        *,
+        cod: bool | None = False,
+        states: State | str | Sequence[State | str] = State.APPROVED,
+        items: int = 1,
+        quantity: int = 1,
+        sku: str = "",
+        facility: str = "",
+        dispatch_after: datetime | None = None,
+        dispatch_by: datetime | None = None,
+        ordered_at: datetime | None = None,
+        approved_at: datetime | None = None,
+        held: bool = False,
+        buyer_name: str = "",
+        phone: str = "",
+        address_line1: str = "",
+        title: str = "",
+        shipment_ids: Sequence[str] = (),
+    ) -> list[str]:
+        """Shipments of `account`, `items` rows each; returns their ids in order of creation.
+
+        `states` (one, or several taken in turn); `cod` None is a mixture; `sku` and `facility` default to each in turn. By
+        default ordered two hours ago, due at once and to be dispatched by the end of tomorrow (IST). `approved_at` in
+        the future keeps a shipment out of sight until then. Names and texts may be given, to plant something.
+        """
+        now = self.clock()
+        wanted = [State(states)] if isinstance(states, str) else [State(state) for state in states]
+        ordered_at = ordered_at or now - timedelta(hours=2)
+        with self.lock:
+            goods = [g for g in account.goods if sku in ("", g.sku)]
+            places = [f for f in account.facilities if facility in ("", f.facility_id)]
+            if not goods or not places or not wanted:
+                raise Refusal("UNKNOWN", "no such SKU, facility or state at this account")
+            made = []
+            for at in range(count):
+                self.made += 1
+                shipment = self._invent(
+                    goods=[goods[(self.made + line) % len(goods)] for line in range(items)],
+                    quantity=quantity,
+                    facility=places[at % len(places)],
+                    is_cod=self._random.random() < 0.4 if cod is None else cod,
+                    ordered_at=ordered_at,
+                    approved_at=approved_at or ordered_at,
+                    dispatch_after_at=dispatch_after or ordered_at,
+                    dispatch_by_at=dispatch_by or _end_of_day(now, days=1),
+                )
+                shipment.is_on_hold = held
+                shipment.buyer_name = buyer_name or shipment.buyer_name
+                shipment.phone = phone or shipment.phone
+                shipment.address_line1 = address_line1 or shipment.address_line1
+                if title:
+                    for item in shipment.items:
+                        item.goods = item.goods._replace(title=title)
+                if shipment_ids:
+                    shipment.shipment_id = shipment_ids[at]
+                self._bring_to(shipment, wanted[at % len(wanted)], now)
+                account.shipments[shipment.shipment_id] = shipment
+                account.by_number[shipment.number] = shipment
+                made.append(shipment)
+            for shipment in made:
+                account.index[shipment.state].append(shipment.key)
+            for keys in account.index.values():
+                keys.sort()
+            self.ledger.record_effects(
+                Effect(kind="create", account=account.account_id, shipment_id=shipment.shipment_id, at=now)
+                for shipment in made
+            )
+            return [shipment.shipment_id for shipment in made]
+
+    def add_day(self, account: Account, count: int = 40) -> list[str]:
+        """A fresh day of `count` shipments round now: most due today, a few special ones; returns all ids.
+
+        COD and prepaid, one in eight with two items, two on hold, a tenth not yet due, one ordered three days ago
+        and approved only now.
+        """
+        now = self.clock()
+        late = 1 if count >= 4 else 0
+        upcoming = count // 10
+        double = count // 8
+        held = min(2, count // 10)
+        plain = count - late - upcoming - double - held
+        made: list[str] = []
+        for hours in range(1, 7):
+            share = plain // 6 + (1 if hours <= plain % 6 else 0)
+            by = _end_of_day(now, days=0 if hours > 3 else 1)
+            made += self.add_shipments(
+                account, share, cod=None, ordered_at=now - timedelta(hours=hours * 2, minutes=11), dispatch_by=by
+            )
+        made += self.add_shipments(account, double, cod=None, items=2, ordered_at=now - timedelta(hours=5))
+        made += self.add_shipments(account, held, cod=None, held=True, ordered_at=now - timedelta(hours=7))
+        made += self.add_shipments(
+            account,
+            upcoming,
+            cod=None,
+            ordered_at=now - timedelta(minutes=40),
+            dispatch_after=_end_of_day(now, days=0),
+            dispatch_by=_end_of_day(now, days=2),
+        )
+        made += self.add_shipments(account, late, ordered_at=now - timedelta(days=3), approved_at=now)
+        return made
+
+    def _invent(
+        self,
+        *,
+        goods: Sequence[Goods],
+        quantity: int,
+        facility: Facility,
+        is_cod: bool,
+        ordered_at: datetime,
+        approved_at: datetime,
+        dispatch_after_at: datetime,
+        dispatch_by_at: datetime,
+    ) -> Shipment:
+        draw = self._random.random
+        number = self.made
+        return Shipment(
+            shipment_id=f"SHIP{1_000_000_000 + number}",
+            # 618,033,988,749 shares no factor with 10^15, so that the ids look drawn and never meet.
+            order_id=f"OD431{(number * 618_033_988_749 + 104_729) % 10**15:015d}",
+            number=number,
+            facility=facility,
+            state=State.APPROVED,
+            is_cod=is_cod,
+            items=[
+                Item(order_item_id=f"{line:03d}", goods=line_goods, quantity=quantity)
+                for line, line_goods in enumerate(goods, start=1)
+            ],
+            ordered_at=ordered_at,
+            approved_at=approved_at,
+            dispatch_after_at=dispatch_after_at,
+            dispatch_by_at=dispatch_by_at,
+            deliver_by_at=dispatch_by_at + timedelta(days=4),
+            serial_number=f"{212_344 + number:08d}",
+            buyer_name=f"{FIRST_NAMES[int(draw() * len(FIRST_NAMES))]} {LAST_NAMES[int(draw() * len(LAST_NAMES))]}",
+            phone=f"+919{int(draw() * 10**9):09d}",
+            address_line1=f"{1 + int(draw() * 400)} {STREETS[int(draw() * len(STREETS))]}",
+            address_line2=STREETS[int(draw() * len(STREETS))],
+            landmark=LANDMARKS[int(draw() * len(LANDMARKS))],
+            place=PLACES[int(draw() * len(PLACES))],
+        )
+
+    def _bring_to(self, shipment: Shipment, state: State, now: datetime) -> None:
+        """Give a new shipment the state it shall start in, and what shipments in that state have."""
+        shipment.state = state
+        if state not in (*BEFORE_PACK, State.CANCELLED):
+            self._label(shipment, now - LABEL_DELAY[1])
+
+    # What the API asks for
+
+    def pack(self, account: Account, shipment_id: str, *, label_delay: timedelta | None = None) -> None:
+        """POST labels for one shipment: PACKED now, its papers 2 to 5 seconds later. Raises Refusal."""
+        self._try("generate_labels", account, shipment_id, lambda: self._pack(account, shipment_id, label_delay))
+
+    def dispatch(self, account: Account, shipment_id: str) -> None:
+        """READY_TO_DISPATCH, from PACKED only. Raises Refusal."""
+        self._try("dispatch", account, shipment_id, lambda: self._dispatch(account, shipment_id))
+
+    def refuse(self, operation: str, account: Account, shipment_id: str, refusal: Refusal) -> None:
+        """Put an attempt that a fault refused into the ledger; raises the refusal."""
+
+        def attempt() -> None:
+            raise refusal
+
+        self._try(operation, account, shipment_id, attempt)
+
+    def matching(self, account: Account, search: Search, after: Key | None) -> Iterator[Shipment]:
+        """Approved shipments that match, oldest order first, behind `after`. Hold the lock while walking."""
+        now = self.clock()
+        start = after or Key(float("-inf"), 0)
+        if search.ordered_from:
+            start = max(start, Key(search.ordered_from.timestamp(), -1))
+        end = search.ordered_until.timestamp() if search.ordered_until else float("inf")
+        lists = [account.index[state] for state in dict.fromkeys(search.states or State)]
+        for key in heapq.merge(*(_behind(keys, start) for keys in lists)):
+            if key.ordered_at > end:
+                return
+            shipment = account.by_number[key.number]
+            if shipment.approved_at > now or search.is_cod not in (None, shipment.is_cod):
+                continue
+            if search.skus and not any(item.goods.sku in search.skus for item in shipment.items):
+                continue
+            yield shipment
+
+    def visible(self, account: Account, shipment_ids: Sequence[str]) -> list[Shipment]:
+        """Those of `shipment_ids` that are this account's and approved, in the order asked."""
+        now = self.clock()
+        found = (account.shipments.get(shipment_id) for shipment_id in shipment_ids)
+        return [shipment for shipment in found if shipment and shipment.approved_at <= now]
+
+    def _try(self, operation: str, account: Account, shipment_id: str, attempt: Callable[[], None]) -> None:
+        code = ""
+        try:
+            with self.lock:
+                attempt()
+        except Refusal as refusal:
+            code = refusal.code
+            raise
+        finally:
+            self.ledger.record_attempt(
+                Attempt(
+                    operation=operation, account=account.account_id, shipment_id=shipment_id, at=self.clock(), code=code
+                )
+            )
+
+    def _pack(self, account: Account, shipment_id: str, label_delay: timedelta | None) -> None:
+        shipment = self._may(account, shipment_id)
+        now = self.clock()
+        if shipment.state not in BEFORE_PACK:
+            raise Refusal("INVALID_ITEM_STATE", f"shipment is {shipment.state}")
+        if now < shipment.dispatch_after_at:
+            raise Refusal("SHIPMENT_NOT_DUE", "dispatchAfterDate has not passed")
+        self._label(shipment, now, label_delay)
+        self._move(account, shipment, State.PACKED, "pack")
+
+    def _dispatch(self, account: Account, shipment_id: str) -> None:
+        shipment = self._may(account, shipment_id)
+        if shipment.state in BEFORE_PACK:
+            raise Refusal("ORDER_ITEM_NOT_PACKED", f"shipment is {shipment.state}")
+        if shipment.state != State.PACKED:
+            raise Refusal("ORDER_ITEM_ALREADY_DISPATCHED", f"shipment is {shipment.state}")
+        self._move(account, shipment, State.READY_TO_DISPATCH, "dispatch")
+
+    def _may(self, account: Account, shipment_id: str) -> Shipment:
+        """The shipment, if nothing that holds for both packing and dispatching is against it."""
+        shipment = next(iter(self.visible(account, [shipment_id])), None)
+        if shipment is None:
+            raise Refusal("INVALID_SHIPMENTS", "no such shipment")
+        if shipment.state == State.CANCELLED:
+            raise Refusal("ORDER_ITEM_ALREADY_CANCELLED", "shipment is CANCELLED")
+        if shipment.is_on_hold:
+            raise Refusal("SHIPMENT_ON_HOLD", "shipment is on hold")
+        return shipment
+
+    def _label(self, shipment: Shipment, now: datetime, delay: timedelta | None = None) -> None:
+        shortest, longest = LABEL_DELAY
+        drawn = zlib.crc32(f"{self._seed}:{shipment.shipment_id}".encode()) % 1001 / 1000
+        shipment.packed_at = now
+        shipment.label_ready_at = now + (shortest + (longest - shortest) * drawn if delay is None else delay)
+        shipment.tracking_id = f"FMPP{2_600_000_000 + shipment.number}"
+        shipment.invoice_number = f"FAXSC{now.year % 100:02d}{shipment.number:09d}"
+
+    # What happens outside the API (guide 8.2); ids are looked up in every account unless one is given
+
+    def make_ready(self, shipment_id: str, *, account: Account | None = None) -> None:
+        """APPROVED to READY_TO_PACK, as Flipkart does by itself."""
+        self._happens(shipment_id, account, State.READY_TO_PACK, "ready")
+
+    def pack_outside(self, shipment_id: str, *, account: Account | None = None) -> None:
+        """Packed by hand in Flipkart's own panel: PACKED, its label ready at once."""
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            self._move(owner, shipment, State.PACKED, "pack_outside")
+            self._label(shipment, self.clock(), timedelta(0))
+
+    def cancel(self, shipment_id: str, *, account: Account | None = None) -> None:
+        """The buyer cancels; legal until SHIPPED, also after the label."""
+        self._happens(shipment_id, account, State.CANCELLED, "cancel")
+
+    def ship(self, shipment_id: str, *, account: Account | None = None) -> None:
+        """The courier has picked it up."""
+        self._happens(shipment_id, account, State.SHIPPED, "ship")
+
+    def deliver(self, shipment_id: str, *, account: Account | None = None) -> None:
+        self._happens(shipment_id, account, State.DELIVERED, "deliver")
+
+    def send_back(self, shipment_id: str, *, account: Account | None = None) -> None:
+        """The buyer (or the courier) sends it back: RETURN_REQUESTED, and the second time RETURNED."""
+        with self.lock:
+            _, shipment = self.find(shipment_id, account)
+            was_asked = shipment.state == State.RETURN_REQUESTED
+            self._happens(shipment_id, account, State.RETURNED if was_asked else State.RETURN_REQUESTED, "return")
+
+    def hold(self, shipment_id: str, *, account: Account | None = None) -> None:
+        self._set_hold(shipment_id, account, to=True)
+
+    def release(self, shipment_id: str, *, account: Account | None = None) -> None:
+        self._set_hold(shipment_id, account, to=False)
+
+    def change_dispatch_dates(
+        self,
+        shipment_id: str,
+        *,
+        dispatch_after: datetime | None = None,
+        dispatch_by: datetime | None = None,
+        account: Account | None = None,
+    ) -> None:
+        """Move the dispatch window; what is None stays."""
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            after = dispatch_after or shipment.dispatch_after_at
+            by = dispatch_by or shipment.dispatch_by_at
+            if after >= by:
+                raise Refusal("BAD_DATES", "dispatchAfterDate must be before dispatchByDate")
+            shipment.dispatch_after_at, shipment.dispatch_by_at = after, by
+            self._note(owner, shipment, "dates")
+
+    def find(self, shipment_id: str, account: Account | None = None) -> tuple[Account, Shipment]:
+        """The shipment and its account. Raises Refusal where there is none."""
+        for owner in [account] if account else self.accounts.values():
+            if shipment := owner.shipments.get(shipment_id):
+                return owner, shipment
+        raise Refusal("INVALID_SHIPMENTS", f"no shipment {shipment_id}")
+
+    def state_of(self, shipment_id: str, *, account: Account | None = None) -> State:
+        return self.find(shipment_id, account)[1].state
+
+    def _happens(self, shipment_id: str, account: Account | None, state: State, kind: str) -> None:
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            self._move(owner, shipment, state, kind)
+
+    def _set_hold(self, shipment_id: str, account: Account | None, *, to: bool) -> None:
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            if shipment.is_on_hold == to:
+                raise Refusal("INVALID_ITEM_STATE", f"shipment is {'already' if to else 'not'} on hold")
+            shipment.is_on_hold = to
+            self._note(owner, shipment, "hold" if to else "release")
+
+    def _move(self, account: Account, shipment: Shipment, state: State, kind: str) -> None:
+        if state not in MOVES[shipment.state]:
+            raise Refusal("INVALID_ITEM_STATE", f"{shipment.shipment_id} is {shipment.state}, it cannot become {state}")
+        keys = account.index[shipment.state]
+        del keys[bisect_left(keys, shipment.key)]
+        insort(account.index[state], shipment.key)
+        shipment.state = state
+        self._note(account, shipment, kind)
+
+    def _note(self, account: Account, shipment: Shipment, kind: str) -> None:
+        self.ledger.record_effect(
+            Effect(kind=kind, account=account.account_id, shipment_id=shipment.shipment_id, at=self.clock())
+        )
+
+
+def _behind(keys: list[Key], start: Key) -> Iterator[Key]:
+    for at in range(bisect_right(keys, start), len(keys)):
+        yield keys[at]
+
+
+def _end_of_day(now: datetime, *, days: int) -> datetime:
+    """The last millisecond (IST) of the day `days` after today, as UTC."""
+    day = now.astimezone(IST).date() + timedelta(days=days)
+    return datetime.combine(day, time(23, 59, 59, 999_000), IST).astimezone(UTC)
