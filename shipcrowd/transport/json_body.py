@@ -1,0 +1,157 @@
+"""JSON of an answer into values, whatever the other side sends; and typed reading of those values by path.
+
+Money comes as Decimal straight from the text. A reader knows the path of what it reads ("shipments[3].dispatchByDate")
+and raises UnexpectedPayload with that path, never with the content.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+from shipcrowd.transport.errors import UnexpectedPayload
+
+# NUL cannot be stored in PostgreSQL, a lone surrogate cannot be encoded, and the other controls belong in no name.
+_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_MOST_RUPEES = Decimal(10) ** 10  # no parcel; a column of 12 digits holds it
+_FINEST = -10  # decimal places; beyond is no amount of money but an attack on arithmetic
+
+
+class Twice(dict[str, Any]):
+    """An object that says one key twice with different values: nobody knows which is meant."""
+
+    key: str = ""
+
+
+def parse_json(body: bytes, *, operation: str) -> Any:
+    """The value that `body` holds: dict, list, str, int, Decimal, bool or None.
+
+    Raises UnexpectedPayload for an empty body, HTML, half a text, another charset than UTF-8 (a byte order mark is
+    tolerated), NaN and Infinity, and nesting beyond Python's stack. A doubled key makes its object a `Twice`.
+    """
+    if not body.strip():
+        raise UnexpectedPayload(operation, "an empty answer")
+    try:
+        text = body.decode("utf-8-sig")
+        return json.loads(
+            text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object_of_pairs
+        )
+    except (ValueError, RecursionError, InvalidOperation) as error:
+        # JSONDecodeError and UnicodeDecodeError carry the whole text: they must not travel along as __context__.
+        says = f"not JSON ({type(error).__name__})"
+    raise UnexpectedPayload(operation, says)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A value of an answer with the path that leads to it. Absent and null are the same: the field says nothing."""
+
+    value: Any
+    operation: str
+    path: str = ""
+
+    def __repr__(self) -> str:
+        return f"Node({self.path!r})"
+
+    def get(self, key: str) -> "Node":
+        """The field `key` of this object; a Node of None where it is absent. Raises when this is no object."""
+        return Node(value=self.as_object().get(key), operation=self.operation, path=f"{self.path}.{key}".lstrip("."))
+
+    def rows(self) -> Iterator["Node"]:
+        """The elements of this list, with their paths. Raises when this is no list."""
+        if self.value is None:
+            self.fail("missing")
+        if not isinstance(self.value, list):
+            self.fail("not a list")
+        for number, value in enumerate(self.value):
+            yield Node(value=value, operation=self.operation, path=f"{self.path}[{number}]")
+
+    @property
+    def is_absent(self) -> bool:
+        return self.value is None
+
+    def as_object(self) -> Mapping[str, Any]:
+        if self.value is None:
+            self.fail("missing")
+        if isinstance(self.value, Twice):
+            self.fail("says one key twice, differently")
+        if not isinstance(self.value, dict):
+            self.fail("not an object")
+        return self.value
+
+    def text(self) -> str:
+        """A text that may be absent (""), trimmed, without what no database stores. A whole number is taken as text."""
+        if self.value is None:
+            return ""
+        if isinstance(self.value, int) and not isinstance(self.value, bool) and abs(self.value) < 10**30:
+            return str(self.value)  # pincodes and ids come as numbers from some servers
+        if not isinstance(self.value, str):
+            self.fail("not a text")
+        return _UNSTORABLE.sub("", self.value).strip()
+
+    def required_text(self) -> str:
+        if self.value is None:
+            self.fail("missing")
+        return self.text() or self.fail("empty")
+
+    def word(self) -> str:
+        """A required text that must arrive unchanged, such as a state: a number or a control character is refused."""
+        if self.value is None:
+            self.fail("missing")
+        if not isinstance(self.value, str) or not self.value or _UNSTORABLE.search(self.value):
+            self.fail("not a word")
+        return self.value
+
+    def flag(self) -> bool:
+        """True or false; absent is false."""
+        if self.value is None:
+            return False
+        if not isinstance(self.value, bool):
+            self.fail("not true or false")
+        return self.value
+
+    def count(self, *, most: int = 1_000_000) -> int:
+        """A required whole number from 1 to `most`; 1.0 is 1."""
+        number = self._number()
+        if number is None:
+            self.fail("missing")
+        if not 1 <= number <= most or number != int(number):
+            self.fail("not a whole number from 1 on")
+        return int(number)
+
+    def rupees(self) -> Decimal | None:
+        """An amount of money as it was written, never negative; None when absent."""
+        number = self._number()
+        if number is None:
+            return None
+        exponent = number.as_tuple().exponent
+        if not isinstance(exponent, int) or exponent < _FINEST or not 0 <= number < _MOST_RUPEES:
+            self.fail("not an amount of money")
+        return abs(number) if exponent <= 0 else Decimal(int(number))
+
+    def fail(self, says: str) -> NoReturn:
+        raise UnexpectedPayload(self.operation, says, path=self.path)
+
+    def _number(self) -> Decimal | None:
+        if self.value is None:
+            return None
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, Decimal)):
+            self.fail("not a number")
+        return Decimal(self.value)
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) == len(pairs):
+        return values
+    for key, value in pairs:
+        # repr tells 1 from 1.0 and from true, and never recurses into a comparison that could be slow or deep
+        if value is not values[key] and repr(value) != repr(values[key]):
+            return Twice(values)
+    return values
