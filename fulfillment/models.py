@@ -1,0 +1,126 @@
+"""Papers and the work rows that lead to them: label requests, print jobs, dispatches."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from orders.models import Shipment
+from sellers.models import User
+from shipcrowd.tenancy import SellerOwned, SellersKey
+from shipcrowd.work import WorkRow
+
+
+class Paper(models.TextChoices):
+    LABEL = "label", "Label"
+    INVOICE = "invoice", "Invoice"
+    MANIFEST = "manifest", "Manifest"
+
+
+class Document(SellerOwned):
+    """A stored paper: written after the bytes are safe, never changed; a newer version is a row of its own."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="documents")
+    paper = models.CharField(max_length=10, choices=Paper)
+    version = models.PositiveSmallIntegerField(default=1)
+    storage_key = models.CharField(max_length=200)  # as stored for printing: a label is cut already
+    original_key = models.CharField(max_length=200, blank=True)  # as it came, where that differs
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveIntegerField()  # bytes
+    pages = models.PositiveSmallIntegerField(default=1)
+    cut_by = models.CharField(max_length=20, blank=True)  # how the cut was found
+    holds_tracking_id = models.BooleanField(null=True)  # its own text names our tracking id; null: it has no text
+    stored_at = models.DateTimeField(db_default=Now())
+
+    class Meta(SellerOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "shipment", "paper", "version"], name="version_once_a_paper")
+        ]
+
+    def __str__(self) -> str:
+        return f"document {self.pk}"
+
+
+class Step(models.TextChoices):
+    PACK = "pack", "asking Flipkart to pack and make the label"
+    FETCH = "fetch", "waiting for the label"
+
+
+class LabelRequest(WorkRow):
+    """Pack a shipment at Flipkart (the effect), then fetch its papers. One a shipment: a retry uses the same row."""
+
+    KIND = "labels"
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="label_requests")
+    step = models.CharField(max_length=5, choices=Step, default=Step.PACK)
+    fetches = models.PositiveSmallIntegerField(default=0)
+    packed_at = models.DateTimeField(null=True)  # when Flipkart said or showed that it is packed
+
+    class Meta(WorkRow.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="label_asked_once")]
+        indexes = [
+            models.Index(fields=["seller", "wake_at"], name="labelrequest_due", condition=Q(wake_at__isnull=False)),
+            models.Index(fields=["seller", "id"], name="labelrequest_attention", condition=~Q(attention="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"label request {self.pk}"
+
+
+class Dispatch(WorkRow):
+    """Mark a shipment ready to dispatch at Flipkart. One a shipment: a retry uses the same row."""
+
+    KIND = "dispatches"
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="dispatches")
+
+    class Meta(WorkRow.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="dispatched_once")]
+        indexes = [
+            models.Index(fields=["seller", "wake_at"], name="dispatch_due", condition=Q(wake_at__isnull=False)),
+            models.Index(fields=["seller", "id"], name="dispatch_attention", condition=~Q(attention="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"dispatch {self.pk}"
+
+
+class PrintJob(WorkRow):
+    """One PDF of the chosen shipments' labels. Safe to lay out twice: the finished file is named by the row."""
+
+    KIND = "print_jobs"
+
+    asked_for = models.PositiveIntegerField(default=0)
+    pages = models.PositiveIntegerField(default=0)
+    storage_key = models.CharField(max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    size = models.PositiveIntegerField(default=0)
+    progress = models.PositiveIntegerField(default=0)  # labels laid out so far
+    opened_at = models.DateTimeField(null=True)
+    opened_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    unchecked_since = models.DateTimeField(null=True)  # printed although Flipkart did not answer; checked later
+
+    class Meta(WorkRow.Meta):
+        indexes = [models.Index(fields=["seller", "wake_at"], name="printjob_due", condition=Q(wake_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"print job {self.pk}"
+
+
+class PrintJobLine(SellerOwned):
+    """A shipment in a print job: on which page, or left out and why."""
+
+    job = SellersKey(PrintJob, on_delete=models.CASCADE, related_name="lines")
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="+")
+    document = SellersKey(Document, on_delete=models.PROTECT, null=True, related_name="+")
+    page = models.PositiveIntegerField(null=True)
+    left_out = models.CharField(max_length=300, blank=True)
+
+    class Meta(SellerOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "job", "shipment"], name="shipment_once_a_job")]
+        indexes = [models.Index(fields=["seller", "shipment"], name="printjobline_of_shipment")]
+
+    def __str__(self) -> str:
+        return f"print job line {self.pk}"

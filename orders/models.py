@@ -1,0 +1,236 @@
+"""Orders and shipments as last read from Flipkart, and what became of each. Written in bulk: no save() does more than save."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now, Reverse, Upper
+
+from orders.states import OPEN_STATES, STATE_CHOICES
+from sellers.models import Connection, Facility, User
+from shipcrowd.tenancy import SellerOwned, SellersKey
+from shipcrowd.work import Attention, Due
+
+
+class PaymentType(models.TextChoices):
+    PREPAID = "PREPAID", "Prepaid"
+    COD = "COD", "COD"
+    UNKNOWN = "UNKNOWN", "unknown"
+
+
+class Order(SellerOwned):
+    """A buyer's order; its shipments are the unit of work."""
+
+    flipkart_order_id = models.CharField(max_length=64)
+    ordered_at = models.DateTimeField(null=True)
+
+    class Meta(SellerOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "flipkart_order_id"], name="order_once_a_seller")]
+
+    def __str__(self) -> str:
+        return f"order {self.pk}"
+
+
+class Shipment(SellerOwned):
+    """One parcel of an order. `fingerprint` is of Flipkart's row as last ingested; empty makes the next read write again."""
+
+    public_id = models.UUIDField(db_default=models.Func(function="gen_random_uuid"), unique=True, editable=False)
+    order = SellersKey(Order, on_delete=models.CASCADE, related_name="shipments")
+    facility = SellersKey(Facility, on_delete=models.PROTECT, null=True, related_name="+")
+    flipkart_shipment_id = models.CharField(max_length=64)
+    flipkart_order_id = models.CharField(max_length=64)  # the order's, here for search
+    ordered_at = models.DateTimeField()
+    state = models.CharField(max_length=20, choices=STATE_CHOICES)
+    state_word = models.CharField(max_length=50)  # Flipkart's own
+    is_open = models.GeneratedField(
+        expression=Q(state__in=OPEN_STATES), output_field=models.BooleanField(), db_persist=True
+    )
+    is_on_hold = models.BooleanField(default=False)
+    dispatch_after_at = models.DateTimeField(null=True)
+    dispatch_by_at = models.DateTimeField(null=True)
+    deliver_by_at = models.DateTimeField(null=True)
+    payment_type = models.CharField(max_length=10, choices=PaymentType, default=PaymentType.UNKNOWN)
+    cod_amount = models.DecimalField(max_digits=12, decimal_places=2, null=True)  # rupees
+    total_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)  # rupees, all items
+    tracking_id = models.CharField(max_length=64, blank=True)
+    courier = models.CharField(max_length=64, blank=True)
+    invoice_number = models.CharField(max_length=64, blank=True)
+    # For picking order and lists, from the items: one SKU, or the first of several.
+    sku = models.CharField(max_length=128, blank=True)
+    sku_count = models.PositiveSmallIntegerField(default=0)
+    quantity = models.PositiveIntegerField(default=0)
+    fingerprint = models.BinaryField(max_length=16, null=True)
+    read_began_at = models.DateTimeField()  # of the copy that is stored here: an older one never overwrites it
+    flipkart_updated_at = models.DateTimeField(null=True)
+    first_seen_at = models.DateTimeField(db_default=Now())
+    state_changed_at = models.DateTimeField(db_default=Now())
+    # Written by fulfillment, in the transaction of its own row.
+    label_requested_at = models.DateTimeField(null=True)
+    label_stored_at = models.DateTimeField(null=True)
+    labelled_outside = models.BooleanField(default=False)
+    printed_at = models.DateTimeField(null=True)
+    packed_at_bench_at = models.DateTimeField(null=True)
+    dispatch_requested_at = models.DateTimeField(null=True)
+    attention = models.CharField(max_length=20, choices=Attention, default=Attention.NONE, blank=True)
+    attention_says = models.CharField(max_length=300, blank=True)
+    # Last characters of an id, for "ends in 4471": LIKE would not use an index under row-level security.
+    shipment_id_reversed = models.GeneratedField(
+        expression=Reverse(Upper("flipkart_shipment_id")), output_field=models.CharField(max_length=64), db_persist=True
+    )
+    order_id_reversed = models.GeneratedField(
+        expression=Reverse(Upper("flipkart_order_id")), output_field=models.CharField(max_length=64), db_persist=True
+    )
+    tracking_id_reversed = models.GeneratedField(
+        expression=Reverse(Upper("tracking_id")), output_field=models.CharField(max_length=64), db_persist=True
+    )
+
+    class Meta(SellerOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "flipkart_shipment_id"], name="shipment_once_a_seller"),
+        ]
+        indexes = [
+            models.Index(fields=["seller", "order"], name="shipment_of_order"),
+            models.Index(fields=["seller", "-ordered_at", "-id"], name="shipment_newest"),
+            models.Index(fields=["seller", "state", "-ordered_at", "-id"], name="shipment_by_state"),
+            models.Index(fields=["seller", "dispatch_by_at", "id"], name="shipment_open", condition=Q(is_open=True)),
+            models.Index(fields=["seller", "id"], name="shipment_attention", condition=~Q(attention="")),
+            *[
+                models.Index(fields=["seller", column], name=f"shipment_{name}", opclasses=["int8_ops", "varchar_pattern_ops"])
+                for name, column in (
+                    ("by_shipment_id", "flipkart_shipment_id"),
+                    ("by_order_id", "flipkart_order_id"),
+                    ("by_tracking_id", "tracking_id"),
+                    ("ends_shipment", "shipment_id_reversed"),
+                    ("ends_order", "order_id_reversed"),
+                    ("ends_tracking", "tracking_id_reversed"),
+                )
+            ],
+        ]
+
+    def __str__(self) -> str:
+        return f"shipment {self.pk}"
+
+
+class ShipmentItem(SellerOwned):
+    """A line of a shipment. Prices are rupees for the whole line."""
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="items")
+    flipkart_order_item_id = models.CharField(max_length=64)
+    sku = models.CharField(max_length=128)
+    fsn = models.CharField(max_length=64, blank=True)
+    hsn = models.CharField(max_length=16, blank=True)
+    title = models.CharField(max_length=500, blank=True)
+    quantity = models.PositiveIntegerField()
+    mrp = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    selling_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    total_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    state_word = models.CharField(max_length=50, blank=True)
+
+    class Meta(SellerOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "shipment", "flipkart_order_item_id"], name="item_once_a_shipment"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="item_quantity_positive"),
+        ]
+        indexes = [models.Index(fields=["seller", "sku"], name="item_by_sku")]
+
+    def __str__(self) -> str:
+        return f"item {self.pk}"
+
+
+class Buyer(SellerOwned):
+    """Where a shipment goes: personal data, shown masked except where the work needs it."""
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=200, blank=True)
+    phone = models.CharField(max_length=30, blank=True)
+    # Address as {name, line1, line2, landmark, city, state, state_code, pincode, phone}; null until read.
+    shipping_address = models.JSONField(null=True)
+    delivery_address = models.JSONField(null=True)
+    billing_address = models.JSONField(null=True)
+    details_read_at = models.DateTimeField(null=True)  # section 2.3: delivery, billing, tracking
+
+    class Meta(SellerOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="one_buyer_a_shipment")]
+
+    def __str__(self) -> str:
+        return f"buyer of shipment {self.shipment_id}"
+
+
+class Reading(SellerOwned):
+    """When a shipment was last read, apart from it, so that an unchanged one costs its row nothing."""
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="+")
+    read_at = models.DateTimeField()  # when that read began, by the database's clock
+    follow_at = models.DateTimeField(null=True)  # when it wants to be read next; empty once it is final
+
+    class Meta(SellerOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="one_reading_a_shipment")]
+        indexes = [models.Index(fields=["seller", "follow_at"], name="reading_to_follow", condition=Q(follow_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"reading of shipment {self.shipment_id}"
+
+
+class PollCursor(Due):
+    """How far the search of a connection's shipments has come. It moves only with the last page of a walk."""
+
+    KIND = "poll"
+
+    connection = SellersKey(Connection, on_delete=models.CASCADE, related_name="+")
+    read_until = models.DateTimeField(null=True)  # order dates up to here were walked to the end
+    last_good_at = models.DateTimeField(null=True)
+    last_full_at = models.DateTimeField(null=True)  # first poll, then the daily re-read of all open states
+    failures_in_a_row = models.PositiveSmallIntegerField(default=0)
+    says = models.CharField(max_length=300, blank=True)  # why the last walk ended early, in words
+
+    class Meta(Due.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "connection"], name="one_cursor_a_connection")]
+
+    def __str__(self) -> str:
+        return f"poll cursor {self.pk}"
+
+
+class FollowCursor(Due):
+    """When open shipments of a connection are next re-read by id."""
+
+    KIND = "follow"
+
+    connection = SellersKey(Connection, on_delete=models.CASCADE, related_name="+")
+    failures_in_a_row = models.PositiveSmallIntegerField(default=0)
+
+    class Meta(Due.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "connection"], name="one_follower_a_connection")]
+
+    def __str__(self) -> str:
+        return f"follow cursor {self.pk}"
+
+
+class Unreadable(SellerOwned):
+    """A row of Flipkart's that we could not read: kept with its reason until a later read succeeds."""
+
+    flipkart_shipment_id = models.CharField(max_length=64, blank=True)
+    path = models.CharField(max_length=200)
+    says = models.CharField(max_length=300)
+    first_seen_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta(SellerOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "flipkart_shipment_id", "path"], name="unreadable_once")]
+
+    def __str__(self) -> str:
+        return f"unreadable {self.pk}"
+
+
+class TimelineEntry(SellerOwned):
+    """One thing that happened to a shipment. `by` empty is the machine or Flipkart. Holds ids and words, no personal data."""
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="timeline")
+    at = models.DateTimeField(db_default=Now())
+    kind = models.CharField(max_length=20)
+    says = models.CharField(max_length=300)
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(SellerOwned.Meta):
+        indexes = [models.Index(fields=["seller", "shipment", "at"], name="timeline_of_shipment")]
+
+    def __str__(self) -> str:
+        return f"timeline {self.pk}"
+

@@ -1,0 +1,1 @@
+"""Returns: what comes back, and what is decided about it."""

@@ -1,0 +1,204 @@
+"""Who may see and do what: roles, and the middleware that runs a seller's page inside that seller's scope.
+
+Every route below `/s/<slug>/` names the least role with `member_required`; one that does not is refused. A stranger's seller
+is a 404, as one that does not exist. The admin runs in everyone's scope, for platform ops, written to the audit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.db import ProgrammingError, transaction
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from sellers.models import Member, Role, Seller, User
+from shipcrowd import audit
+from shipcrowd.tenancy import everyone_scope, seller_scope, through_door
+
+P = ParamSpec("P")
+View = Callable[..., HttpResponseBase]
+
+REASON_KEPT = timedelta(hours=1)
+_RANK = {Role.VIEWER: 0, Role.STAFF: 1, Role.OWNER: 2}
+
+
+class SellerRequest(HttpRequest):
+    """A request below `/s/<slug>/`: `seller` and `role` are set; ops have no membership, and may write with a reason only."""
+
+    user: User
+    seller: Seller
+    role: Role
+    member_id: int | None
+    is_ops: bool
+    ops_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    seller: Seller
+    role: Role
+    member_id: int
+
+
+def memberships(user: User) -> list[Membership]:
+    """The user's sellers by name, read through the door that shows nobody else's."""
+
+    def read() -> list[Membership]:
+        rows = Member.objects.filter(user=user).select_related("seller").order_by("seller__name", "pk")
+        return [Membership(row.seller, Role(row.role), row.pk) for row in rows]
+
+    return through_door("user", str(user.pk), read)
+
+
+def seller_by_slug(slug: str) -> Seller | None:
+    """For ops, who are members of none."""
+    return through_door("slug", slug, lambda: Seller.objects.filter(slug=slug).first())
+
+
+def member_required(
+    least: Role,
+) -> Callable[[Callable[Concatenate[SellerRequest, P], HttpResponseBase]], View]:
+    """The least role that a page wants. The view is called as `view(request, **url parameters without the slug)`."""
+
+    def mark(view: Callable[Concatenate[SellerRequest, P], HttpResponseBase]) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, slug: str, **kwargs: Any) -> HttpResponseBase:
+            asked = cast(SellerRequest, request)
+            if _RANK[asked.role] < _RANK[least]:
+                raise PermissionDenied(_("Your role in this seller does not allow that. Ask an owner."))
+            return view(asked, *args, **kwargs)
+
+        checked.least_role = least  # type: ignore[attr-defined]  # read by ScopeMiddleware and the routes' test
+        return checked
+
+    return mark
+
+
+def calls_outside(view: View) -> View:
+    """A page that must call Flipkart in the request: it gets no open scope, and opens short ones itself."""
+    view.calls_outside = True  # type: ignore[attr-defined]
+    return view
+
+
+def ops_required(view: View) -> View:
+    """Platform ops only; anybody else sees a page that does not exist."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect(f"{reverse('login')}?next={request.path}")
+        if not request.user.is_staff:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def give_reason(request: HttpRequest, seller: Seller, reason: str) -> None:
+    """Ops say why they act for a seller: kept an hour in their session, and shown on the seller's own screens."""
+    until = timezone.now() + REASON_KEPT
+    request.session["ops_reasons"] = request.session.get("ops_reasons", {}) | {seller.slug: [reason, until.isoformat()]}
+    with seller_scope(seller):
+        audit.record(cast(User, request.user), "entered this seller to act for it", seller=seller, why=reason)
+
+
+def _reason(request: HttpRequest, slug: str) -> str:
+    reason, until = request.session.get("ops_reasons", {}).get(slug, ("", ""))
+    return reason if until and datetime.fromisoformat(until) > timezone.now() else ""
+
+
+class ScopeMiddleware:
+    """Calls the view itself, inside the scope, rendering included: what a failed view wrote is rolled back.
+
+    A plain `with` around `get_response` would commit it, because Django has made an answer of the exception by then.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        if getattr(request.user, "must_change_password", False) and _is_ours(request):
+            return redirect("password_change")
+        if request.resolver_match and "admin" in request.resolver_match.app_names:
+            return self._admin(request, view, args, kwargs)
+        if "slug" in kwargs and request.path.startswith("/s/"):
+            return self._seller(request, view, args, kwargs)
+        return None
+
+    def _admin(
+        self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        if not (request.user.is_authenticated and request.user.is_staff):
+            return None  # Django's admin answers with its log-in
+        with everyone_scope(f"admin: {request.method} {request.path}", by=cast(User, request.user)):
+            return _rendered(view(request, *args, **kwargs))
+
+    def _seller(
+        self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect(f"{reverse('login')}?next={request.path}")
+        if not hasattr(view, "least_role"):
+            raise ImproperlyConfigured(f"{request.path}: its view does not say which role it wants")
+        asked = _enter(request, kwargs["slug"])
+        if asked.is_ops and request.method not in ("GET", "HEAD") and not asked.ops_reason:
+            return redirect("portal:ops_reason", slug=asked.seller.slug)
+        if getattr(view, "calls_outside", False):
+            return view(request, *args, **kwargs)
+        try:
+            with seller_scope(asked.seller):
+                return _rendered(view(request, *args, **kwargs))
+        except ProgrammingError as error:
+            if getattr(error.__cause__, "sqlstate", "") != "42501":
+                raise
+            # A write past the fence: our mistake or somebody's trick, and no reason to tell which rows exist.
+            audit.record(asked.user, "was stopped by the fence", why=request.path[:500])
+            raise Http404 from error
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    return request.path.startswith(("/s/", "/admin/", "/sellers")) or request.path == "/"
+
+
+def _enter(request: HttpRequest, slug: str) -> SellerRequest:
+    """The request with its seller and role. Raises Http404 for a seller that is not the user's, or not there."""
+    asked = cast(SellerRequest, request)
+    found = next((m for m in memberships(asked.user) if m.seller.slug == slug), None)
+    if found:
+        asked.seller, asked.role, asked.member_id, asked.is_ops, asked.ops_reason = (
+            found.seller,
+            found.role,
+            found.member_id,
+            False,
+            "",
+        )
+        return asked
+    seller = seller_by_slug(slug) if asked.user.is_staff else None
+    if seller is None:
+        raise Http404
+    reason = _reason(request, slug)
+    asked.seller, asked.member_id, asked.is_ops, asked.ops_reason = seller, None, True, reason
+    asked.role = Role.OWNER if reason else Role.VIEWER
+    return asked
+
+
+def _rendered(response: HttpResponseBase) -> HttpResponseBase:
+    render = getattr(response, "render", None)
+    if callable(render):
+        response = render()
+    if getattr(response, "exception", False) or response.status_code >= 500:
+        transaction.set_rollback(True)  # DRF answers errors without raising
+    return response
+

@@ -1,0 +1,1 @@
+"""The roof: home screen, demo, and commands that need every app."""

@@ -1,0 +1,337 @@
+"""Every setting of Shipcrowd, read from the environment; what must be set in production has no default here.
+
+`checks.py` says which of them are missing, in one line each, before anything serves or touches data.
+"""
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.templatetags.static import static
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- What production must set ----------------------------------------------------------------------------------------
+
+# Signs sessions and the queue's payloads: at least 50 random characters. A leak lets whoever can write a queue row run code.
+SECRET_KEY_IS_SET = "SECRET_KEY" in env.ENVIRON
+SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+# Seals credentials, tokens and, later, buyers: one or more keys of 32 bytes in base64, the newest first.
+ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", default=[])
+
+# The app's log-in (role shipcrowd_app), and the owner's (shipcrowd_owner), which only `migrate` needs:
+# web and worker machines leave the second one unset. `manage.py roles` prints the SQL that makes the roles.
+DATABASE_URL = env.str("DATABASE_URL", default="")
+DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="")
+
+# Folder of the embedded PostgreSQL: set by the demo and by the tests, and by nobody else.
+EMBEDDED_DATA = env.str("SHIPCROWD_EMBEDDED", default="")
+
+# Where people reach the portal. Mails, the OAuth redirect and absolute links come from here, never from a request.
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+# Addresses of the proxies in front: only with these are X-Forwarded-Proto and X-Forwarded-For believed.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
+# --- Flipkart --------------------------------------------------------------------------------------------------------
+
+# What a new connection talks to by default, and in which format; each connection keeps its own.
+FLIPKART = env.str("FLIPKART", default="simulator", choices=("simulator", "sandbox", "production"))
+FLIPKART_WIRE = env.str("FLIPKART_WIRE", default="guide" if FLIPKART == "simulator" else "", choices=("", "guide"))
+# The platform's own application at Flipkart (authorization-code flow). Without it each seller pastes its own keys.
+FLIPKART_CLIENT_ID = env.str("FLIPKART_CLIENT_ID", default="")
+FLIPKART_CLIENT_SECRET = env.str("FLIPKART_CLIENT_SECRET", default="")
+SIMULATOR_URL = env.str("SIMULATOR_URL", default="http://127.0.0.1:8001")
+FLIPKART_CALL_TIMEOUT = env.float("FLIPKART_CALL_TIMEOUT", default=30.0)  # seconds for one read
+FLIPKART_ANSWER_TIMEOUT = env.float("FLIPKART_ANSWER_TIMEOUT", default=45.0)  # seconds for the whole answer
+FLIPKART_ANSWER_BYTES = env.int("FLIPKART_ANSWER_BYTES", default=20 * 2**20)  # after unpacking
+
+# Calls: 20 at once and 80 a minute back, so that any 60 seconds hold at most 100.
+QUOTA_BURST = env.int("QUOTA_BURST", default=20)
+QUOTA_PER_MINUTE = env.int("QUOTA_PER_MINUTE", default=80)
+QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # polling stops when fewer are left
+
+# --- How work is done ------------------------------------------------------------------------------------------------
+
+SENDING = env.bool("SENDING", default=True)  # off stops every effect at Flipkart at once and says so on every screen
+
+LEASE_SECONDS = env.float("LEASE_SECONDS", default=90.0)  # longer than any call; a row claimed longer is taken back
+READ_BACK_SECONDS = env.float("READ_BACK_SECONDS", default=5.0)  # first read-back after a lost answer
+GRACE_SECONDS = env.float("GRACE_SECONDS", default=30.0)  # and the second, before anything is sent again
+RING_AGAIN_SECONDS = env.float("RING_AGAIN_SECONDS", default=30.0)  # a bell that nobody heard is rung again
+BELL_SECONDS = env.float("BELL_SECONDS", default=1.0)
+HEARTBEAT_SECONDS = env.float("HEARTBEAT_SECONDS", default=3.0)
+HEARTBEAT_GIVEN_UP_SECONDS = env.float("HEARTBEAT_GIVEN_UP_SECONDS", default=10.0)
+
+POLL_EVERY = timedelta(seconds=env.float("POLL_EVERY_SECONDS", default=300.0))
+POLL_OVERLAP = timedelta(minutes=30)
+POLL_FIRST = timedelta(days=30)  # how far back the first poll and the daily re-read search
+READ_AGAIN_AFTER = timedelta(minutes=5)  # what was read longer ago is read again before anything leaves the house
+GIVE_UP_AFTER = timedelta(hours=24)  # reads and throttled work
+GIVE_UP_BEFORE_DISPATCH_BY = timedelta(minutes=30)
+LABEL_LATE_AFTER = timedelta(minutes=30)  # a label that has not come by then needs a person
+PAPER_BYTES = 10 * 2**20
+
+WORK_KINDS = {
+    # kind: (cluster, the function that works one batch of one seller)
+    "poll": ("default", "orders.tasks.poll"),
+    "follow": ("default", "orders.tasks.follow"),
+    "labels": ("clicks", "fulfillment.tasks.work_labels"),
+    "dispatches": ("clicks", "fulfillment.tasks.work_dispatches"),
+    "print_jobs": ("clicks", "fulfillment.tasks.work_print_jobs"),
+}
+
+Q_CLUSTER = {
+    "name": "default",
+    "orm": "default",
+    "broker_class": "shipcrowd.queue.Broker",
+    "workers": env.int("QUEUE_WORKERS", default=2),
+    "queue_limit": env.int("QUEUE_WORKERS", default=2),
+    "timeout": 180,
+    "retry": 600,
+    "poll": 0.1,
+    "bulk": 1,
+    "save_limit": -1,
+    "catch_up": False,
+    "ack_failures": True,
+    "max_attempts": 3,
+    "log_level": "WARNING",
+    "label": "Queue",
+    "ALT_CLUSTERS": {
+        "clicks": {
+            "workers": env.int("QUEUE_WORKERS", default=2),
+            "queue_limit": env.int("QUEUE_WORKERS", default=2),
+            "timeout": 180,
+            "retry": 600,
+            "poll": 0.1,
+        }
+    },
+}
+
+# --- Django ----------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "shipcrowd.apps.ShipcrowdConfig",
+    "shipcrowd.portal.apps.PortalConfig",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "django_htmx",
+    "django_q",
+    "drf_spectacular",
+    "rest_framework",
+    "storages",
+    "sellers.apps.SellersConfig",
+    "orders.apps.OrdersConfig",
+    "fulfillment.apps.FulfillmentConfig",
+    "returns.apps.ReturnsConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "sellers.access.ScopeMiddleware",  # last: it calls the view itself, inside the seller's scope
+]
+
+ROOT_URLCONF = "shipcrowd.urls"
+WSGI_APPLICATION = "shipcrowd.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "shipcrowd.portal.context.portal",
+            ]
+        },
+    }
+]
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "sellers.User"
+
+
+def _databases() -> dict[str, dict[str, Any]]:
+    if not (DATABASE_URL or EMBEDDED_DATA):
+        return {"default": {"ENGINE": "django.db.backends.dummy"}}
+    database: dict[str, Any] = (
+        {"NAME": "shipcrowd", "USER": "shipcrowd_app", "EMBEDDED": EMBEDDED_DATA}
+        if EMBEDDED_DATA
+        else env.db_url_config(DATABASE_URL)
+    )
+    database.setdefault("OPTIONS", {}).setdefault(
+        "options", "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+    )
+    database["OPTIONS"].setdefault("connect_timeout", 10)
+    return {"default": database | {"ENGINE": "shipcrowd.db", "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+
+
+def _owner() -> dict[str, Any]:
+    if EMBEDDED_DATA:
+        return {"USER": "shipcrowd_owner", "PASSWORD": ""}
+    if not DATABASE_OWNER_URL:
+        return {}
+    owner = env.db_url_config(DATABASE_OWNER_URL)
+    return {key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT") if key in owner}
+
+
+DATABASES = _databases()
+DATABASE_OWNER = _owner()
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+PASSWORD_RESET_TIMEOUT = 3600
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+# Ten wrong passwords lock this user name from this address for a quarter of an hour.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
+AXES_IPWARE_PROXY_COUNT = len(TRUSTED_PROXIES) or None
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # not Strict: the browser comes back from Flipkart's consent page and needs its session
+HTTPS = PUBLIC_URL.startswith("https://") or not (DEBUG or EMBEDDED_DATA)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+# A self-hosted portal does not decide for the whole domain it lives on.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+X_FRAME_OPTIONS = "DENY"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+
+# unfold's Alpine needs eval and its widgets inline styles; nothing else is let in, and nothing from elsewhere.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, UNSAFE_EVAL],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "frame-src": [SELF],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        # The Connect button is a form whose answer leads to Flipkart's consent page; Chromium checks redirects too.
+        "form-action": [SELF, "https://api.flipkart.net", "https://sandbox-api.flipkart.net", SIMULATOR_URL],
+    }
+}
+
+LANGUAGE_CODE = "en-in"
+TIME_ZONE = "Asia/Kolkata"  # what people see; the database keeps UTC
+USE_TZ = True
+USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "shipcrowd" / "locale"]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / ".static"
+STATICFILES_DIRS = [BASE_DIR / "shipcrowd" / "static"]
+WHITENOISE_USE_FINDERS = bool(DEBUG or EMBEDDED_DATA)
+
+# Documents: files below MEDIA_ROOT by default, an S3 bucket where S3_BUCKET is set.
+MEDIA_ROOT = Path(env.str("DOCUMENTS_FOLDER", default=str(BASE_DIR / ".data" / "documents")))
+S3_BUCKET = env.str("S3_BUCKET", default="")
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "region_name": env.str("S3_REGION", default="") or None,
+            "access_key": env.str("S3_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+            "default_acl": None,
+            "querystring_auth": True,
+            "file_overwrite": False,
+        },
+    }
+    if S3_BUCKET
+    else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or EMBEDDED_DATA
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+FILE_UPLOAD_PERMISSIONS = 0o600
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# EMAIL_URL=smtp+tls://user:password@host:587; without it every invitation is a link to copy.
+EMAIL_IS_SET = "EMAIL_URL" in env.ENVIRON
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Shipcrowd <noreply@localhost>")
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+SPECTACULAR_SETTINGS = {"TITLE": "Shipcrowd", "VERSION": "0.1.0", "SERVE_INCLUDE_SCHEMA": False}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
+}
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Shipcrowd",
+    "SITE_HEADER": "Shipcrowd",
+    "SITE_SYMBOL": "package_2",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("shipcrowd/favicon.svg")}],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _request: static("shipcrowd/shipcrowd.css")],
+    "SCRIPTS": [lambda _request: static("shipcrowd/shipcrowd.js")],
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "shipcrowd.portal.navigation.sidebar"},
+}

@@ -1,0 +1,361 @@
+"""Work rows: an effect on the outside is a row before it is a call, and stays one until its outcome is known.
+
+A task is three steps. Claim: one statement in its own short scope takes rows that are due, under a lease by the database's
+clock and a token that every later write must still hold. Call: no scope, no transaction; `begin_calls` has committed
+*calling* and *in doubt* before. Settle: each row its own outcome. A worker that dies leaves its rows to wake up when the
+lease ends; a row in doubt is then read back, and never simply sent again.
+
+`wake_at` is when a row next wants somebody: its turn, the end of a lease, a read-back; empty when nobody need come.
+"""
+
+import os
+import signal
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection, models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from shipcrowd.tenancy import SellerOwned, seller_scope, through_door
+
+# The door by which bell and readiness look at due rows: id, seller, kind and time only.
+DUE_DOOR = {"due": "wake_at is not null and {door} = 'on'"}
+
+
+class State(models.TextChoices):
+    DUE = "due", "waiting for its turn"
+    CLAIMED = "claimed", "taken by a worker"
+    CALLING = "calling", "being sent"
+    UNKNOWN = "unknown", "answer lost, will be read back"
+    DONE = "done", "done"
+    REFUSED = "refused", "refused"
+    GIVEN_UP = "given_up", "given up"
+    WITHDRAWN = "withdrawn", "withdrawn"
+
+
+OPEN = (State.DUE, State.CLAIMED, State.CALLING, State.UNKNOWN)
+
+
+class Attention(models.TextChoices):
+    """Why the machine needs a person."""
+
+    NONE = "", "nothing"
+    REFUSED = "refused", "Flipkart refused it"
+    LATE = "late", "it takes too long"
+    GIVEN_UP = "given_up", "tried too long"
+    BAD_PAPER = "bad_paper", "the paper cannot be used"
+    RECONNECT = "reconnect", "the connection must be renewed"
+    PULL = "pull", "pull this parcel"
+    PARKED = "parked", "parked when the connection was cut"
+    UNREADABLE = "unreadable", "Flipkart's answer cannot be read"
+    UNKNOWN_STATE = "unknown_state", "a state that this version does not know"
+    ODD_MOVE = "odd_move", "its state moved in a way we do not expect"
+    BROKEN = "broken", "our own mistake"
+
+
+class Due(SellerOwned):
+    """Something of a seller's that the bell rings for when `wake_at` has come."""
+
+    KIND: ClassVar[str]
+
+    wake_at = models.DateTimeField(null=True)
+
+    class Meta(SellerOwned.Meta):
+        abstract = True
+
+
+class WorkRow(Due):
+    """One intended effect, unique by the owning table's key; see the module for its life."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    state = models.CharField(max_length=10, choices=State, default=State.DUE)
+    in_doubt = models.BooleanField(default=False)  # a call was begun whose outcome is not known
+    attempts = models.PositiveSmallIntegerField(default=0)  # calls begun
+    read_backs = models.PositiveSmallIntegerField(default=0)  # since the row came in doubt
+    claim_token = models.UUIDField(null=True)
+    give_up_at = models.DateTimeField(null=True)
+    attention = models.CharField(max_length=20, choices=Attention, default=Attention.NONE, blank=True)
+    says = models.CharField(max_length=300, blank=True)  # the last thing that happened, in words a person knows
+    asked_by = models.ForeignKey("sellers.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    asked_at = models.DateTimeField(db_default=Now())
+    called_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta(Due.Meta):
+        abstract = True
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+
+RowT = TypeVar("RowT", bound=WorkRow)
+
+
+def claim_due(
+    model: type[RowT], *, seller_id: int, limit: int, only: Q | None = None, related: Sequence[str] = ()
+) -> list[RowT]:
+    """Up to `limit` rows that are due, oldest first, now ours until the lease ends. Opens its own scope and commits.
+
+    Of rows in doubt only such are returned in one batch, and of others only others: one is read back, the other sent.
+    """
+    token = uuid.uuid4()
+    with seller_scope(seller_id):
+        waiting = model.objects.filter(seller_id=seller_id, wake_at__lte=Now()).filter(only or Q())
+        first = waiting.order_by("wake_at", "pk").values_list("in_doubt", flat=True).first()
+        if first is None:
+            return []
+        due = waiting.filter(in_doubt=first).order_by("wake_at", "pk").select_for_update(skip_locked=True)[:limit]
+        taken = [row.pk for row in due]
+        model.objects.filter(pk__in=taken).update(
+            state=State.CLAIMED, claim_token=token, wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS)
+        )
+        rows = list(model.objects.filter(seller_id=seller_id, claim_token=token).select_related(*related).order_by("pk"))
+    crash_point(f"{model.KIND}.claimed")
+    return rows
+
+
+def begin_calls(rows: Sequence[RowT]) -> list[RowT]:
+    """Commits that these rows are about to be sent, and gives those that are still ours; the lease begins anew."""
+    if not rows:
+        return []
+    model = type(rows[0])
+    with seller_scope(rows[0].seller_id):
+        _still_ours(model, rows).update(
+            state=State.CALLING,
+            in_doubt=True,
+            read_backs=0,
+            attempts=F("attempts") + 1,
+            called_at=Now(),
+            wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
+        )
+        ours = set(_still_ours(model, rows).filter(state=State.CALLING).values_list("pk", flat=True))
+    crash_point(f"{model.KIND}.calling")
+    return [row for row in rows if row.pk in ours]
+
+
+def done(rows: Sequence[RowT], says: str = "") -> set[int]:
+    """The effect is there. Returns the keys of the rows that were still ours; in the caller's scope, as all that follow."""
+    return _settle(rows, state=State.DONE, in_doubt=False, attention="", says=says, wake_at=None, settled_at=Now())
+
+
+def refused(rows: Sequence[RowT], *, because: Attention | str, says: str) -> set[int]:
+    """Flipkart declined, and nothing happened there; a person must look."""
+    return _settle(
+        rows, state=State.REFUSED, in_doubt=False, attention=because, says=says, wake_at=None, settled_at=Now()
+    )
+
+
+def given_up(rows: Sequence[RowT], *, because: Attention | str, says: str) -> set[int]:
+    """Tried too long. A row in doubt stays in doubt, so that a retry reads back first."""
+    return _settle(rows, state=State.GIVEN_UP, attention=because, says=says, wake_at=None, settled_at=Now())
+
+
+def withdrawn(rows: Sequence[RowT], *, says: str, attention: Attention | str = "") -> set[int]:
+    """No longer wanted (cancelled, held, parked): never sent, or known not to have happened."""
+    return _settle(
+        rows, state=State.WITHDRAWN, in_doubt=False, attention=attention, says=says, wake_at=None, settled_at=Now()
+    )
+
+
+def put_off(rows: Sequence[RowT], *, after: timedelta, says: str, attention: Attention | str = "") -> set[int]:
+    """Later, with nothing new known: this claim sent nothing, or was told by Flipkart that nothing was done (429)."""
+    settled = _settle(
+        [row for row in rows if not row.in_doubt],
+        state=State.DUE,
+        in_doubt=False,
+        says=says,
+        attention=attention,
+        wake_at=Now() + after,
+    )
+    return settled | _settle(
+        [row for row in rows if row.in_doubt], state=State.UNKNOWN, says=says, attention=attention, wake_at=Now() + after
+    )
+
+
+def lost(rows: Sequence[RowT], *, after: timedelta, says: str) -> set[int]:
+    """Sent, and the answer is lost: to be read back, whatever the attempt."""
+    return _settle(rows, state=State.UNKNOWN, in_doubt=True, says=says, wake_at=Now() + after)
+
+
+def not_there_yet(rows: Sequence[RowT]) -> set[int]:
+    """Read back, and the effect is not there: once more after the grace, and only then it may be sent again."""
+    again = [row for row in rows if row.read_backs == 0]
+    gone = [row for row in rows if row.read_backs > 0]
+    settled = _settle(
+        again,
+        state=State.UNKNOWN,
+        read_backs=1,
+        says="not there yet, read back once more",
+        wake_at=Now() + timedelta(seconds=settings.GRACE_SECONDS),
+    )
+    return settled | _settle(
+        gone, state=State.DUE, in_doubt=False, read_backs=0, says="read back twice: it did not arrive", wake_at=Now()
+    )
+
+
+def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int) -> int:
+    """A person's retry of rows that ended: due now, read back first where they were in doubt."""
+    if not rows:
+        return 0
+    return (
+        type(rows[0])
+        .objects.filter(pk__in=[row.pk for row in rows])
+        .exclude(state__in=(*OPEN, State.DONE))
+        .update(
+            state=models.Case(models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)),
+            attention="",
+            asked_by_id=by_id,
+            says="asked again by a person",
+            read_backs=0,
+            wake_at=Now(),
+            settled_at=None,
+            give_up_at=Now() + settings.GIVE_UP_AFTER,
+        )
+    )
+
+
+def _settle(rows: Sequence[RowT], **values: object) -> set[int]:
+    if not rows:
+        return set()
+    model = type(rows[0])
+    ours = set(_still_ours(model, rows).select_for_update().values_list("pk", flat=True))
+    model.objects.filter(pk__in=ours).update(claim_token=None, **values)
+    return ours
+
+
+def _still_ours(model: type[RowT], rows: Iterable[RowT]) -> models.QuerySet[RowT]:
+    held = list(rows)
+    return model.objects.filter(
+        pk__in=[row.pk for row in held], claim_token__in={row.claim_token for row in held if row.claim_token}
+    )
+
+
+# --- Kinds of work, turns and the bell -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str
+    cluster: str
+    run: str  # dotted path of `run(*, seller_id: int) -> bool`, True when more is due now
+
+
+def kinds() -> dict[str, Kind]:
+    return {name: Kind(name, cluster, run) for name, (cluster, run) in settings.WORK_KINDS.items()}
+
+
+class Turn(SellerOwned):
+    """One seller's one kind of work is in at most one hand at a time; and when its bell was last rung.
+
+    For economy and fairness only: what keeps an effect from being doubled is the claim on its row.
+    """
+
+    kind = models.CharField(max_length=20)
+    rung_at = models.DateTimeField(null=True)
+    held_until = models.DateTimeField(null=True)
+    token = models.UUIDField(null=True)
+
+    class Meta(SellerOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "kind"], name="one_turn_a_kind")]
+
+    def __str__(self) -> str:
+        return f"turn {self.pk}"
+
+
+def due() -> list[tuple[int, str]]:
+    """(seller, kind) pairs with work that is due, in nobody's hand, and whose bell was not rung just now; marks them rung.
+
+    One look at all sellers through the door; what it finds is marked in each seller's own scope.
+    """
+    return [pair for pair in look_for_due() if _mark_rung(*pair)]
+
+
+def look_for_due() -> list[tuple[int, str]]:
+    """As `due`, without marking anything."""
+    return through_door("due", "on", _read_due)
+
+
+def _read_due() -> list[tuple[int, str]]:
+    tables = {model.KIND: model._meta.db_table for model in apps.get_models() if issubclass(model, Due)}
+    exists = " union all ".join(
+        f"select seller.id, '{kind}' from sellers_seller seller where exists "  # noqa: S608 - names of our own tables
+        f'(select 1 from "{table}" w where w.seller_id = seller.id and w.wake_at <= now())'
+        for kind, table in sorted(tables.items())
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select w.id, w.kind from ({exists}) w (id, kind) "  # noqa: S608
+            "left join shipcrowd_turn t on t.seller_id = w.id and t.kind = w.kind "
+            "where (t.held_until is null or t.held_until < now()) and (t.rung_at is null or t.rung_at < now() - %s)",
+            [timedelta(seconds=settings.RING_AGAIN_SECONDS)],
+        )
+        return list(cursor.fetchall())
+
+
+def _mark_rung(seller_id: int, kind: str) -> bool:
+    with seller_scope(seller_id), connection.cursor() as cursor:
+        cursor.execute(
+            "insert into shipcrowd_turn as t (seller_id, kind, rung_at) values (%s, %s, now()) "
+            "on conflict (seller_id, kind) do update set rung_at = now() "
+            "where t.rung_at is null or t.rung_at < now() - %s returning 1",
+            [seller_id, kind, timedelta(seconds=settings.RING_AGAIN_SECONDS)],
+        )
+        return cursor.fetchone() is not None
+
+
+def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
+    """A token while nobody else works this seller's `kind`; None when somebody does. Ends by itself with the lease."""
+    token = uuid.uuid4()
+    with seller_scope(seller_id), connection.cursor() as cursor:
+        cursor.execute(
+            "insert into shipcrowd_turn as t (seller_id, kind, held_until, token) values (%s, %s, now() + %s, %s) "
+            "on conflict (seller_id, kind) do update set held_until = excluded.held_until, token = excluded.token, "
+            "rung_at = null where t.held_until is null or t.held_until < now() returning 1",
+            [seller_id, kind, timedelta(seconds=settings.LEASE_SECONDS), token],
+        )
+        return token if cursor.fetchone() else None
+
+
+def keep_turn(seller_id: int, kind: str, token: uuid.UUID) -> bool:
+    """The turn's lease begins anew; False when it has passed to somebody else meanwhile."""
+    with seller_scope(seller_id):
+        mine = Turn.objects.filter(seller_id=seller_id, kind=kind, token=token)
+        return bool(mine.update(held_until=Now() + timedelta(seconds=settings.LEASE_SECONDS)))
+
+
+def release_turn(seller_id: int, kind: str, token: uuid.UUID) -> None:
+    with seller_scope(seller_id):
+        Turn.objects.filter(seller_id=seller_id, kind=kind, token=token).update(held_until=None, token=None, rung_at=None)
+
+
+def database_now() -> datetime:
+    """The database's clock: leases and 'when our read began' never use a host's."""
+    with connection.cursor() as cursor:
+        cursor.execute("select clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+# --- Named places where a test kills the process ---------------------------------------------------------------------
+
+CRASH_POINTS = ("claimed", "calling", "called", "settling", "settled")
+
+
+def crash_point(name: str) -> None:
+    """Outside tests nothing. With SHIPCROWD_CRASH="<name> <file>" the process is killed here once: the file remembers."""
+    wanted = os.environ.get("SHIPCROWD_CRASH", "")
+    if not wanted or wanted.split(" ", 1)[0] != name:
+        return
+    try:
+        Path(wanted.split(" ", 1)[1]).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)

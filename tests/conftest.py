@@ -1,0 +1,62 @@
+"""What every test may ask for: sellers, a Flipkart to talk to, and reading past the fence."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from sellers.models import Seller
+from shipcrowd import transport
+from shipcrowd.simulator import Simulator, mounted
+from tests import factories
+from tests.factories import Account, ConnectedSeller
+
+SIMULATOR = "http://simulator.test"
+
+
+class Clock:
+    """Time that moves only when a test says so."""
+
+    def __init__(self) -> None:
+        from django.utils import timezone
+
+        self.now = timezone.now()
+
+    def __call__(self):
+        return self.now
+
+    def pass_(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def flipkart(clock: Clock) -> Iterator[Simulator]:
+    """The simulator, mounted in place of the network."""
+    simulator = Simulator(clock=clock)
+    transport.mount(SIMULATOR, mounted(simulator))
+    yield simulator
+    transport.mount(SIMULATOR, None)
+
+
+@pytest.fixture
+def seller(db) -> Seller:
+    return factories.seller()
+
+
+@pytest.fixture
+def other_seller(db) -> Seller:
+    return factories.seller()
+
+
+@pytest.fixture
+def connected(db, flipkart: Simulator) -> ConnectedSeller:
+    """A seller connected to an account of the simulator: `.seller` and `.account`."""
+    return factories.connected_seller(flipkart)
+
+
+__all__ = ["Account"]
