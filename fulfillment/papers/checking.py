@@ -1,0 +1,158 @@
+"""Has a paper checked, made safe and cut by a child process with limits, so that a hostile PDF can only kill that child.
+
+One child per process answers one paper after the other (starting Python for each label would cost more than reading it); it is
+replaced when it dies, after a few hundred papers, and after a fork. Safe from several threads, which wait for one another.
+"""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from . import child
+from .types import Box, CheckedPaper, ChildFailed, CutLabel, Limits, PaperRefused
+
+LIMITS = Limits()
+PAPERS_PER_CHILD = 500
+HOME = Path(__file__).resolve().parents[2]
+
+
+def check_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> CheckedPaper:
+    """The paper made safe. Raises PaperRefused with the reason in plain words, ChildFailed when no child can be started."""
+    head, pdfs = _ask(child.CHECK, pdf, limits)
+    return _checked(head, pdfs[0])
+
+
+def cut_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> tuple[CheckedPaper, CutLabel]:
+    """The paper made safe, and its label alone. Raises as `check_in_child` does."""
+    head, pdfs = _ask(child.CUT, pdf, limits)
+    return _checked(head, pdfs[0]), _cut(head, pdfs[1])
+
+
+def cut_invoice_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> tuple[CheckedPaper, CutLabel]:
+    """The paper made safe, and its invoice alone. Raises as `check_in_child` does, and where no invoice can be told apart."""
+    head, pdfs = _ask(child.CUT_INVOICE, pdf, limits)
+    return _checked(head, pdfs[0]), _cut(head, pdfs[1])
+
+
+def _checked(head: dict[str, Any], pdf: bytes) -> CheckedPaper:
+    found = head["checked"]
+    return CheckedPaper(pdf=pdf, sizes=tuple(map(tuple, found["sizes"])), stripped=tuple(found["stripped"]))
+
+
+def _cut(head: dict[str, Any], pdf: bytes) -> CutLabel:
+    found = head["cut"]
+    return CutLabel(**{**found, "pdf": pdf, "box": Box(*found["box"]), "texts": tuple(found["texts"])})
+
+
+def _ask(verb: bytes, pdf: bytes, limits: Limits) -> tuple[dict[str, Any], list[bytes]]:
+    if len(pdf) > limits.pdf_bytes:
+        raise PaperRefused(f"it is larger than {limits.pdf_bytes // 2**20} MB")
+    with _reader.lock:
+        head, pdfs = _reader.ask(verb, pdf, limits)
+    if "refused" in head:
+        raise PaperRefused(head["refused"])
+    return head, pdfs
+
+
+class _Reader:
+    """The child of this process, if there is one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.limits = LIMITS
+        self.papers = 0
+
+    def ask(self, verb: bytes, pdf: bytes, limits: Limits) -> tuple[dict[str, Any], list[bytes]]:
+        process = self._started(limits)
+        too_late = threading.Event()
+        timer = threading.Timer(limits.wall_seconds, lambda: (too_late.set(), process.kill()))
+        timer.start()
+        try:
+            self._write(process, child.HEAD.pack(verb, len(pdf)) + pdf)
+            self.papers += 1
+            return self._answer(process)
+        except (BrokenPipeError, EOFError) as error:
+            self.stop()
+            if too_late.is_set():
+                raise PaperRefused(f"it takes longer than {limits.wall_seconds:g} seconds to read") from error
+            raise PaperRefused("it takes more memory or time to read than a label may") from error
+        except BaseException:
+            self.stop()  # half an answer may be left in the pipe: the next paper must not be taken for this one
+            raise
+        finally:
+            timer.cancel()
+
+    def stop(self) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        process.wait()
+
+    def forget(self) -> None:
+        """After a fork the child is our parent's: close our ends of its pipes, so that it still ends when our parent does."""
+        process, self.process, self.lock = self.process, None, threading.Lock()
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        process.returncode = 0  # not ours to wait for
+
+    def _started(self, limits: Limits) -> "subprocess.Popen[bytes]":
+        if self.process is not None and (self.limits != limits or self.papers >= PAPERS_PER_CHILD):
+            self.stop()
+        if self.process is not None and self.process.poll() is None:
+            return self.process
+        self.stop()
+        self.limits, self.papers = limits, 0
+        self.process = subprocess.Popen(  # noqa: S603 - our own module, our own interpreter
+            [sys.executable, "-m", child.__name__, json.dumps(asdict(limits))],
+            bufsize=0,  # a buffer has a lock, and a fork may happen while another thread holds it
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # it could quote the paper
+            cwd=HOME,
+            env={"PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1"},  # nothing of ours: there are secrets in it
+            start_new_session=True,  # a Ctrl-C in the terminal is for its parent, which ends it
+        )
+        try:
+            self._answer(self.process)
+        except EOFError as error:
+            self.stop()
+            raise ChildFailed("the process that reads PDFs does not start") from error
+        return self.process
+
+    def _answer(self, process: "subprocess.Popen[bytes]") -> tuple[dict[str, Any], list[bytes]]:
+        (length,) = child.LENGTH.unpack(self._read(process, child.LENGTH.size))
+        head: dict[str, Any] = json.loads(self._read(process, length))
+        return head, [self._read(process, length) for length in head["lengths"]]
+
+    def _read(self, process: "subprocess.Popen[bytes]", length: int) -> bytes:
+        found = bytearray()
+        while len(found) < length:
+            more = process.stdout.read(length - len(found)) if process.stdout else b""
+            if not more:
+                raise EOFError
+            found += more
+        return bytes(found)
+
+    def _write(self, process: "subprocess.Popen[bytes]", asked: bytes) -> None:
+        left = memoryview(asked)
+        while left and process.stdin:
+            left = left[process.stdin.write(left) :]
+
+
+_reader = _Reader()
+os.register_at_fork(after_in_child=_reader.forget)
+atexit.register(_reader.stop)

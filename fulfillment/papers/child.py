@@ -1,0 +1,99 @@
+"""The child process that reads strangers' PDFs: `python -m fulfillment.papers.child LIMITS`, papers in, answers out.
+
+It has no network to reach for, no secret in its environment, may write no file and start no process, and dies when it takes too
+much memory or time. In: a verb (one byte) and a length-prefixed PDF. Out: a length-prefixed JSON head, then its PDFs.
+"""
+
+import json
+import resource
+import struct
+import sys
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pikepdf
+
+from .cutting import cut_invoice, cut_label
+from .safety import made_safe
+from .types import CheckedPaper, CutLabel, Limits, PaperRefused
+
+CHECK, CUT, CUT_INVOICE = b"c", b"l", b"i"
+HEAD = struct.Struct(">cI")
+LENGTH = struct.Struct(">I")
+
+
+def main() -> None:
+    limits = Limits(**json.loads(sys.argv[1]))
+    _fence(limits)
+    _answer(sys.stdout.buffer, {"ready": True})
+    while head := sys.stdin.buffer.read(HEAD.size):
+        verb, length = HEAD.unpack(head)
+        _allow_cpu(limits.cpu_seconds)
+        _answer(sys.stdout.buffer, *_read_paper(verb, sys.stdin.buffer.read(length), limits))
+
+
+def _read_paper(verb: bytes, pdf: bytes, limits: Limits) -> tuple[Any, ...]:
+    try:
+        checked = made_safe(pdf, limits)
+        if verb == CHECK:
+            return {"checked": _head(checked)}, checked.pdf
+        cut = cut_label(checked.pdf) if verb == CUT else cut_invoice(checked.pdf)
+        return {"checked": _head(checked), "cut": _head(cut)}, checked.pdf, cut.pdf
+    except PaperRefused as error:
+        return ({"refused": error.reason},)
+    except MemoryError:
+        return ({"refused": "it needs more memory to read than a label may"},)
+    except RecursionError:
+        return ({"refused": "it leads in a circle"},)
+    except Exception as error:  # noqa: BLE001 - whatever a paper does to the libraries, the parent gets an answer in words
+        return ({"refused": f"reading it failed ({type(error).__name__} {_place(error)})"},)
+
+
+def _head(result: CheckedPaper | CutLabel) -> dict[str, Any]:
+    return {name: value for name, value in asdict(result).items() if name != "pdf"}
+
+
+def _place(error: Exception) -> str:
+    """Where it happened, without a word of the paper's."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"at {Path(frame.filename).name}:{frame.lineno}"
+
+
+def _answer(out: BinaryIO, head: dict[str, Any], *pdfs: bytes) -> None:
+    text = json.dumps({**head, "lengths": [len(pdf) for pdf in pdfs]}).encode()
+    out.write(LENGTH.pack(len(text)) + text + b"".join(pdfs))
+    out.flush()
+
+
+def _fence(limits: Limits) -> None:
+    """Limits that hold whatever the libraries do; qpdf's own come first, since they end in a sentence and not in a dead process."""
+    pikepdf.settings.set_qpdf_limits(
+        flate_max_memory=limits.unpacked_bytes,
+        run_length_max_memory=limits.unpacked_bytes,
+        png_max_memory=limits.unpacked_bytes,
+        tiff_max_memory=limits.unpacked_bytes,
+        dct_max_memory=limits.unpacked_bytes,
+        parser_max_nesting=100,
+        parser_max_container_size=1_000_000,
+    )
+    for what, most in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 16),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
+def _allow_cpu(seconds: int) -> None:
+    """So many more seconds of the processor, from now on."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime) + 1 + seconds, hard))
+
+
+if __name__ == "__main__":
+    main()

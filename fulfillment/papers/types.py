@@ -1,0 +1,129 @@
+"""What passes between the parts: boxes in points, what a checked paper is, what was cut out, and the two ways to fail."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+FoundBy = Literal["line", "text", "fixed box", "whole page"]
+
+
+class Box(NamedTuple):
+    """Left, bottom, right and top in points; the origin is the lower left corner of the page as it is seen."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.top - self.bottom
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.bottom + self.top) / 2
+
+    @property
+    def is_empty(self) -> bool:
+        return self.right < self.left or self.top < self.bottom
+
+    def within(self, other: "Box") -> "Box":
+        """The part that both share; `is_empty` when they share none."""
+        return Box(
+            max(self.left, other.left),
+            max(self.bottom, other.bottom),
+            min(self.right, other.right),
+            min(self.top, other.top),
+        )
+
+    def joined(self, other: "Box") -> "Box":
+        """The smallest box round both."""
+        return Box(
+            min(self.left, other.left),
+            min(self.bottom, other.bottom),
+            max(self.right, other.right),
+            max(self.top, other.top),
+        )
+
+    def grown(self, by: float) -> "Box":
+        return Box(self.left - by, self.bottom - by, self.right + by, self.top + by)
+
+
+class PaperRefused(Exception):  # noqa: N818 - what happened, as in transport.errors
+    """These bytes are no paper that we may keep or print. The text is ours and safe to show."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ChildFailed(Exception):  # noqa: N818
+    """The checking process could not do its work at all (it does not start): says nothing about the paper."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one paper may cost. Sizes in bytes, times in seconds, lengths in points (14,400 is the format's own end)."""
+
+    pdf_bytes: int = 10 * 2**20
+    pages: int = 50
+    objects: int = 20_000
+    depth: int = 32
+    side: float = 14_400.0
+    image_pixels: int = 40_000_000
+    unpacked_bytes: int = 128 * 2**20
+    memory_bytes: int = 1024 * 2**20
+    cpu_seconds: int = 10
+    wall_seconds: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedPaper:
+    """A whole PDF, made safe. `sizes`: width and height of each page as seen; `stripped`: names of active content taken out."""
+
+    pdf: bytes = field(repr=False)
+    sizes: tuple[tuple[float, float], ...]
+    stripped: tuple[str, ...]
+
+    @property
+    def pages(self) -> int:
+        return len(self.sizes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutLabel:
+    """A label alone: `pdf` holds nothing of the invoice that stood on the same page.
+
+    `box` is where it stood on the first page it was cut from; `texts` the words that can be read in it, in no order to rely on
+    (the buyer's name and address among them: not for a log, and not for a column); `as_picture` says that the page could only be
+    cut as a picture; `pages_dropped` counts further pages (an invoice going on).
+    """
+
+    pdf: bytes = field(repr=False)
+    found_by: FoundBy
+    box: Box
+    texts: tuple[str, ...] = field(repr=False)
+    pages: int = 1
+    pages_dropped: int = 0
+    as_picture: bool = False
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Words that look like a courier's tracking id, each once. A bare number of ten digits is not among them: it may be a phone."""
+        return tuple(dict.fromkeys(word for word in self.texts if re.fullmatch(r"(?!OD)[A-Z]{2,5}\d{8,}|\d{11,20}", word)))
+
+    def holds(self, tracking_id: str) -> bool | None:
+        """Whether the label's own text holds this tracking id; None when it has no text at all, so that nobody can tell."""
+        if not self.texts:
+            return None
+        wanted = _letters(tracking_id)
+        # The heading may run into the id, where the text is turned: "FMPP0000000001AWB".
+        return bool(wanted) and any(wanted == re.sub(r"^AWB(NO)?|AWB(NO)?$", "", _letters(word)) for word in self.texts)
+
+
+def _letters(word: str) -> str:
+    return re.sub(r"[^0-9A-Z]", "", word.upper())
