@@ -72,7 +72,7 @@ def _cipher(key: bytes) -> AESGCM:
     return AESGCM(derived)
 
 
-def binding(row: models.Model, field: models.Field[Any, Any]) -> str:
+def binding(row: models.Model, field: "models.Field[Any, Any]") -> str:
     return "|".join(
         ("shipcrowd", "1", row._meta.db_table, field.column or "", str(getattr(row, "seller_id", "")), str(row.pk))
     )
@@ -106,7 +106,7 @@ class _Opener:
         row.__dict__[self.field.attname] = value
 
 
-class SealedTextField(models.BinaryField[Any, Any]):
+class SealedTextField(models.BinaryField):  # type: ignore[type-arg]  # generic in the stubs only
     """Text that is sealed in the database. The row's key (uuid4) must exist before the first save."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,0 +1,439 @@
+"""The tables of fulfillment, each fenced from the moment it exists."""
+
+import uuid
+
+import django.db.models.deletion
+import django.db.models.functions.datetime
+from django.conf import settings
+from django.db import migrations, models
+
+import shipcrowd.tenancy
+from shipcrowd.work import DUE_DOOR
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("orders", "0001_initial"),
+        ("sellers", "0001_initial"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="Document",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "paper",
+                    models.CharField(
+                        choices=[("label", "Label"), ("invoice", "Invoice"), ("manifest", "Manifest")], max_length=10
+                    ),
+                ),
+                ("version", models.PositiveSmallIntegerField(default=1)),
+                ("storage_key", models.CharField(max_length=200)),
+                ("original_key", models.CharField(blank=True, max_length=200)),
+                ("sha256", models.CharField(max_length=64)),
+                ("size", models.PositiveIntegerField()),
+                ("pages", models.PositiveSmallIntegerField(default=1)),
+                ("cut_by", models.CharField(blank=True, max_length=20)),
+                ("holds_tracking_id", models.BooleanField(null=True)),
+                ("stored_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+                (
+                    "shipment",
+                    shipcrowd.tenancy.SellersKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="documents", to="orders.shipment"
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+            },
+        ),
+        migrations.CreateModel(
+            name="LabelRequest",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("wake_at", models.DateTimeField(null=True)),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("due", "waiting for its turn"),
+                            ("claimed", "taken by a worker"),
+                            ("calling", "being sent"),
+                            ("unknown", "answer lost, will be read back"),
+                            ("done", "done"),
+                            ("refused", "refused"),
+                            ("given_up", "given up"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="due",
+                        max_length=10,
+                    ),
+                ),
+                ("in_doubt", models.BooleanField(default=False)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("read_backs", models.PositiveSmallIntegerField(default=0)),
+                ("claim_token", models.UUIDField(null=True)),
+                ("give_up_at", models.DateTimeField(null=True)),
+                (
+                    "attention",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "nothing"),
+                            ("refused", "Flipkart refused it"),
+                            ("late", "it takes too long"),
+                            ("given_up", "tried too long"),
+                            ("bad_paper", "the paper cannot be used"),
+                            ("reconnect", "the connection must be renewed"),
+                            ("pull", "pull this parcel"),
+                            ("parked", "parked when the connection was cut"),
+                            ("unreadable", "Flipkart's answer cannot be read"),
+                            ("unknown_state", "a state that this version does not know"),
+                            ("odd_move", "its state moved in a way we do not expect"),
+                            ("broken", "our own mistake"),
+                        ],
+                        default="",
+                        max_length=20,
+                    ),
+                ),
+                ("says", models.CharField(blank=True, max_length=300)),
+                ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("called_at", models.DateTimeField(null=True)),
+                ("settled_at", models.DateTimeField(null=True)),
+                (
+                    "step",
+                    models.CharField(
+                        choices=[
+                            ("pack", "asking Flipkart to pack and make the label"),
+                            ("fetch", "waiting for the label"),
+                        ],
+                        default="pack",
+                        max_length=5,
+                    ),
+                ),
+                ("fetches", models.PositiveSmallIntegerField(default=0)),
+                ("packed_at", models.DateTimeField(null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+                (
+                    "shipment",
+                    shipcrowd.tenancy.SellersKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="label_requests", to="orders.shipment"
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+            },
+        ),
+        migrations.CreateModel(
+            name="PrintJob",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("wake_at", models.DateTimeField(null=True)),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("due", "waiting for its turn"),
+                            ("claimed", "taken by a worker"),
+                            ("calling", "being sent"),
+                            ("unknown", "answer lost, will be read back"),
+                            ("done", "done"),
+                            ("refused", "refused"),
+                            ("given_up", "given up"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="due",
+                        max_length=10,
+                    ),
+                ),
+                ("in_doubt", models.BooleanField(default=False)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("read_backs", models.PositiveSmallIntegerField(default=0)),
+                ("claim_token", models.UUIDField(null=True)),
+                ("give_up_at", models.DateTimeField(null=True)),
+                (
+                    "attention",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "nothing"),
+                            ("refused", "Flipkart refused it"),
+                            ("late", "it takes too long"),
+                            ("given_up", "tried too long"),
+                            ("bad_paper", "the paper cannot be used"),
+                            ("reconnect", "the connection must be renewed"),
+                            ("pull", "pull this parcel"),
+                            ("parked", "parked when the connection was cut"),
+                            ("unreadable", "Flipkart's answer cannot be read"),
+                            ("unknown_state", "a state that this version does not know"),
+                            ("odd_move", "its state moved in a way we do not expect"),
+                            ("broken", "our own mistake"),
+                        ],
+                        default="",
+                        max_length=20,
+                    ),
+                ),
+                ("says", models.CharField(blank=True, max_length=300)),
+                ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("called_at", models.DateTimeField(null=True)),
+                ("settled_at", models.DateTimeField(null=True)),
+                ("asked_for", models.PositiveIntegerField(default=0)),
+                ("pages", models.PositiveIntegerField(default=0)),
+                ("storage_key", models.CharField(blank=True, max_length=200)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("size", models.PositiveIntegerField(default=0)),
+                ("progress", models.PositiveIntegerField(default=0)),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("unchecked_since", models.DateTimeField(null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "opened_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+            },
+        ),
+        migrations.CreateModel(
+            name="PrintJobLine",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page", models.PositiveIntegerField(null=True)),
+                ("left_out", models.CharField(blank=True, max_length=300)),
+                (
+                    "document",
+                    shipcrowd.tenancy.SellersKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="fulfillment.document",
+                    ),
+                ),
+                (
+                    "job",
+                    shipcrowd.tenancy.SellersKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="lines", to="fulfillment.printjob"
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+                (
+                    "shipment",
+                    shipcrowd.tenancy.SellersKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="orders.shipment"
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+            },
+        ),
+        migrations.CreateModel(
+            name="Dispatch",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("wake_at", models.DateTimeField(null=True)),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("due", "waiting for its turn"),
+                            ("claimed", "taken by a worker"),
+                            ("calling", "being sent"),
+                            ("unknown", "answer lost, will be read back"),
+                            ("done", "done"),
+                            ("refused", "refused"),
+                            ("given_up", "given up"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="due",
+                        max_length=10,
+                    ),
+                ),
+                ("in_doubt", models.BooleanField(default=False)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("read_backs", models.PositiveSmallIntegerField(default=0)),
+                ("claim_token", models.UUIDField(null=True)),
+                ("give_up_at", models.DateTimeField(null=True)),
+                (
+                    "attention",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "nothing"),
+                            ("refused", "Flipkart refused it"),
+                            ("late", "it takes too long"),
+                            ("given_up", "tried too long"),
+                            ("bad_paper", "the paper cannot be used"),
+                            ("reconnect", "the connection must be renewed"),
+                            ("pull", "pull this parcel"),
+                            ("parked", "parked when the connection was cut"),
+                            ("unreadable", "Flipkart's answer cannot be read"),
+                            ("unknown_state", "a state that this version does not know"),
+                            ("odd_move", "its state moved in a way we do not expect"),
+                            ("broken", "our own mistake"),
+                        ],
+                        default="",
+                        max_length=20,
+                    ),
+                ),
+                ("says", models.CharField(blank=True, max_length=300)),
+                ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("called_at", models.DateTimeField(null=True)),
+                ("settled_at", models.DateTimeField(null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+                (
+                    "shipment",
+                    shipcrowd.tenancy.SellersKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="dispatches", to="orders.shipment"
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("wake_at__isnull", False)),
+                        fields=["seller", "wake_at"],
+                        name="dispatch_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("attention", ""), _negated=True),
+                        fields=["seller", "id"],
+                        name="dispatch_attention",
+                    ),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("seller", "shipment"), name="dispatched_once")],
+            },
+        ),
+        migrations.AddConstraint(
+            model_name="document",
+            constraint=models.UniqueConstraint(
+                fields=("seller", "shipment", "paper", "version"), name="version_once_a_paper"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="labelrequest",
+            index=models.Index(
+                condition=models.Q(("wake_at__isnull", False)), fields=["seller", "wake_at"], name="labelrequest_due"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="labelrequest",
+            index=models.Index(
+                condition=models.Q(("attention", ""), _negated=True),
+                fields=["seller", "id"],
+                name="labelrequest_attention",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="labelrequest",
+            constraint=models.UniqueConstraint(fields=("seller", "shipment"), name="label_asked_once"),
+        ),
+        migrations.AddIndex(
+            model_name="printjob",
+            index=models.Index(
+                condition=models.Q(("wake_at__isnull", False)), fields=["seller", "wake_at"], name="printjob_due"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="printjobline",
+            index=models.Index(fields=["seller", "shipment"], name="printjobline_of_shipment"),
+        ),
+        migrations.AddConstraint(
+            model_name="printjobline",
+            constraint=models.UniqueConstraint(fields=("seller", "job", "shipment"), name="shipment_once_a_job"),
+        ),
+        shipcrowd.tenancy.Fence("LabelRequest", doors=DUE_DOOR),
+        shipcrowd.tenancy.Fence("Dispatch", doors=DUE_DOOR),
+        shipcrowd.tenancy.Fence("PrintJob", doors=DUE_DOOR),
+        shipcrowd.tenancy.Fence("PrintJobLine"),
+        shipcrowd.tenancy.Fence("Document"),
+    ]
