@@ -118,12 +118,6 @@ class Transport:
             raise outcome  # outside of any except block: the cause holds the headers, the token among them
         return outcome
 
-    def url(self, path: str, query: Mapping[str, str]) -> str:
-        """The address of `path` on this server."""
-        if not path.startswith("/") or path.startswith("//"):
-            raise ValueError("a path starts with one slash")
-        return f"{self.base_url}{path}" + (f"?{urlencode(query)}" if query else "")
-
     def close(self) -> None:
         """Close kept-alive connections; the Transport can still be used."""
         self._session.close()
@@ -139,7 +133,7 @@ class Transport:
             headers["Authorization"] = f"Bearer {bearer}"
         if request.method != "GET" and request.form is None:
             headers["Content-Type"] = "application/json"
-        url = self.url(request.path, request.query)
+        url = url_of(self.base_url, request.path, request.query)
         return self._session.prepare_request(
             requests.Request(request.method, url, headers=headers, data=request.form, json=request.json)
         )
@@ -186,6 +180,13 @@ def checked_base_url(base_url: str) -> str:
     if parts.query or parts.fragment:
         raise ValueError("a base URL has no query and no fragment")
     return base_url.rstrip("/")
+
+
+def url_of(base_url: str, path: str, query: Mapping[str, str]) -> str:
+    """The address of `path` on the server at `base_url`, which alone says the host."""
+    if not path.startswith("/") or path.startswith("//"):
+        raise ValueError("a path starts with one slash")
+    return f"{checked_base_url(base_url)}{path}" + (f"?{urlencode(query)}" if query else "")
 
 
 _CONNECTION_ERRORS = (

@@ -20,7 +20,7 @@ _FINEST = -10  # decimal places; beyond is no amount of money but an attack on a
 
 
 class Twice(dict[str, Any]):
-    """An object that says one key twice with different values: nobody knows which is meant."""
+    """An object that says `key` twice with different values: nobody knows which is meant."""
 
     key: str = ""
 
@@ -42,6 +42,11 @@ def parse_json(body: bytes, *, operation: str) -> Any:
         # JSONDecodeError and UnicodeDecodeError carry the whole text: they must not travel along as __context__.
         says = f"not JSON ({type(error).__name__})"
     raise UnexpectedPayload(operation, says)
+
+
+def storable(text: str) -> str:
+    """`text` trimmed, without the characters that no database stores."""
+    return _UNSTORABLE.sub("", text).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,7 @@ class Node:
             return str(self.value)  # pincodes and ids come as numbers from some servers
         if not isinstance(self.value, str):
             self.fail("not a text")
-        return _UNSTORABLE.sub("", self.value).strip()
+        return storable(self.value)
 
     def required_text(self) -> str:
         if self.value is None:
@@ -153,5 +158,7 @@ def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         # repr tells 1 from 1.0 and from true, and never recurses into a comparison that could be slow or deep
         if value is not values[key] and repr(value) != repr(values[key]):
-            return Twice(values)
+            twice = Twice(values)
+            twice.key = key
+            return twice
     return values

@@ -1,0 +1,226 @@
+"""FlipkartClient: one method per operation of the seller API, typed in and typed out.
+
+No retry but the single 401, no sleep, no Django: what to do after an error is `transport.retry`'s word and the
+caller's work.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+
+from shipcrowd.flipkart.joining import Contradiction, join
+from shipcrowd.flipkart.tokens import TokenSource
+from shipcrowd.flipkart.types import (
+    Limits,
+    Page,
+    Papers,
+    PaymentType,
+    RowOutcome,
+    SearchAnswer,
+    Shipment,
+    ShippingDetails,
+    ShippingDetailsPage,
+    State,
+    Unreadable,
+)
+from shipcrowd.flipkart.wire import Wire
+from shipcrowd.transport import Answer, Request, Transport
+from shipcrowd.transport.errors import NotAuthorized, UnexpectedPayload
+
+# Half a million rows; a seller with more in one window asks for smaller windows. Ends a walk whose markers never end.
+MOST_PAGES = 10_000
+# A page may be empty when its rows have just moved on; so many in a row lead nowhere.
+MOST_EMPTY_PAGES = 20
+
+
+def _no_quota(operation: str) -> None:
+    """Calls are not counted."""
+
+
+class FlipkartClient:
+    """Flipkart for one seller. Every method raises what Transport.send raises, and Throttled from `before_call`.
+
+    `before_call(operation)` is called before each call but those for tokens: it takes from the quota.
+    A batch larger than `limits` allows, an empty one, and an id that is none are ValueErrors: the caller cuts batches.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        wire: Wire,
+        tokens: TokenSource,
+        before_call: Callable[[str], None] = _no_quota,
+    ) -> None:
+        self._transport = transport
+        self._wire = wire
+        self._tokens = tokens
+        self._before_call = before_call
+
+    @property
+    def wire(self) -> Wire:
+        """The wire it speaks, for its ABILITIES."""
+        return self._wire
+
+    @property
+    def limits(self) -> Limits:
+        """The most that one call of each kind carries."""
+        return self._wire.LIMITS
+
+    def shipment_pages(
+        self,
+        *,
+        states: Collection[State],
+        ordered_from: datetime,
+        ordered_until: datetime,
+        payment_type: PaymentType | None = None,
+        skus: Sequence[str] = (),
+        marker: str | None = None,
+    ) -> Iterator[Page]:
+        """Shipments in any of `states` that were ordered in the window, in Flipkart's order; one call a page.
+
+        Rows of one shipment may stand on two pages, so the last shipment of a page is held back and comes with the
+        next page, all its items together; when rows of a shipment of the page before come again (the list moved),
+        they are joined with what was there. To resume a broken walk hand in `page.marker` of the last page that came:
+        that page is read again, so that nothing held back is lost. A shipment may come twice; no order of time.
+
+        Raises UnexpectedPayload, after everything read was handed out, when the walk cannot go on: more is claimed
+        without a marker, a marker repeats, or pages never end. Source: guide 2.1, guide-gaps 12 and 22.
+        """
+        joiner = _PageJoiner()
+        seen = {marker}
+        empty_pages = 0
+        for _ in range(MOST_PAGES):
+            request = self._wire.encode_search(
+                states=states,
+                ordered_from=ordered_from,
+                ordered_until=ordered_until,
+                payment_type=payment_type,
+                skus=skus,
+                marker=marker,
+            )
+            answer = self._wire.decode_search(self._send(request))
+            empty_pages = 0 if answer.shipments or answer.unreadable else empty_pages + 1
+            trouble = _trouble_ahead(request.operation, answer, seen, empty_pages)
+            goes_on = answer.next_marker is not None and trouble is None
+            shipments, unreadable = joiner.join(answer, is_last=not goes_on)
+            yield Page(shipments=shipments, unreadable=unreadable, marker=marker, has_more=goes_on)
+            if trouble is not None:
+                raise trouble
+            if not goes_on:
+                return
+            marker = answer.next_marker
+            seen.add(marker)
+        yield Page(shipments=joiner.rest(), marker=marker)
+        raise UnexpectedPayload(request.operation, f"more than {MOST_PAGES} pages: ask for a smaller window")
+
+    def fetch_shipments(self, shipment_ids: Sequence[str]) -> Page:
+        """Shipments by id, up to `limits.ids`; those Flipkart does not know are not there. Source: guide 2.2."""
+        return self._wire.decode_shipments(self._send(self._wire.encode_shipments(shipment_ids)))
+
+    def fetch_shipping_details(self, shipment_ids: Sequence[str]) -> tuple[ShippingDetails, ...]:
+        """Tracking and addresses by id, up to `limits.ids`. Source: guide 2.3.
+
+        Raises UnexpectedPayload when rows came and none was readable; `read_shipping_details` names them all.
+        """
+        page = self.read_shipping_details(shipment_ids)
+        if page.unreadable and not page.details:
+            raise UnexpectedPayload("shipping_details", page.unreadable[0].says, path=page.unreadable[0].path)
+        return page.details
+
+    def read_shipping_details(self, shipment_ids: Sequence[str]) -> ShippingDetailsPage:
+        """The same, with the rows that could not be read beside."""
+        return self._wire.decode_shipping_details(self._send(self._wire.encode_shipping_details(shipment_ids)))
+
+    def generate_labels(self, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]:
+        """Ask for label, invoice and manifest, up to `limits.labels`: an effect, the shipments become PACKED.
+
+        One outcome per id, in order; ok means accepted, not done. Source: guide 3.1, guide-gaps 8.
+        """
+        answer = self._send(self._wire.encode_generate_labels(shipment_ids))
+        return self._wire.decode_generate_labels(answer, shipment_ids)
+
+    def download_papers(self, shipment_ids: Sequence[str]) -> tuple[Papers, ...]:
+        """Label, invoice and manifest per id, in order, up to `limits.labels`; None where not ready. Source: guide 3.2.
+
+        Raises TooLarge when all papers together pass the cap of an answer: ask for fewer.
+        """
+        answer = self._send(self._wire.encode_download_labels(shipment_ids))
+        return self._wire.decode_download_labels(answer, shipment_ids)
+
+    def dispatch(self, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]:
+        """Mark packed shipments ready to dispatch, up to `limits.dispatch`: an effect. Source: guide 3.3.
+
+        One outcome per id, in order; ok None where the answer does not say: read the shipment.
+        """
+        return self._wire.decode_dispatch(self._send(self._wire.encode_dispatch(shipment_ids)), shipment_ids)
+
+    def _send(self, request: Request) -> Answer:
+        """Send with the current token; after a 401 once more with a renewed one (guide 1.7)."""
+        token = self._tokens.current()
+        self._before_call(request.operation)
+        try:
+            return self._transport.send(request, bearer=token)
+        except NotAuthorized as error:
+            if error.status != 401:
+                raise
+            refusal = error
+        renewed = self._tokens.renew(failed=token)
+        if renewed == token:
+            raise refusal
+        self._before_call(request.operation)
+        return self._transport.send(request, bearer=renewed)
+
+
+def _trouble_ahead(
+    operation: str, answer: SearchAnswer, seen: set[str | None], empty_pages: int
+) -> UnexpectedPayload | None:
+    """Why the walk must end here although more is claimed; None when it may go on, or ends as it should."""
+    if answer.trouble:
+        return UnexpectedPayload(operation, answer.trouble, path=answer.trouble_path)
+    if answer.next_marker is None:
+        return None
+    if answer.next_marker in seen:
+        return UnexpectedPayload(operation, "a marker came twice, the pages go in a circle")
+    if empty_pages >= MOST_EMPTY_PAGES:
+        return UnexpectedPayload(operation, f"{MOST_EMPTY_PAGES} empty pages in a row, and more are claimed")
+    return None
+
+
+class _PageJoiner:
+    """Puts together what pages have cut: keeps the page before, and holds its last shipment back."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, Shipment] = {}
+        self._held: Shipment | None = None
+        self._unreadable_before: set[str] = set()
+
+    def join(self, answer: SearchAnswer, *, is_last: bool) -> tuple[tuple[Shipment, ...], tuple[Unreadable, ...]]:
+        """The shipments and holes to hand out with this page."""
+        unreadable = list(answer.unreadable)
+        shipments = {self._held.flipkart_shipment_id: self._held} if self._held else {}
+        for shipment in answer.shipments:
+            shipment_id = shipment.flipkart_shipment_id
+            try:
+                earlier = self._before.get(shipment_id)
+                shipments[shipment_id] = join(earlier, shipment) if earlier else shipment
+            except Contradiction as error:
+                unreadable.append(_contradicts(shipment_id, error))
+        # An unreadable row makes its whole shipment unreadable: with an item missing it would be packed short.
+        holes = {hole.flipkart_shipment_id for hole in unreadable}
+        for shipment_id in holes | self._unreadable_before:
+            shipments.pop(shipment_id, None)
+        self._before = shipments
+        self._unreadable_before = holes
+        self._held = list(shipments.values())[-1] if shipments and not is_last else None
+        handed_out = tuple(shipment for shipment in shipments.values() if shipment is not self._held)
+        return handed_out, tuple(unreadable)
+
+    def rest(self) -> tuple[Shipment, ...]:
+        """What is still held back."""
+        return (self._held,) if self._held else ()
+
+
+def _contradicts(shipment_id: str, error: Contradiction) -> Unreadable:
+    return Unreadable(
+        flipkart_shipment_id=shipment_id, path=error.field_name, says="another one on the page before, same shipment"
+    )

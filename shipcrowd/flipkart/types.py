@@ -1,0 +1,233 @@
+"""What Flipkart's seller API speaks of, in no wire's words: frozen values, Decimal rupees, aware times.
+
+The shape is that of Flipkart's published API (a shipment has items, a state per item); flat rows are lifted into it.
+A text that was absent is "", a time or an amount that was absent is None. `repr` shows ids and no person.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a shipment or an item stands, in order of its life. UNKNOWN is ours: the word beside it is theirs."""
+
+    APPROVED = "APPROVED"
+    READY_TO_PACK = "READY_TO_PACK"
+    PACKING_IN_PROGRESS = "PACKING_IN_PROGRESS"
+    FORM_FAILED = "FORM_FAILED"
+    PACKED = "PACKED"
+    READY_TO_DISPATCH = "READY_TO_DISPATCH"
+    PICKUP_COMPLETE = "PICKUP_COMPLETE"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    RETURN_REQUESTED = "RETURN_REQUESTED"
+    RETURNED = "RETURNED"
+    UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def of_word(cls, word: str) -> "State":
+        """The state that `word` names exactly, else UNKNOWN: nothing is guessed from a likeness."""
+        return cls(word) if word in cls.__members__ else cls.UNKNOWN
+
+
+class PaymentType(StrEnum):
+    PREPAID = "PREPAID"
+    COD = "COD"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a parcel or a bill goes. `repr` shows pincode and state only."""
+
+    name: str = field(default="", repr=False)
+    line1: str = field(default="", repr=False)
+    line2: str = field(default="", repr=False)
+    landmark: str = field(default="", repr=False)
+    city: str = field(default="", repr=False)
+    state: str = ""
+    state_code: str = ""
+    pincode: str = ""
+    phone: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentItem:
+    """One line of a shipment. Rupees: `total_price` of the whole line, `mrp` and `selling_price` of one piece."""
+
+    flipkart_order_item_id: str
+    sku: str
+    fsn: str = ""
+    hsn: str = ""
+    title: str = ""
+    quantity: int
+    mrp: Decimal | None = None
+    selling_price: Decimal | None = None
+    total_price: Decimal | None = None
+    state: State
+    state_word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubShipment:
+    """One parcel of a shipment that travels in several."""
+
+    flipkart_sub_shipment_id: str
+    tracking_id: str = ""
+    courier: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """The unit of work. `state` and `state_word` are those of its items together (joining.state_of).
+
+    `dispatch_by_at` is always there in the guide's format; None only where a wire does not say it.
+    `updated_at` is Flipkart's own time of change, None where the wire has none (guide-gaps 20).
+    """
+
+    flipkart_shipment_id: str
+    flipkart_order_id: str
+    ordered_at: datetime | None
+    state: State
+    state_word: str
+    is_on_hold: bool = False
+    dispatch_after_at: datetime | None = None
+    dispatch_by_at: datetime | None = None
+    deliver_by_at: datetime | None = None
+    flipkart_location_id: str = ""
+    location_name: str = ""
+    payment_type: PaymentType = PaymentType.UNKNOWN
+    cod_amount: Decimal | None = None
+    tracking_id: str = ""
+    courier: str = ""
+    invoice_number: str = ""
+    items: tuple[ShipmentItem, ...]
+    sub_shipments: tuple[SubShipment, ...] = ()
+    buyer_name: str = field(default="", repr=False)
+    buyer_phone: str = field(default="", repr=False)
+    shipping_address: Address | None = field(default=None, repr=False)
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippingDetails:
+    """Tracking and addresses of one shipment; `tracking_id` is "" until it is packed."""
+
+    flipkart_shipment_id: str
+    tracking_id: str = ""
+    courier: str = ""
+    delivery_address: Address | None = field(default=None, repr=False)
+    billing_address: Address | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Papers:
+    """The papers of one shipment as they were sent, unchecked; None where there is none (yet).
+
+    `notes` says why a paper that was sent is None ("label: not base64"): in our words, safe to show.
+    """
+
+    flipkart_shipment_id: str
+    label: bytes | None = field(default=None, repr=False)
+    invoice: bytes | None = field(default=None, repr=False)
+    manifest: bytes | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowOutcome:
+    """The answer for one row of a bulk call; `ok` None: the answer does not say, or says both.
+
+    `code` and `message` are Flipkart's own; no decision reads `message`, and it may name anything: show it to the
+    seller's own people only.
+    """
+
+    id: str
+    ok: bool | None
+    code: str = ""
+    message: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a grant gave. `expires_in` is their claim; how long to believe it is the wire's word (`token_life`)."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_in: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A row that could not be read: its shipment's id where that was readable, else "", and where and what is wrong."""
+
+    flipkart_shipment_id: str
+    path: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Shipments of one answer, in Flipkart's order, and the rows that could not be read.
+
+    `marker` is the one this page was asked with (None: the first): a walk resumed from it reads this page again.
+    """
+
+    shipments: tuple[Shipment, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    marker: str | None = None
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippingDetailsPage:
+    """Shipping details of one answer, and the rows that could not be read."""
+
+    details: tuple[ShippingDetails, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many rows one call may carry: a page of a search, ids in a path, labels asked for, dispatches."""
+
+    page: int
+    ids: int
+    labels: int
+    dispatch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What a wire can do, for those who plan the calls.
+
+    `search_by_change`: a search can ask for what changed since a time (else: by order date only).
+    `says_change_time`: rows carry Flipkart's own time of change (`Shipment.updated_at`).
+    `buyer_in_search`: the search already carries buyer and address (else: shipping details).
+    `papers_apart`: label, invoice and manifest come as papers of their own (else: one merged PDF).
+    `searchable`: the states that a search can ask for.
+    """
+
+    search_by_change: bool
+    says_change_time: bool
+    buyer_in_search: bool
+    papers_apart: bool
+    searchable: frozenset[State]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchAnswer:
+    """A page as decoded, before pages are put together: what follows it, and what is wrong with what follows.
+
+    `next_marker` None and `trouble` "" is the end. `trouble` says why the walk cannot go on although more is claimed.
+    """
+
+    shipments: tuple[Shipment, ...]
+    unreadable: tuple[Unreadable, ...]
+    next_marker: str | None = field(default=None, repr=False)
+    trouble: str = ""
+    trouble_path: str = ""

@@ -1,0 +1,95 @@
+"""Wire formats of Flipkart's seller API: one module each, with the same functions and the same types.
+
+A wire is pure: `encode_` makes a Request of our values, `decode_` reads an Answer into our types, and the constants say
+what the format can do. Nothing above this package spells a key of Flipkart's.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, cast
+
+from shipcrowd.flipkart.types import (
+    Abilities,
+    Limits,
+    Page,
+    Papers,
+    PaymentType,
+    RowOutcome,
+    SearchAnswer,
+    ShippingDetailsPage,
+    State,
+    Token,
+)
+from shipcrowd.flipkart.wire import guide
+from shipcrowd.transport import Answer, Request
+
+
+class Wire(Protocol):
+    """What a wire module offers. Every decode function raises UnexpectedPayload when nothing can be read."""
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802 - the constants of a module
+
+    @property
+    def HOSTS(self) -> Mapping[str, str]: ...  # noqa: N802
+
+    @property
+    def LIMITS(self) -> Limits: ...  # noqa: N802
+
+    @property
+    def ABILITIES(self) -> Abilities: ...  # noqa: N802
+
+    def token_life(self, expires_in: timedelta) -> timedelta: ...
+
+    def encode_authorize(self, *, client_id: str, redirect_uri: str, state: str) -> Request: ...
+
+    def encode_client_credentials(self, *, client_id: str, client_secret: str, basic: bool) -> Request: ...
+
+    def encode_code(self, *, client_id: str, client_secret: str, code: str, redirect_uri: str) -> Request: ...
+
+    def encode_refresh(self, *, client_id: str, client_secret: str, refresh_token: str) -> Request: ...
+
+    def decode_token(self, answer: Answer) -> Token: ...
+
+    def encode_search(
+        self,
+        *,
+        states: Collection[State],
+        ordered_from: datetime,
+        ordered_until: datetime,
+        payment_type: PaymentType | None,
+        skus: Sequence[str],
+        marker: str | None,
+    ) -> Request: ...
+
+    def decode_search(self, answer: Answer) -> SearchAnswer: ...
+
+    def encode_shipments(self, shipment_ids: Sequence[str]) -> Request: ...
+
+    def decode_shipments(self, answer: Answer) -> Page: ...
+
+    def encode_shipping_details(self, shipment_ids: Sequence[str]) -> Request: ...
+
+    def decode_shipping_details(self, answer: Answer) -> ShippingDetailsPage: ...
+
+    def encode_generate_labels(self, shipment_ids: Sequence[str]) -> Request: ...
+
+    def decode_generate_labels(self, answer: Answer, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]: ...
+
+    def encode_download_labels(self, shipment_ids: Sequence[str]) -> Request: ...
+
+    def decode_download_labels(self, answer: Answer, shipment_ids: Sequence[str]) -> tuple[Papers, ...]: ...
+
+    def encode_dispatch(self, shipment_ids: Sequence[str]) -> Request: ...
+
+    def decode_dispatch(self, answer: Answer, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]: ...
+
+
+_WIRES: dict[str, Wire] = {"guide": cast("Wire", guide)}
+
+
+def wire_named(name: str) -> Wire:
+    """The wire of that name ("guide"). Raises ValueError for a name that nobody speaks."""
+    if name not in _WIRES:
+        raise ValueError(f"no wire is named {name!r}; there are: {', '.join(sorted(_WIRES))}")
+    return _WIRES[name]
