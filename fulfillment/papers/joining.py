@@ -1,0 +1,271 @@
+"""Joins many labels into one print file, in one pass and flat memory.
+
+Each label is parsed alone, renumbered and written at once; what was written before (fonts, logos) is found again by the digest of
+its bytes and shared. Merging libraries keep every page until the end: 80 KB a label, where this holds the offsets and digests only.
+"""
+
+import hashlib
+import io
+import zlib
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, BinaryIO, NamedTuple
+
+import pikepdf
+from reportlab.pdfbase import pdfmetrics
+
+from .layout import NOTE_SIZE, Layout, Placed, place
+from .types import Box, PaperRefused
+
+PAGES_PER_NODE = 64
+NOTE_FONT = "Helvetica"
+
+
+class Label(NamedTuple):
+    """What goes on a sheet: a stored, checked PDF, and a line for the free strip under it ("SKU-7 x 2")."""
+
+    pdf: bytes
+    note: str = ""
+
+
+def join(
+    labels: Iterable[Label | bytes],
+    out: BinaryIO,
+    *,
+    layout: Layout,
+    placed: Callable[[int, int], None] | None = None,
+) -> int:
+    """Writes one PDF of all labels, in their order, and returns the number of its pages; 0 labels make a file without pages.
+
+    `labels` is read lazily, one at a time. `placed(nth label, page)`, both from 1, is called as each page of a label is placed, which
+    serves for progress and for "stack B, page 31". Raises PaperRefused where a stored label cannot be read (out is then useless).
+    """
+    writer = _Writer(out)
+    sheets = _Sheets(writer, layout)
+    for number, label in enumerate(labels, start=1):
+        pdf, note = label if isinstance(label, Label) else (label, "")
+        try:
+            with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as file:
+                copier = _Copier(writer)
+                for page in file.pages:
+                    at = sheets.add(copier, page, note)
+                    if placed:
+                        placed(number, at)
+        except pikepdf.PdfError as error:
+            raise PaperRefused(f"label {number} of this stack cannot be read") from error
+    return sheets.finish()
+
+
+class _Writer:
+    """Numbered objects into a stream that is never read or moved back."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self.out = out
+        self.at = 0
+        self.offsets = array("Q", [0])  # by object number; 0 is the list's head
+        self.shared: dict[bytes, int] = {}
+        self._put(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+
+    def reserve(self) -> int:
+        self.offsets.append(0)
+        return len(self.offsets) - 1
+
+    def write(self, body: bytes, number: int | None = None) -> int:
+        number = number or self.reserve()
+        self.offsets[number] = self.at
+        self._put(b"%d 0 obj\n%b\nendobj\n" % (number, body))
+        return number
+
+    def share(self, body: bytes) -> int:
+        """The number of an object with exactly these bytes, written now unless one was before."""
+        digest = hashlib.blake2b(body, digest_size=16).digest()
+        number = self.shared.get(digest)
+        if number is None:
+            number = self.shared[digest] = self.write(body)
+        return number
+
+    def finish(self, root: int) -> None:
+        start = self.at
+        self._put(b"xref\n0 %d\n0000000000 65535 f \n" % len(self.offsets))
+        for offset in self.offsets[1:]:
+            self._put(b"%010d 00000 n \n" % offset)
+        self._put(b"trailer\n<</Size %d/Root %d 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(self.offsets), root, start))
+
+    def _put(self, piece: bytes) -> None:
+        self.out.write(piece)
+        self.at += len(piece)
+
+
+class _Copier:
+    """Copies what one label refers to, deepest first, so that an object's bytes name only numbers that stand."""
+
+    def __init__(self, writer: _Writer) -> None:
+        self.writer = writer
+        self.numbers: dict[tuple[int, int], int] = {}
+        self.open: set[tuple[int, int]] = set()
+
+    def text(self, thing: Any) -> bytes:
+        """A value as it stands in a file; what it refers to is written first."""
+        if not isinstance(thing, pikepdf.Object):
+            return _plain(thing)
+        if thing.is_indirect:
+            return b"%d 0 R" % self._number(thing)
+        return self._body(thing)
+
+    def form(self, page: pikepdf.Page, box: Box) -> int:
+        """The page as a form that can be drawn anywhere."""
+        contents = page.obj.get("/Contents")
+        if isinstance(contents, pikepdf.Stream):
+            packed = contents.read_raw_bytes()
+            keys = {key: contents[key] for key in ("/Filter", "/DecodeParms") if key in contents}
+        else:
+            parts = contents if isinstance(contents, pikepdf.Array) else []
+            packed = zlib.compress(b"\n".join(part.read_bytes() for part in parts))
+            keys = {"/Filter": pikepdf.Name.FlateDecode}
+        keys["/Resources"] = page.obj.get("/Resources", pikepdf.Dictionary())
+        if "/Group" in page.obj:
+            keys["/Group"] = page.obj["/Group"]
+        head = b"/Type/XObject/Subtype/Form/BBox[%b]" % _numbers(box)
+        head += b"".join(_name(key) + b" " + self.text(value) for key, value in keys.items())
+        return self.writer.write(_stream(head, packed))
+
+    def _number(self, thing: pikepdf.Object) -> int:
+        key = thing.objgen
+        if key not in self.numbers:
+            if key in self.open:
+                raise PaperRefused("a label of this stack leads in a circle")
+            self.open.add(key)
+            self.numbers[key] = self.writer.share(self._body(thing))
+        return self.numbers[key]
+
+    def _body(self, thing: pikepdf.Object) -> bytes:
+        if isinstance(thing, pikepdf.Stream):
+            head = b"".join(
+                _name(key) + b" " + self.text(value) for key, value in thing.items() if key != "/Length"
+            )
+            return _stream(head, thing.read_raw_bytes())
+        if isinstance(thing, pikepdf.Dictionary):
+            return b"<<" + b"".join(_name(key) + b" " + self.text(value) for key, value in thing.items()) + b">>"
+        if isinstance(thing, pikepdf.Array):
+            return b"[" + b" ".join(self.text(value) for value in thing) + b"]"
+        return thing.unparse(resolved=True)
+
+
+@dataclass(slots=True)
+class _Sheets:
+    """The pages, and the tree over them: the root, below it nodes of a few pages each."""
+
+    writer: _Writer
+    layout: Layout
+    root: int = 0
+    node: int = 0
+    pages: int = 0
+    size: tuple[float, float] = (0.0, 0.0)  # of the sheet that is being filled
+    drawn: list[bytes] = field(default_factory=list)
+    forms: list[int] = field(default_factory=list)
+    kids: list[int] = field(default_factory=list)
+    nodes: list[int] = field(default_factory=list)
+    note_font: int = 0
+
+    def __post_init__(self) -> None:
+        self.root = self.writer.reserve()
+        self.note_font = self.writer.share(
+            b"<</Type/Font/Subtype/Type1/BaseFont/%b/Encoding/WinAnsiEncoding>>" % NOTE_FONT.encode()
+        )
+
+    def add(self, copier: _Copier, page: pikepdf.Page, note: str) -> int:
+        """The number of the sheet it stands on."""
+        box = Box(*(float(side) for side in page.cropbox))
+        turned = int(page.obj.get("/Rotate", 0)) % 360
+        size = (box.width, box.height) if turned in (0, 180) else (box.height, box.width)
+        spot = place(size, self.layout, len(self.forms), turned=turned, with_note=bool(note))
+        self.size = spot.sheet
+        self.drawn.append(_draw(spot, box, len(self.forms), note))
+        self.forms.append(copier.form(page, box))
+        if len(self.forms) >= max(1, len(self.layout.slots)):
+            self._close_sheet()
+            return self.pages
+        return self.pages + 1
+
+    def finish(self) -> int:
+        if self.forms:
+            self._close_sheet()
+        if self.kids:
+            self._close_node()
+        body = b"<</Type/Pages/Count %d/Kids[%b]>>" % (self.pages, _references(self.nodes))
+        self.writer.write(body, self.root)
+        self.writer.finish(self.writer.write(b"<</Type/Catalog/Pages %d 0 R>>" % self.root))
+        return self.pages
+
+    def _close_sheet(self) -> None:
+        if not self.kids:
+            self.node = self.writer.reserve()
+        contents = self.writer.share(_stream(b"", b"".join(self.drawn)))
+        forms = b"".join(b"/L%d %d 0 R" % pair for pair in enumerate(self.forms))
+        self.kids.append(
+            self.writer.write(
+                b"<</Type/Page/Parent %d 0 R/MediaBox[0 0 %b]/Contents %d 0 R"
+                b"/Resources<</XObject<<%b>>/Font<</Note %d 0 R>>>>>>"
+                % (self.node, _numbers(self.size), contents, forms, self.note_font)
+            )
+        )
+        self.pages += 1
+        self.drawn, self.forms = [], []
+        if len(self.kids) == PAGES_PER_NODE:
+            self._close_node()
+
+    def _close_node(self) -> None:
+        body = b"<</Type/Pages/Parent %d 0 R/Count %d/Kids[%b]>>"
+        self.writer.write(body % (self.root, len(self.kids), _references(self.kids)), self.node)
+        self.nodes.append(self.node)
+        self.kids = []
+
+
+def _draw(spot: Placed, box: Box, slot: int, note: str) -> bytes:
+    a, b, c, d, e, f = spot.matrix
+    moved = (a, b, c, d, e - a * box.left - c * box.bottom, f - b * box.left - d * box.bottom)
+    drawn = b"q %b cm /L%d Do Q\n" % (_numbers(moved), slot)
+    if note and spot.note_box:
+        drawn += _draw_note(note, spot.note_box)
+    return drawn
+
+
+def _draw_note(note: str, room: Box) -> bytes:
+    """One line in the middle of its strip, cut to fit; letters that the font lacks become question marks."""
+    text = note.encode("cp1252", "replace").decode("cp1252")
+    while pdfmetrics.stringWidth(text, NOTE_FONT, NOTE_SIZE) > room.width:
+        text = text[:-1]
+    left = (room.left + room.right - pdfmetrics.stringWidth(text, NOTE_FONT, NOTE_SIZE)) / 2
+    at = _numbers((left, room.bottom + 3))
+    return b"BT /Note %b Tf %b Td <%b> Tj ET\n" % (_numbers([NOTE_SIZE]), at, text.encode("cp1252").hex().encode())
+
+
+# --- how values are spelled in a file ---
+
+
+def _plain(value: object) -> bytes:
+    if value is None:
+        return b"null"
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, Decimal):
+        return f"{value:f}".encode()
+    return str(value).encode()
+
+
+def _name(key: str) -> bytes:
+    return key.encode() if key[1:].isalnum() and key.isascii() else pikepdf.Name(key).unparse()
+
+
+def _numbers(numbers: Iterable[float]) -> bytes:
+    return " ".join(f"{number:.5f}".rstrip("0").rstrip(".") for number in numbers).encode()
+
+
+def _references(numbers: Iterable[int]) -> bytes:
+    return b" ".join(b"%d 0 R" % number for number in numbers)
+
+
+def _stream(head: bytes, packed: bytes) -> bytes:
+    return b"<<%b/Length %d>>\nstream\n%b\nendstream" % (head, len(packed), packed)
