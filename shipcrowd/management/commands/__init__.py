@@ -1,0 +1,1 @@
+"""migrate and flush as the owner, roles, worker."""

@@ -1,0 +1,1 @@
+"""Tests of the database backend, its roles and the embedded PostgreSQL."""
