@@ -434,6 +434,6 @@ class Migration(migrations.Migration):
         shipcrowd.tenancy.Fence("LabelRequest", doors=DUE_DOOR),
         shipcrowd.tenancy.Fence("Dispatch", doors=DUE_DOOR),
         shipcrowd.tenancy.Fence("PrintJob", doors=DUE_DOOR),
-        shipcrowd.tenancy.Fence("PrintJobLine"),
         shipcrowd.tenancy.Fence("Document"),
+        shipcrowd.tenancy.Fence("PrintJobLine"),
     ]
