@@ -6,6 +6,8 @@ It imports nothing of the client's, so that the two cannot agree by construction
 
 from shipcrowd.simulator.app import Dropped, Simulator
 from shipcrowd.simulator.mounting import mounted
+from shipcrowd.simulator.oauth import PORTAL_CLIENT_ID
+from shipcrowd.simulator.serving import running, serve
 from shipcrowd.simulator.world import Account, Refusal, State
 
-__all__ = ["Account", "Dropped", "Refusal", "Simulator", "State", "mounted"]
+__all__ = ["PORTAL_CLIENT_ID", "Account", "Dropped", "Refusal", "Simulator", "State", "mounted", "running", "serve"]

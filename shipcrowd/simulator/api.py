@@ -89,7 +89,7 @@ def download_labels(world: World, account: Account, shipment_ids: Sequence[str],
     with world.lock:
         found = _found(world, account, shipment_ids, MOST_IDS)
         papers = [
-            documents.paper_for(account, shipment, now)
+            documents.paper_for(account, shipment)
             if shipment.label_ready_at and shipment.label_ready_at <= now and not is_late
             else None
             for shipment in found
