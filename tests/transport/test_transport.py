@@ -1,10 +1,10 @@
 """One request: what reaches the other side, what may come back, and what never does."""
 
+import contextlib
 import gzip
 import io
 import socket
-import ssl
-import subprocess
+import threading
 import time
 import tracemalloc
 import zlib
@@ -26,7 +26,7 @@ from shipcrowd.transport.errors import (
     UnexpectedPayload,
     Unreachable,
 )
-from tests.transport.servers import http_answer, serving
+from tests.transport.servers import http_answer, self_signed, serving
 
 ASK = Request("GET", "/v3/shipments/SHIP1", operation="shipments")
 
@@ -273,15 +273,7 @@ def test_a_body_that_cannot_be_unpacked_is_said_so():
 
 def test_a_certificate_that_nobody_signed_is_refused(tmp_path, monkeypatch):
     """trust.md 43; also when the environment names a bundle that would accept it."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
-        check=True,
-        capture_output=True,
-    )
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
+    tls, certificate = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     monkeypatch.setenv("CURL_CA_BUNDLE", str(certificate))
 
@@ -289,6 +281,42 @@ def test_a_certificate_that_nobody_signed_is_refused(tmp_path, monkeypatch):
         Transport(server.url).send(ASK, bearer="token-1")
 
     assert server.requests == []
+
+
+def test_a_signed_certificate_is_accepted_and_the_deadline_holds_over_tls_too(tmp_path, monkeypatch):
+    tls, certificate = self_signed(tmp_path)
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(certificate))
+
+    def answering(connection: socket.socket, request: bytes) -> None:
+        if b"/first" in request:
+            connection.sendall(http_answer(b'"safe"'))
+        else:
+            trickle(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b"x")
+
+    with serving(answering, tls=tls) as server:
+        transport = Transport(server.url, answer_timeout=0.5)
+        assert transport.send(Request("GET", "/first", operation="search")).body == b'"safe"'
+        with pytest.raises(Unreachable, match="too long"):
+            transport.send(Request("GET", "/second", operation="search"))
+        transport.close()
+
+
+def test_a_handshake_that_trickles_is_cut_at_the_deadline():
+    """A TLS record that promises 16 kB and brings a byte each 20 ms: no time-out of a single read ends it."""
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                trickle(connection, b"\x16\x03\x03\x40\x00", b"\x02")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(Unreachable):
+            Transport(f"https://127.0.0.1:{listener.getsockname()[1]}", answer_timeout=0.3).send(ASK)
+        assert time.monotonic() - started < 3
+        thread.join(5)
 
 
 def test_the_environment_names_no_proxy_and_no_credentials(tmp_path, monkeypatch):
@@ -342,7 +370,7 @@ def test_a_token_that_is_no_token_is_refused_without_showing_it(bearer):
 
 def test_an_adapter_takes_the_place_of_the_network_for_its_prefix_only():
     class Teapot(BaseAdapter):
-        def send(self, request, **_kwargs):
+        def send(self, *_args, **_kwargs):
             response = Response()
             response.status_code = 200
             response.raw = HTTPResponse(body=io.BytesIO(b'"tea"'), preload_content=False)
