@@ -1,0 +1,106 @@
+"""What the demo's processes are told by environment variables. Runs before Django reads its settings, so it knows no Django.
+
+Everything the demo makes stays in one folder: the database, the documents, the simulator's world, and its own secrets.
+"""
+
+import argparse
+import base64
+import json
+import os
+import secrets
+import socket
+import tempfile
+from pathlib import Path
+from typing import TypedDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+HOST = "127.0.0.1"
+
+
+class Secrets(TypedDict):
+    secret_key: str
+    encryption_key: str
+    portal_secret: str
+    password: str
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(add_help=False)
+    arguments.add_argument("--headless", action="store_true", help="do the whole job by HTTP, print a table, and end")
+    arguments.add_argument("--keep", action="store_true", help="with --headless: keep the folder")
+    arguments.add_argument("--port", type=int, default=0, help="where the portal listens (8000)")
+    arguments.add_argument("--simulator-port", type=int, default=0, help="where the simulator listens (8001)")
+    arguments.add_argument("--folder", type=Path, default=None, help="where everything is kept (.data)")
+    return arguments
+
+
+def prepare(argv: list[str]) -> None:
+    """Sets the environment that settings.py reads. Ends with one plain sentence where a port or folder cannot be used."""
+    if {"-h", "--help"} & set(argv):
+        os.environ["SHIPCROWD_EMBEDDED"] = str(BASE_DIR / ".data" / "postgres")  # named, never made
+        return
+    asked, _others = parser().parse_known_args(argv)
+    folder = (asked.folder or _folder(asked.headless)).absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    port = asked.port or (_free_port() if asked.headless else 8000)
+    simulator_port = asked.simulator_port or (_free_port() if asked.headless else 8001)
+    kept = read_secrets(folder)
+    os.environ.update(
+        SHIPCROWD_DEMO_FOLDER=str(folder),
+        SHIPCROWD_EMBEDDED=str(folder / "postgres"),
+        DOCUMENTS_FOLDER=str(folder / "documents"),
+        SECRET_KEY=kept["secret_key"],
+        ENCRYPTION_KEYS=kept["encryption_key"],
+        FLIPKART="simulator",
+        FLIPKART_WIRE="guide",
+        FLIPKART_CLIENT_ID="shipcrowd-portal",
+        FLIPKART_CLIENT_SECRET=kept["portal_secret"],
+        PUBLIC_URL=f"http://{HOST}:{port}",
+        SIMULATOR_URL=f"http://{HOST}:{simulator_port}",
+        ALLOWED_HOSTS=f"{HOST},localhost",
+    )
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "S3_BUCKET", "EMAIL_URL"):
+        os.environ.pop(name, None)  # the demo touches nothing outside of its folder
+
+
+def read_secrets(folder: Path) -> Secrets:
+    """The demo's own secrets, made at its first start. Ends with a sentence when their file cannot be read."""
+    file = folder / "secrets.json"
+    if not file.exists():
+        made = Secrets(
+            secret_key=secrets.token_urlsafe(50),
+            encryption_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+            portal_secret=secrets.token_hex(32),
+            password="-".join(secrets.choice(_WORDS) for _ in range(4)),
+        )
+        half = file.with_suffix(".new")
+        half.touch(mode=0o600)
+        half.write_text(json.dumps(made))
+        half.rename(file)  # whole or not at all, whenever the power goes
+    try:
+        read: Secrets = json.loads(file.read_text())
+        return Secrets(
+            secret_key=read["secret_key"],
+            encryption_key=read["encryption_key"],
+            portal_secret=read["portal_secret"],
+            password=read["password"],
+        )
+    except (ValueError, KeyError, TypeError, OSError):
+        raise SystemExit(f"{file} cannot be read. Remove the folder {folder} to begin anew.") from None
+
+
+def _folder(headless: bool) -> Path:
+    return Path(tempfile.mkdtemp(prefix="shipcrowd demo ")) if headless else BASE_DIR / ".data"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+_WORDS = (
+    "amber banyan cedar delta ember fennel ginger harbour indigo jasmine kestrel lotus mango neem opal pepper quartz river "
+    "saffron teak umber violet walnut yarrow zinnia"
+).split()

@@ -1,0 +1,125 @@
+"""A browser without a screen: keeps cookies, follows links, fills forms in as a person would. For the demo's own use."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+import requests
+
+
+class NotThere(Exception):
+    """The page lacks what a person would look for; the text says what, where, and what the page says instead."""
+
+
+@dataclass
+class Form:
+    action: str
+    method: str
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    buttons: list[tuple[str, str, str]] = field(default_factory=list)  # name, value, text
+
+
+class Page(HTMLParser):
+    """Forms, links and visible text of one page."""
+
+    def __init__(self, url: str, html: str) -> None:
+        super().__init__()
+        self.url, self.forms, self.links, self.text = url, [], [], ""
+        self._form: Form | None = None
+        self._link: str | None = None
+        self._button = False
+        self._silent = 0
+        self.feed(html)
+
+    forms: list[Form]
+    links: list[tuple[str, str]]
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attributes}
+        if tag == "form":
+            self._form = Form(urljoin(self.url, given.get("action") or self.url), given.get("method", "get").lower())
+            self.forms.append(self._form)
+        elif tag == "a":
+            self._link = urljoin(self.url, given.get("href", ""))
+            self.links.append((self._link, ""))
+        elif tag in ("script", "style"):
+            self._silent += 1
+        elif self._form is None:
+            return
+        elif tag == "button" or (tag == "input" and given.get("type") == "submit"):
+            self._form.buttons.append((given.get("name", ""), given.get("value", ""), given.get("value", "")))
+            self._button = tag == "button"
+        elif tag == "input" and given.get("name"):
+            unticked = given.get("type") in ("checkbox", "radio") and "checked" not in given
+            if not unticked:
+                self._form.fields.append((given["name"], given.get("value", "on" if given.get("type") == "checkbox" else "")))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+        elif tag == "a":
+            self._link = None
+        elif tag == "button":
+            self._button = False
+        elif tag in ("script", "style"):
+            self._silent -= 1
+
+    def handle_data(self, text: str) -> None:
+        if self._silent:
+            return
+        self.text += text
+        if self._link is not None:
+            url, before = self.links[-1]
+            self.links[-1] = (url, before + text)
+        if self._button and self._form:
+            name, value, before = self._form.buttons[-1]
+            self._form.buttons[-1] = (name, value, before + text)
+
+    def form_to(self, ending: str) -> Form:
+        """The first form whose action's path ends with `ending`."""
+        for form in self.forms:
+            if form.action.split("?")[0].rstrip("/").endswith(ending.rstrip("/")):
+                return form
+        raise NotThere(f"{self.url} has no form to …{ending}; it says: {' '.join(self.text.split())[:300]}")
+
+    def form_with(self, name: str) -> Form:
+        """The first form that has a field or button of this name."""
+        for form in self.forms:
+            if name in {field for field, _value in form.fields} | {button[0] for button in form.buttons}:
+                return form
+        raise NotThere(f"{self.url} has no form with {name}; it says: {' '.join(self.text.split())[:300]}")
+
+
+class Visitor:
+    """One person at one browser."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base = base_url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self.page = Page(base_url, "")
+
+    def open(self, address: str) -> Page:
+        return self._show(self._session.get(urljoin(self._base, address), timeout=60))
+
+    def submit(self, form: Form, **values: str | list[str]) -> Page:
+        """Sends the form with `values` in place of what stands there; follows where the answer leads."""
+        fields = [(name, value) for name, value in form.fields if name not in values]
+        for name, value in values.items():
+            fields += [(name, one) for one in ([value] if isinstance(value, str) else value)]
+        referer = {"Referer": self.page.url}
+        if form.method == "get":
+            return self._show(self._session.get(form.action, params=fields, headers=referer, timeout=60))
+        return self._show(self._session.post(form.action, data=fields, headers=referer, timeout=60))
+
+    def download(self, address: str) -> bytes:
+        answer = self._session.get(urljoin(self._base, address), timeout=120)
+        if answer.status_code != 200:
+            raise NotThere(f"{address} answered {answer.status_code}")
+        return answer.content
+
+    def _show(self, answer: requests.Response) -> Page:
+        self.page = Page(answer.url, answer.text)
+        if answer.status_code >= 400:
+            raise NotThere(f"{answer.url} answered {answer.status_code}: {' '.join(self.page.text.split())[:300]}")
+        return self.page
