@@ -16,7 +16,7 @@ from shipcrowd.transport.errors import UnexpectedPayload
 # NUL cannot be stored in PostgreSQL, a lone surrogate cannot be encoded, and the other controls belong in no name.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _MOST_RUPEES = Decimal(10) ** 10  # no parcel; a column of 12 digits holds it
-_FINEST = -10  # decimal places; beyond is no amount of money but an attack on arithmetic
+_FINEST = -30  # decimal places: room for a sum that was made with floats (0.30000000000000004), not for more
 
 
 class Twice(dict[str, Any]):
