@@ -1,0 +1,232 @@
+"""The watchdog of `manage.py worker`: starts the clusters and the bell, and starts anew what falls silent.
+
+A worker that is killed while idle may die holding the lock of its cluster's queue; the cluster then hangs for good and
+looks healthy from inside (CPython issue 85880). So each cluster runs in a session of its own, its workers leave a sign
+of life for every heartbeat that passed through that very queue, and silence ends in SIGKILL for the whole session.
+Nothing here knows django-q2, and only `release` needs the database: an outage does not end the watchdog.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LOOK_SECONDS = 0.5
+BOOT_SECONDS = 30.0  # from start to the first sign of life, on a busy machine
+GRACE_SECONDS = 8.0  # to finish the call in hand; below the 10 s that docker and systemd's examples give us
+LONGEST_PAUSE = 30.0  # before what keeps ending is started once more
+
+FOLDER = "SHIPCROWD_SIGNS"  # the environment's name of the folder for signs of life
+PR_SET_PDEATHSIG = 1
+_SIGN = struct.Struct("<?d")  # is it in a task, and when was that, by the clock that all processes of a machine share
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One process to keep alive: what `manage.py` is called with, and how long one of its tasks may take."""
+
+    name: str
+    arguments: tuple[str, ...]
+    longest_task: float = 0.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def supervise(
+    watched: Sequence[Watched],
+    *,
+    manage: Path,
+    given_up_after: float,
+    release: Callable[[Collection[int]], None],
+    say: Callable[[str], None],
+) -> None:
+    """Runs them until SIGTERM, SIGINT or SIGHUP, and leaves no process behind.
+
+    `release` gets the numbers of the queue's rows that a killed process had taken and not finished.
+    """
+    stopping: list[int] = []
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, lambda number, _frame: stopping.append(number))
+    _forget_the_dead()
+    root = Path(tempfile.mkdtemp(prefix=f"shipcrowd-signs-{os.getpid()}-"))
+    running = [Running(each, root / each.name, manage) for each in watched]
+    try:
+        for each in running:
+            each.start()
+        say(f"The worker runs: {', '.join(each.name for each in watched)}.")
+        while not stopping:
+            time.sleep(LOOK_SECONDS)
+            for each in running:
+                if (because := each.why_dead(given_up_after)) and not stopping:
+                    say(f"{each.watched.name} {because}: started anew.")
+                    release(each.kill())
+                    each.start_later()
+                each.start_if_due()
+        _stop(running)
+    finally:
+        for each in running:
+            each.kill()
+        shutil.rmtree(root, ignore_errors=True)
+    say("The worker has stopped.")
+
+
+def _stop(running: "Sequence[Running]") -> None:
+    """SIGTERM lets each finish the call in hand; what still runs after the grace is killed."""
+    give_up_at = time.monotonic() + GRACE_SECONDS
+    for each in running:
+        each.ask_to_stop()
+    while time.monotonic() < give_up_at and any(each.is_running for each in running):
+        time.sleep(0.05)
+
+
+class Running:
+    """A watched process and its signs of life."""
+
+    def __init__(self, watched: Watched, folder: Path, manage: Path) -> None:
+        self.watched, self.folder, self._manage = watched, folder, manage
+        self.restarts = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = self._start_at = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "taken").mkdir(parents=True)
+        (self.folder / "restarts").write_text(str(self.restarts))
+        self._started_at = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, str(self._manage), *self.watched.arguments, "--parent", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches the watchdog alone, and one signal ends all of a cluster
+            env={**os.environ, **self.watched.environment, FOLDER: str(self.folder)},
+        )
+
+    def start_later(self) -> None:
+        """At once the first time; after growing pauses what ends again and again."""
+        self.restarts += 1
+        lived = time.monotonic() - self._started_at
+        pause = 0.0 if lived > BOOT_SECONDS else min(LONGEST_PAUSE, 0.5 * 2 ** min(self.restarts - 1, 10))
+        self._start_at = time.monotonic() + pause
+
+    def start_if_due(self) -> None:
+        if self._process is None and time.monotonic() >= self._start_at:
+            self.start()
+
+    def why_dead(self, given_up_after: float) -> str:
+        """Empty while all is well, or while a pause before the next start lasts."""
+        if self._process is None:
+            return ""
+        if not self.is_running:
+            return f"ended with {self._process.returncode}"
+        silence = silent_for(self.folder, self._started_at, self.watched.longest_task)
+        return f"was silent for {silence:.0f} s" if silence > given_up_after else ""
+
+    def ask_to_stop(self) -> None:
+        if self._process is not None and self.is_running:
+            self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> list[int]:
+        """Ends the whole session; the numbers of the queue's rows that it had taken and not finished."""
+        if self._process is None:
+            return []
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        return [int(entry.name) for entry in (self.folder / "taken").iterdir()]
+
+
+# --- Signs of life: written by the watched, read by watchdog and bell ------------------------------------------------
+
+
+def is_watched() -> bool:
+    return FOLDER in os.environ
+
+
+def show_life(*, is_busy: bool = False) -> None:
+    """This process is alive, and in a task or not."""
+    if not is_watched():
+        return
+    sign = os.open(Path(os.environ[FOLDER], str(os.getpid())), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(sign, _SIGN.pack(is_busy, time.monotonic()), 0)
+    finally:
+        os.close(sign)
+
+
+def note_taken(number: int) -> None:
+    """This row of the queue is in our cluster's hands."""
+    if is_watched():
+        Path(os.environ[FOLDER], "taken", str(number)).touch(mode=0o600)
+
+
+def note_finished(number: int) -> None:
+    if is_watched():
+        Path(os.environ[FOLDER], "taken", str(number)).unlink(missing_ok=True)
+
+
+def silent_for(folder: Path, started_at: float, longest_task: float) -> float:
+    """Seconds without a sign of life; none while a living process is in a task that may still run."""
+    now = time.monotonic()
+    signs = list(_signs(folder))
+    if any(busy and now - at < longest_task and Path("/proc", pid).exists() for pid, busy, at in signs):
+        return 0.0
+    newest = max((at for _, _, at in signs), default=started_at + BOOT_SECONDS)
+    return max(0.0, now - newest)
+
+
+def restarts_of_the_living(folder: Path, clusters: Collection[str], within: float) -> dict[str, int]:
+    """How often each of the clusters beside `folder` was started anew, of those that showed life lately."""
+    now = time.monotonic()
+    living: dict[str, int] = {}
+    for name in clusters:
+        beside = folder.parent / name
+        with contextlib.suppress(OSError, ValueError):  # it is being started anew at this moment
+            if any(busy or now - at < within for _, busy, at in _signs(beside)):
+                living[name] = int((beside / "restarts").read_text())
+    return living
+
+
+def end_with_parent(parent: int) -> None:
+    """The kernel kills this process when `parent` is gone, and likewise every process that it forks from now on."""
+    _die_after(parent)
+    me = os.getpid()
+
+    def in_child() -> None:
+        nonlocal me
+        forked_by, me = me, os.getpid()
+        _die_after(forked_by)
+
+    os.register_at_fork(after_in_child=in_child)  # the kernel does not hand the wish down
+
+
+def _die_after(parent: int) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went before we could ask
+        os._exit(1)
+
+
+def _signs(folder: Path) -> Iterator[tuple[str, bool, float]]:
+    for sign in folder.glob("[0-9]*"):
+        with contextlib.suppress(struct.error):  # made and not yet written
+            is_busy, at = _SIGN.unpack(sign.read_bytes())
+            yield sign.name, is_busy, at
+
+
+def _forget_the_dead() -> None:
+    """Folders of watchdogs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob("shipcrowd-signs-*"):
+        pid = folder.name.split("-")[2]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
