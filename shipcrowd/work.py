@@ -109,11 +109,11 @@ def claim_due(
     token = uuid.uuid4()
     with seller_scope(seller_id):
         waiting = model.objects.filter(seller_id=seller_id, wake_at__lte=Now()).filter(only or Q())
-        first = waiting.order_by("wake_at", "pk").values_list("in_doubt", flat=True).first()
+        free = waiting.order_by("wake_at", "pk").select_for_update(skip_locked=True)
+        first = free.values_list("in_doubt", flat=True).first()
         if first is None:
             return []
-        due = waiting.filter(in_doubt=first).order_by("wake_at", "pk").select_for_update(skip_locked=True)[:limit]
-        taken = [row.pk for row in due]
+        taken = list(free.filter(in_doubt=first).values_list("pk", flat=True)[:limit])
         model.objects.filter(pk__in=taken).update(
             state=State.CLAIMED, claim_token=token, wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS)
         )
@@ -141,9 +141,41 @@ def begin_calls(rows: Sequence[RowT]) -> list[RowT]:
     return [row for row in rows if row.pk in ours]
 
 
+def keep(rows: Sequence[RowT]) -> bool:
+    """The lease of these rows begins anew, for work that takes longer; False when one has passed to somebody else."""
+    with seller_scope(rows[0].seller_id):
+        lease = Now() + timedelta(seconds=settings.LEASE_SECONDS)
+        return _still_ours(type(rows[0]), rows).update(wake_at=lease) == len(rows)
+
+
+def wait_all(model: type[RowT], *, seller_id: int, after: timedelta, says: str, only: Q | None = None) -> int:
+    """Puts off everything of the seller's that is due, where nothing can be done at all; opens its own scope.
+
+    One statement, so that thousands of rows that wait for a connection do not pass through a worker one batch at a time.
+    """
+    with seller_scope(seller_id):
+        return (
+            model.objects.filter(seller_id=seller_id, wake_at__lte=Now())
+            .filter(only or Q())
+            .update(
+                state=models.Case(
+                    models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)
+                ),
+                claim_token=None,
+                says=says,
+                wake_at=Now() + after,
+            )
+        )
+
+
 def done(rows: Sequence[RowT], says: str = "") -> set[int]:
     """The effect is there. Returns the keys of the rows that were still ours; in the caller's scope, as all that follow."""
     return _settle(rows, state=State.DONE, in_doubt=False, attention="", says=says, wake_at=None, settled_at=Now())
+
+
+def goes_on(rows: Sequence[RowT], *, after: timedelta, says: str) -> set[int]:
+    """The effect is there, and the row has a next step that is none: due again after a pause, no longer in doubt."""
+    return _settle(rows, state=State.DUE, in_doubt=False, attention="", says=says, wake_at=Now() + after)
 
 
 def refused(rows: Sequence[RowT], *, because: Attention | str, says: str) -> set[int]:
@@ -201,7 +233,7 @@ def not_there_yet(rows: Sequence[RowT]) -> set[int]:
     )
 
 
-def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int) -> int:
+def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None) -> int:
     """A person's retry of rows that ended: due now, read back first where they were in doubt."""
     if not rows:
         return 0
@@ -226,7 +258,7 @@ def _settle(rows: Sequence[RowT], **values: object) -> set[int]:
     if not rows:
         return set()
     model = type(rows[0])
-    ours = set(_still_ours(model, rows).select_for_update().values_list("pk", flat=True))
+    ours = set(_still_ours(model, rows).order_by("pk").select_for_update().values_list("pk", flat=True))
     model.objects.filter(pk__in=ours).update(claim_token=None, **values)
     return ours
 

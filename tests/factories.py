@@ -131,7 +131,7 @@ def run_due_work(*, rounds: int = 50) -> int:
         if not due:
             break
         for seller_id, kind in due:
-            queue.work(seller_id=seller_id, kind=kind)
+            queue.work_batch(seller_id=seller_id, kind=kind)
             ran += 1
     return ran
 
