@@ -1,4 +1,4 @@
-"""The seller API in the guide's format (2.1 to 2.3, 3.1 to 3.3; guide-gaps 7 to 13, 22): JSON values in, JSON values out."""
+"""The seller API in the guide's format (2.1 to 2.3, 3.1 to 3.3; guide-gaps 7 to 13, 22), JSON values in and out."""
 
 import base64
 import binascii
@@ -30,7 +30,7 @@ class ApiError(Exception):
 
 
 def search(world: World, account: Account, body: Any, fault: Fault | None) -> dict[str, Any]:
-    """One page of POST /v3/orders/search. All rows of a shipment stand on one page. Raises ApiError. Source: guide 2.1."""
+    """One page of POST /v3/orders/search; all rows of a shipment on one page. Raises ApiError. Source: guide 2.1."""
     wanted, page_size, marker = _read_search(body)
     with world.lock:
         after = _find_marker(account, marker)
@@ -273,7 +273,7 @@ def _check_count(shipment_ids: Sequence[str], most: int) -> None:
 
 
 def _read_search(body: Any) -> tuple[Search, int, str]:
-    """The filter, the page size and the marker ("" on the first page). Raises ApiError with the path of what is wrong."""
+    """The filter, the page size and the marker ("" on the first page). Raises ApiError with the path of a mistake."""
     body = _mapping(body, "")
     wanted = _mapping(body.get("filter", {}), "filter")
     pagination = _mapping(body.get("pagination", {}), "pagination")

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -32,12 +32,12 @@ PAUSE = "shipcrowd.simulator.pause"
 REDIRECT_URIS = ("http://127.0.0.1:8000/auth/flipkart/callback", "http://localhost:8000/auth/flipkart/callback")
 
 
-class Dropped(ConnectionAbortedError):
+class Dropped(ConnectionAbortedError):  # noqa: N818 - what happened, not what went wrong here
     """The connection is closed without an answer. Werkzeug's server closes it, `mounted` raises ConnectionError."""
 
 
 class Simulator:
-    """A stateful Flipkart in the guide's format. A WSGI callable; `.world`, `.faults`, `.ledger`, `.oauth`, `.quota`."""
+    """A stateful Flipkart in the guide's format: a WSGI callable with `.world`, `.faults`, `.ledger`, `.quota`."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Simulator:
 
     # The seller API
 
-    def _call(self, request: Request, operation: str, values: dict[str, str]) -> Response:
+    def _call(self, request: Request, operation: str, values: Mapping[str, Any]) -> Response:
         token = request.authorization.token or "" if request.authorization else ""
         account = self.oauth.account_of(token)
         if account is None:
@@ -215,7 +215,7 @@ class Simulator:
         return response
 
     def _slow(self, fault: Fault, answer: Callable[[], Response], pause: Callable[[float], None]) -> Response:
-        """effect True: done, then slow. "late": done when the seconds have passed, whoever still waits. False: never."""
+        """effect True: done, then slow. "late": done when the seconds have passed, heard or not. False: never."""
         span = fault.seconds(40)
         effect = fault.options.get("effect", True)
         if effect == "late":
@@ -245,7 +245,7 @@ class Quota:
         self._taken: dict[str, deque[datetime]] = {}
 
     def take(self, account_id: str, now: datetime) -> int | None:
-        """Count one call; None if it may pass, else the seconds after which the next one may. A refused call is free."""
+        """Count one call: None if it may pass, else the seconds after which one may. A refused call is free."""
         with self._lock:
             if self.limit is None:
                 return None

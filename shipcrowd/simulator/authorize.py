@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode, urlsplit
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
@@ -44,24 +44,26 @@ def _back(asked: dict[str, str], **answer: str) -> Response:
     if asked["state"]:
         answer["state"] = asked["state"]
     joiner = "&" if urlsplit(asked["redirect_uri"]).query else "?"
-    # See Other: a browser must not send the form on to the portal.
-    return redirect(f"{asked['redirect_uri']}{joiner}{urlencode(answer)}", 303 if "code" in answer else 302)
+    return redirect(f"{asked['redirect_uri']}{joiner}{urlencode(answer)}")
 
 
 def _question(world: World, asked: dict[str, str], says: str = "") -> Response:
     hidden = Markup().join(Markup('<input type="hidden" name="{}" value="{}">').format(*pair) for pair in asked.items())
     accounts = Markup().join(
         Markup(
-            '<label class="choice"><input type="radio" name="account" value="{}"{}> <b>{}</b> <small>{}, {}</small></label>'
+            '<label class="choice"><input type="radio" name="account" value="{}"{}> '
+            "<b>{}</b> <small>{}, {}</small></label>"
         ).format(
             account.account_id, Markup(" checked") if at == 0 else "", account.name, account.place.city, account.gstin
         )
         for at, account in enumerate(list(world.accounts.values()))
     )
     body = Markup(
-        '<p class="bad">{}</p><p><b>{}</b> asks to read your orders, make labels and mark shipments ready to dispatch.</p>'
-        '<form method="post" action="/oauth-service/oauth/authorize">{}<fieldset><legend>Log in as</legend>{}</fieldset>'
+        '<p class="bad">{}</p><p><b>{}</b> asks to read your orders, make labels and mark '
+        "shipments ready to dispatch.</p>"
+        '<form method="post" action="/oauth-service/oauth/authorize">{}'
+        "<fieldset><legend>Log in as</legend>{}</fieldset>"
         '<p><button name="decision" value="allow" class="main">Allow</button> '
         '<button name="decision" value="deny">Deny</button></p></form>'
     ).format(says, asked["client_id"], hidden, accounts or Markup("<p>No seller account exists yet.</p>"))
-    return page("Allow access to your seller account?", body, narrow=True, form_to=str(escape(asked["redirect_uri"])))
+    return page("Allow access to your seller account?", body, narrow=True, form_to=asked["redirect_uri"])

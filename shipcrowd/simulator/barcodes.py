@@ -1,4 +1,4 @@
-"""Barcodes drawn as one path on a reportlab canvas: Code 128, DataMatrix and QR, scannable and to the point size asked."""
+"""Barcodes drawn as one path on a reportlab canvas: Code 128, DataMatrix and QR, scannable and to size."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -83,7 +83,7 @@ def _draw_modules(canvas: Canvas, rows: Sequence[Sequence[object]], x: float, y:
 
 def _fill(canvas: Canvas, boxes: Iterable[tuple[float, float, float, float]]) -> None:
     # Written here: the library's rect() spends four times as long on the look of its numbers.
-    code = ["n", *("%.2f %.2f %.2f %.2f re" % box for box in boxes)]
+    code = ["n", *(f"{x:.2f} {y:.2f} {width:.2f} {height:.2f} re" for x, y, width, height in boxes)]
     canvas.drawPath(PDFPathObject(code=code), stroke=0, fill=1)
 
 

@@ -5,7 +5,8 @@ POST sellers                   {"name", "facilities"}
 POST shipments                 {"account", "count", "cod", "states", "items", "quantity", "sku", "facility", "held",
                                 "dispatchAfter", "dispatchBy", "orderedAt", "approvedAt"}
 POST day                       {"account" (else every one), "count"}
-POST shipments/<id>/<power>    ready, pack, hold, release, ship, deliver, cancel, return, dates {"dispatchAfter", "dispatchBy"}
+POST shipments/<id>/<power>    ready, pack, hold, release, ship, deliver, cancel, return,
+                               dates {"dispatchAfter", "dispatchBy"}
 GET  shipments/<id>            one shipment as the simulator knows it
 POST faults                    {"operation", "kind", "times", "account", …options}; DELETE clears all
 POST chaos                     {"share", "kinds", "seed"}

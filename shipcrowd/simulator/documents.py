@@ -4,111 +4,17 @@ The A4 page has its boxes where a real one has them (wire.md, Physical layout of
 Positions here are points from the top left corner, as that table has them.
 """
 
-import io
 import threading
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from decimal import Decimal
 
-from reportlab import rl_config
-from reportlab.lib.utils import simpleSplit
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFError, TTFont
-from reportlab.pdfgen.canvas import Canvas
+from shipcrowd.simulator.papers import Line, Paper, paper_for
+from shipcrowd.simulator.sheet import Sheet
+from shipcrowd.simulator.world import COURIER
 
-from shipcrowd.simulator.barcodes import draw_code128, draw_datamatrix, draw_qr
-from shipcrowd.simulator.world import COURIER, IST, Account, Facility, Place, Shipment
-
-PAGE = (595, 842)
-FONT_FOLDERS = ("/usr/share/fonts/truetype/dejavu", "/usr/share/fonts/dejavu", "/usr/share/fonts/TTF", "/Library/Fonts")
-#: How far DejaVu's baseline is below the top of its line, in sizes.
-ASCENT = 0.928
-PAISE = Decimal("0.01")
+__all__ = ["Paper", "paper_for", "render_invoice", "render_label", "render_manifest"]
 
 # The fonts of reportlab keep their place in a file between calls: one page is drawn at a time.
 _drawing = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of the invoice; amounts in rupees, the taxable value and the taxes add up to the total."""
-
-    sku: str
-    title: str
-    fsn: str
-    hsn: str
-    quantity: int
-    rate: int
-    total: Decimal
-    taxable: Decimal
-    igst: Decimal
-    cgst: Decimal
-    sgst: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
-    """What stands on the papers of one shipment, copied so that it can be drawn without the world's lock."""
-
-    shipment_id: str
-    order_id: str
-    tracking_id: str
-    invoice_number: str
-    is_cod: bool
-    ordered_at: datetime
-    invoiced_at: datetime
-    printed_at: datetime
-    dispatch_by_at: datetime
-    deliver_by_at: datetime
-    seller_name: str
-    gstin: str
-    facility: Facility
-    buyer_name: str
-    address: tuple[str, ...]
-    place: Place
-    lines: tuple[Line, ...]
-
-    @property
-    def total(self) -> Decimal:
-        return sum((line.total for line in self.lines), Decimal(0))
-
-    @property
-    def is_within_state(self) -> bool:
-        return self.facility.place.gst_code == self.place.gst_code
-
-
-def paper_for(account: Account, shipment: Shipment) -> Paper:
-    """A copy of a packed shipment. "Printed at" is when its label became ready, so that a second copy is the same file."""
-    within = shipment.facility.place.gst_code == shipment.place.gst_code
-    packed_at = shipment.packed_at or shipment.ordered_at
-    return Paper(
-        shipment_id=shipment.shipment_id,
-        order_id=shipment.order_id,
-        tracking_id=shipment.tracking_id,
-        invoice_number=shipment.invoice_number,
-        is_cod=shipment.is_cod,
-        ordered_at=shipment.ordered_at.astimezone(IST),
-        invoiced_at=packed_at.astimezone(IST),
-        printed_at=(shipment.label_ready_at or packed_at).astimezone(IST),
-        dispatch_by_at=shipment.dispatch_by_at.astimezone(IST),
-        deliver_by_at=shipment.deliver_by_at.astimezone(IST),
-        seller_name=account.name,
-        gstin=shipment.facility.place.gst_code + account.gstin[2:],
-        facility=shipment.facility,
-        buyer_name=shipment.buyer_name,
-        address=tuple(
-            text for text in (shipment.address_line1, shipment.address_line2, shipment.landmark) if text
-        ),
-        place=shipment.place,
-        lines=tuple(
-            _line(item.goods.sku, item.goods.title, item.goods.fsn, item.goods.hsn, item.quantity, item.goods.gst_rate,
-                  Decimal(item.total_price), within=within)
-            for item in shipment.items
-        ),
-    )  # fmt: skip
 
 
 def render_label(paper: Paper) -> bytes:
@@ -137,112 +43,6 @@ def render_manifest(paper: Paper) -> bytes:
         return sheet.finished()
 
 
-class Sheet:
-    """One A4 page, addressed in points from its top left corner."""
-
-    def __init__(self, title: str, *, moved_up: float = 0) -> None:
-        self._out = io.BytesIO()
-        # invariant: no time of making and no random id, so that the same paper is the same bytes.
-        self._canvas = Canvas(self._out, pagesize=PAGE, invariant=1, pageCompression=1)
-        self._canvas.setTitle(title)
-        self._height = PAGE[1] + moved_up
-        self._regular, self._bold = _fonts()
-
-    def finished(self) -> bytes:
-        # Plain zlib inside, as real labels have it; the library would wrap it in ASCII at 3 ms a page.
-        wraps_in_ascii, rl_config.useA85 = rl_config.useA85, 0
-        try:
-            self._canvas.showPage()
-            self._canvas.save()
-        finally:
-            rl_config.useA85 = wraps_in_ascii
-        return self._out.getvalue()
-
-    def text(
-        self,
-        x: float,
-        top: float,
-        words: str,
-        size: float,
-        *,
-        bold: bool = False,
-        width: float = 400,
-        right: bool = False,
-    ) -> None:
-        """One line, cut off at `width`; with `right`, ending at x."""
-        font = self._bold if bold else self._regular
-        words = _printable(words)
-        while words and pdfmetrics.stringWidth(words, font, size) > width:
-            words = words[:-1]
-        self._canvas.setFont(font, size)
-        draw = self._canvas.drawRightString if right else self._canvas.drawString
-        draw(x, self._height - top - ASCENT * size, words)
-
-    def paragraph(
-        self, x: float, top: float, words: str, size: float, *, width: float, leading: float, lines: int
-    ) -> float:
-        """Several lines, at most `lines`; returns the top of the next one."""
-        for line in simpleSplit(_printable(words), self._regular, size, width)[:lines]:
-            self.text(x, top, line, size, width=width)
-            top += leading
-        return top
-
-    def turned_text(self, x: float, top: float, words: str, size: float, *, length: float) -> None:
-        """Text that runs downwards, its line's left edge at x."""
-        words = _printable(words)
-        while words and pdfmetrics.stringWidth(words, self._regular, size) > length:
-            words = words[:-1]
-        self._canvas.saveState()
-        self._canvas.translate(x + (1.164 - ASCENT) * size, self._height - top)
-        self._canvas.rotate(-90)
-        self._canvas.setFont(self._regular, size)
-        self._canvas.drawString(0, 0, words)
-        self._canvas.restoreState()
-
-    def rule(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        self._canvas.setLineWidth(0.75)
-        self._canvas.line(x0, self._height - y0, x1, self._height - y1)
-
-    def frame(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        """A box whose outer edges are these."""
-        self._canvas.setLineWidth(0.75)
-        self._canvas.rect(x0 + 0.375, self._height - y1 + 0.375, x1 - x0 - 0.75, y1 - y0 - 0.75)
-
-    def dashed(self, x0: float, x1: float, y: float) -> None:
-        self._canvas.saveState()
-        self._canvas.setLineWidth(1)
-        self._canvas.setDash(5, 4)
-        self._canvas.line(x0, self._height - y, x1, self._height - y)
-        self._canvas.restoreState()
-
-    def code128(self, words: str, x0: float, y0: float, x1: float, y1: float) -> None:
-        draw_code128(self._canvas, words, x0, self._height - y1, x1 - x0, y1 - y0)
-
-    def turned_code128(self, words: str, x0: float, y0: float, x1: float, y1: float) -> None:
-        """The same, reading downwards."""
-        self._canvas.saveState()
-        self._canvas.translate(x0, self._height - y0)
-        self._canvas.rotate(-90)
-        draw_code128(self._canvas, words, 0, 0, y1 - y0, x1 - x0)
-        self._canvas.restoreState()
-
-    def datamatrix(self, words: str, x0: float, y0: float, side: float) -> None:
-        draw_datamatrix(self._canvas, words, x0, self._height - y0 - side, side)
-
-    def qr(self, words: str, x0: float, y0: float, side: float) -> None:
-        draw_qr(self._canvas, words, x0, self._height - y0 - side, side)
-
-    def signature(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        """A made-up stroke of the pen that fills the box."""
-        top, bottom = self._height - y0, self._height - y1
-        path = self._canvas.beginPath()
-        path.moveTo(x0, bottom + 6)
-        path.curveTo(x0 + 20, top + 14, x0 + 22, bottom - 10, x0 + 34, (top + bottom) / 2)
-        path.curveTo(x0 + 40, top, x0 + 50, bottom, x1, top - 5)
-        self._canvas.setLineWidth(0.75)
-        self._canvas.drawPath(path)
-
-
 def _draw_label(sheet: Sheet, paper: Paper) -> None:
     payment = "COD" if paper.is_cod else "PREPAID"
     sheet.frame(190.5, 28.5, 404.25, 381)
@@ -264,8 +64,8 @@ def _draw_label(sheet: Sheet, paper: Paper) -> None:
     sheet.text(264, 180.6, "Shipping/Customer address:", 8.25, width=137)
     sheet.text(264, 191, f"Name: {paper.buyer_name},", 6.75, width=137)
     top = 201.0
-    for line in paper.address[:3]:
-        top = sheet.paragraph(264, top, f"{line},", 6, width=137, leading=9, lines=2 if len(paper.address) < 3 else 1)
+    for part in paper.address[:3]:
+        top = sheet.paragraph(264, top, f"{part},", 6, width=137, leading=9, lines=2 if len(paper.address) < 3 else 1)
     place = paper.place
     sheet.text(264, 237.2, f"{place.city} - {place.pincode}, IN-{place.state_code}", 6, width=137)
     sheet.text(192.75, 225.6, f"HBD: {paper.dispatch_by_at:%d - %m}", 8.25)
@@ -279,7 +79,7 @@ def _draw_label(sheet: Sheet, paper: Paper) -> None:
     sheet.text(388, 279.4, "QTY", 6, bold=True)
     for at, line in enumerate(paper.lines[:6]):
         sheet.text(192, 289.2 + at * 7.5, str(at + 1), 6)
-        sheet.text(198, 289.2 + at * 7.5, f"{line.sku} | {line.title}", 6, width=186)
+        sheet.text(198, 289.2 + at * 7.5, f"{line.goods.sku} | {line.goods.title}", 6, width=186)
         sheet.text(388, 289.2 + at * 7.5, str(line.quantity), 6)
 
     sheet.text(198.75, 336.2, paper.tracking_id, 6)
@@ -353,12 +153,14 @@ def _draw_lines(sheet: Sheet, paper: Paper) -> float:
     tall = 16.6 if len(paper.lines) < 3 else 11.0
     y = 549.0
     for line in paper.lines[:5]:
-        sheet.text(54.75, y, line.title, 5.6, width=141)
-        sheet.text(54.75, y + 6, f"{line.fsn} | {line.sku}", 4, width=141)
+        sheet.text(54.75, y, line.goods.title, 5.6, width=141)
+        sheet.text(54.75, y + 6, f"{line.goods.fsn} | {line.goods.sku}", 4, width=141)
         taxes = (
-            f"CGST: {line.rate / 2:g}% | SGST: {line.rate / 2:g}%" if paper.is_within_state else f"IGST: {line.rate}%"
+            f"CGST: {line.goods.gst_rate / 2:g}% | SGST: {line.goods.gst_rate / 2:g}%"
+            if paper.is_within_state
+            else f"IGST: {line.goods.gst_rate}%"
         )
-        sheet.text(200, y, f"HSN: {line.hsn} | {taxes}", 5, width=95)
+        sheet.text(200, y, f"HSN: {line.goods.hsn} | {taxes}", 5, width=95)
         for name, words in _cells(line, paper).items():
             sheet.text(heads[name][1], y, words, 5.6, width=50, right=True)
         y += tall
@@ -377,10 +179,8 @@ def _columns(paper: Paper) -> tuple[tuple[str, tuple[float | None, float]], ...]
     """Headings with their left edge (words) or right edge (numbers)."""
     words: tuple[tuple[str, tuple[float | None, float]], ...] = (("Product", (54.75, 0)), ("Description", (200, 0)))
     numbers: tuple[tuple[str, float], ...] = (("Qty", 316), ("Gross Amount", 362), ("Discount", 396))
-    if paper.is_within_state:
-        taxes = (("Taxable Value", 430.0), ("SGST", 465.0), ("CGST", 500.0))
-    else:
-        taxes = (("Taxable Value", 442.0), ("IGST", 496.0))
+    within = (("Taxable Value", 430.0), ("SGST", 465.0), ("CGST", 500.0))
+    taxes = within if paper.is_within_state else (("Taxable Value", 442.0), ("IGST", 496.0))
     return (*words, *((name, (None, right)) for name, right in (*numbers, *taxes, ("Total", 546.0))))
 
 
@@ -433,26 +233,6 @@ def _draw_manifest(sheet: Sheet, paper: Paper) -> None:
     sheet.rule(210, 180, 550.5, 180)
 
 
-def _line(sku: str, title: str, fsn: str, hsn: str, quantity: int, rate: int, total: Decimal, *, within: bool) -> Line:
-    """Prices include GST: the taxable value is what is left, and the parts add up to the paisa."""
-    taxable = (total * 100 / (100 + rate)).quantize(PAISE, ROUND_HALF_UP)
-    tax = total - taxable
-    cgst = (tax / 2).quantize(PAISE, ROUND_HALF_UP) if within else Decimal(0)
-    return Line(
-        sku=sku,
-        title=title,
-        fsn=fsn,
-        hsn=hsn,
-        quantity=quantity,
-        rate=rate,
-        total=total,
-        taxable=taxable,
-        igst=Decimal(0) if within else tax,
-        cgst=cgst,
-        sgst=tax - cgst if within else Decimal(0),
-    )
-
-
 def _datamatrix_words(paper: Paper) -> str:
     payment = "COD" if paper.is_cod else "PREPAID"
     return f"{paper.tracking_id},{paper.order_id},{paper.place.pincode},{payment},{paper.total:.2f}"
@@ -460,29 +240,3 @@ def _datamatrix_words(paper: Paper) -> str:
 
 def _qr_words(paper: Paper) -> str:
     return f"{paper.invoice_number}|{paper.gstin}|{paper.order_id}|{paper.total:.2f}"
-
-
-def _printable(words: str) -> str:
-    """What the font in use can draw; Helvetica knows Latin letters only."""
-    words = " ".join(words.split())
-    return words if _fonts()[0] != "Helvetica" else words.encode("latin-1", "replace").decode("latin-1")
-
-
-@lru_cache(maxsize=1)
-def _fonts() -> tuple[str, str]:
-    """DejaVu where the machine has it, as on real labels, else Helvetica."""
-    for folder in FONT_FOLDERS:
-        try:
-            for name in ("DejaVuSans", "DejaVuSans-Bold"):
-                _register(TTFont(name, str(Path(folder, f"{name}.ttf"))))
-        except TTFError:
-            continue
-        return "DejaVuSans", "DejaVuSans-Bold"
-    return "Helvetica", "Helvetica-Bold"
-
-
-def _register(font: Any) -> None:
-    """Every label carries the same letters, so the subset is cut once: 10 ms a label saved, and the same bytes in each."""
-    cut = lru_cache(maxsize=4)(lambda letters: type(font.face).makeSubset(font.face, list(letters)))
-    font.face.makeSubset = lambda letters: cut(tuple(letters))
-    pdfmetrics.registerFont(font)

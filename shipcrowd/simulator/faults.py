@@ -73,8 +73,8 @@ class Faults:
         Once by default; `times=None`, or no count for unauthorized and repeating_marker, until cleared. Options:
         slow(seconds=40, effect=True: done, then slow; "late": done only after the seconds; False: never done),
         throttled(retry_after="30"; None leaves the header out), server_error(status=500, effect=False),
-        html(status=200, effect=True), truncated(keep=0.5), missing_field(field=name, row=0), unknown_state(word, row=0),
-        repeat_on_two_pages, late_labels(seconds=30), partial(code, as_strings=False), foreign_ids(ids=[...]).
+        html(status=200, effect=True), truncated(keep=0.5), missing_field(field, row=0), unknown_state(word, row=0),
+        late_labels(seconds=30), partial(code, as_strings=False), foreign_ids(ids=[...]), cut_pdf(keep=0.5).
         Raises ValueError for an operation or kind that is not there, or that cannot meet.
         """
         if kind not in KINDS or operation not in (*OPERATIONS, "*"):

@@ -1,4 +1,4 @@
-"""What really happened at the simulated Flipkart: every call, every attempt on a shipment and every effect, in order."""
+"""What really happened at the simulated Flipkart: every call, every attempt and every effect, in order."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -34,7 +34,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """Something that changed; `kind` is pack, dispatch, ship, deliver, cancel, hold, release, return, dates or create."""
+    """Something that changed; `kind`: create, ready, pack, dispatch, ship, deliver, cancel, hold, return, dates …"""
 
     kind: str
     account: str
@@ -97,7 +97,7 @@ class Ledger:
         return [effect.shipment_id for effect in self._effects if effect.kind == kind]
 
     def attempts_of(self, operation: str) -> list[str]:
-        """Shipment ids as often as they were sent to `operation` (generate_labels or dispatch), with effect or without."""
+        """Shipment ids as often as they were sent to generate_labels or dispatch, with effect or without."""
         return [attempt.shipment_id for attempt in self._attempts if attempt.operation == operation]
 
     def record_call(self, call: Call) -> None:

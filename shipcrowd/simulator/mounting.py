@@ -12,13 +12,13 @@ from requests.models import PreparedRequest
 from requests.models import Response as RequestsResponse
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
-from urllib3 import HTTPResponse
+from urllib3 import HTTPHeaderDict, HTTPResponse
 from werkzeug.test import create_environ, run_wsgi_app
 
 from shipcrowd.simulator.app import PAUSE, Dropped, Simulator
 
 
-class TooSlow(Exception):
+class TooSlow(Exception):  # noqa: N818 - what happened, not what went wrong here
     """The pause of a slow answer is longer than the caller waits."""
 
 
@@ -34,9 +34,9 @@ class SimulatorAdapter(BaseAdapter):
         request: PreparedRequest,
         stream: bool = False,
         timeout: float | tuple[float | None, float | None] | None = None,
-        verify: bool | str = True,
-        cert: Any = None,
-        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,  # noqa: ARG002 - the interface of requests
+        cert: Any = None,  # noqa: ARG002 - as above
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002 - as above
     ) -> RequestsResponse:
         environ = _environ(request)
         environ[PAUSE] = _pause_within(timeout)
@@ -53,7 +53,7 @@ class SimulatorAdapter(BaseAdapter):
         response.headers = CaseInsensitiveDict(headers.to_wsgi_list())
         response.raw = HTTPResponse(
             body=io.BytesIO(body),
-            headers=headers.to_wsgi_list(),
+            headers=HTTPHeaderDict(headers.to_wsgi_list()),
             status=response.status_code,
             reason=response.reason,
             preload_content=False,

@@ -1,4 +1,4 @@
-"""Flipkart's OAuth server (guide 1.4, 1.5; guide-gaps 10, 14, 15): codes, tokens that die early, refresh tokens that rotate."""
+"""Flipkart's OAuth server (guide 1.4, 1.5; guide-gaps 10, 14, 15): codes, short tokens, rotating refresh tokens."""
 
 import hmac
 import secrets

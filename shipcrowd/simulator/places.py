@@ -1,4 +1,4 @@
-"""Plausible Indian people, places and goods for the simulator's shipments; state, GST state code and pincode belong together."""
+"""Plausible Indian people, places and goods; state, GST state code and pincode of a place belong together."""
 
 from typing import NamedTuple
 

@@ -55,7 +55,7 @@ MOVES: dict[State, frozenset[State]] = {
 }
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer, not a mistake
     """The world does not do that; `code` is what the API answers for the row."""
 
     def __init__(self, code: str, says: str) -> None:
@@ -246,9 +246,9 @@ class World:
     ) -> list[str]:
         """Shipments of `account`, `items` rows each; returns their ids in order of creation.
 
-        `states` (one, or several taken in turn); `cod` None is a mixture; `sku` and `facility` default to each in turn. By
-        default ordered two hours ago, due at once and to be dispatched by the end of tomorrow (IST). `approved_at` in
-        the future keeps a shipment out of sight until then. Names and texts may be given, to plant something.
+        `states` (one, or several taken in turn); `cod` None is a mixture; `sku` and `facility` default to each in turn.
+        By default ordered two hours ago, due at once and to be dispatched by the end of tomorrow (IST). `approved_at`
+        in the future keeps a shipment out of sight until then. Names and texts may be given, to plant something.
         """
         now = self.clock()
         wanted = [State(states)] if isinstance(states, str) else [State(state) for state in states]
