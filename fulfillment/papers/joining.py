@@ -6,12 +6,12 @@ its bytes and shared. Merging libraries keep every page until the end: 80 KB a l
 
 import hashlib
 import io
+import re
 import zlib
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import pikepdf
 from reportlab.pdfbase import pdfmetrics
@@ -21,6 +21,8 @@ from .types import Box, PaperRefused
 
 PAGES_PER_NODE = 64
 NOTE_FONT = "Helvetica"
+# As qpdf spells values: strings with every bracket escaped, or in hexadecimal; names without a blank.
+REFERENCE = re.compile(rb"\((?:[^\\()]|\\.)*\)|(\d+) (\d+) R", re.DOTALL)
 
 
 class Label(NamedTuple):
@@ -48,7 +50,7 @@ def join(
         pdf, note = label if isinstance(label, Label) else (label, "")
         try:
             with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as file:
-                copier = _Copier(writer)
+                copier = _Copier(writer, file)
                 for page in file.pages:
                     at = sheets.add(copier, page, note)
                     if placed:
@@ -99,58 +101,54 @@ class _Writer:
 
 
 class _Copier:
-    """Copies what one label refers to, deepest first, so that an object's bytes name only numbers that stand."""
+    """Copies what one label refers to, deepest first, so that an object's bytes name only numbers that stand.
 
-    def __init__(self, writer: _Writer) -> None:
+    Values stay in the spelling that qpdf gives them, and only references are replaced: taking each width of a font through Python
+    took ten times as long as all the rest.
+    """
+
+    def __init__(self, writer: _Writer, file: pikepdf.Pdf) -> None:
         self.writer = writer
-        self.numbers: dict[tuple[int, int], int] = {}
-        self.open: set[tuple[int, int]] = set()
-
-    def text(self, thing: Any) -> bytes:
-        """A value as it stands in a file; what it refers to is written first."""
-        if not isinstance(thing, pikepdf.Object):
-            return _plain(thing)
-        if thing.is_indirect:
-            return b"%d 0 R" % self._number(thing)
-        return self._body(thing)
+        self.file = file
+        self.numbers: dict[bytes, bytes] = {}  # how it is referred to in the label -> in the joined file
+        self.open: set[bytes] = set()
 
     def form(self, page: pikepdf.Page, box: Box) -> int:
         """The page as a form that can be drawn anywhere."""
+        keys = {"/Resources": page.obj.get("/Resources", pikepdf.Dictionary()), "/Group": page.obj.get("/Group")}
         contents = page.obj.get("/Contents")
         if isinstance(contents, pikepdf.Stream):
             packed = contents.read_raw_bytes()
-            keys = {key: contents[key] for key in ("/Filter", "/DecodeParms") if key in contents}
+            keys |= {key: contents.get(key) for key in ("/Filter", "/DecodeParms")}
         else:
-            parts = contents if isinstance(contents, pikepdf.Array) else []
+            parts = contents if isinstance(contents, pikepdf.Array) else pikepdf.Array()
             packed = zlib.compress(b"\n".join(part.read_bytes() for part in parts))
-            keys = {"/Filter": pikepdf.Name.FlateDecode}
-        keys["/Resources"] = page.obj.get("/Resources", pikepdf.Dictionary())
-        if "/Group" in page.obj:
-            keys["/Group"] = page.obj["/Group"]
+            keys["/Filter"] = pikepdf.Name.FlateDecode
         head = b"/Type/XObject/Subtype/Form/BBox[%b]" % _numbers(box)
-        head += b"".join(_name(key) + b" " + self.text(value) for key, value in keys.items())
+        head += b"".join(b"%b %b" % (key.encode(), self._moved(value.unparse())) for key, value in keys.items() if value)
         return self.writer.write(_stream(head, packed))
 
-    def _number(self, thing: pikepdf.Object) -> int:
-        key = thing.objgen
-        if key not in self.numbers:
-            if key in self.open:
+    def _moved(self, spelled: bytes) -> bytes:
+        """The same with every reference leading to its copy, which is written first where it does not stand yet."""
+        return REFERENCE.sub(self._copied, spelled) if b" R" in spelled else spelled
+
+    def _copied(self, match: re.Match[bytes]) -> bytes:
+        found = match[0]
+        if not match[1]:  # a string, whatever stands in it
+            return found
+        if found not in self.numbers:
+            if found in self.open:
                 raise PaperRefused("a label of this stack leads in a circle")
-            self.open.add(key)
-            self.numbers[key] = self.writer.share(self._body(thing))
-        return self.numbers[key]
+            self.open.add(found)
+            body = self._body(self.file.get_object(int(match[1]), int(match[2])))
+            self.numbers[found] = b"%d 0 R" % self.writer.share(body)
+        return self.numbers[found]
 
     def _body(self, thing: pikepdf.Object) -> bytes:
         if isinstance(thing, pikepdf.Stream):
-            head = b"".join(
-                _name(key) + b" " + self.text(value) for key, value in thing.items() if key != "/Length"
-            )
-            return _stream(head, thing.read_raw_bytes())
-        if isinstance(thing, pikepdf.Dictionary):
-            return b"<<" + b"".join(_name(key) + b" " + self.text(value) for key, value in thing.items()) + b">>"
-        if isinstance(thing, pikepdf.Array):
-            return b"[" + b" ".join(self.text(value) for value in thing) + b"]"
-        return thing.unparse(resolved=True)
+            head = self._moved(thing.stream_dict.unparse(resolved=True))
+            return b"%b\nstream\n%b\nendstream" % (head, thing.read_raw_bytes())
+        return self._moved(thing.unparse(resolved=True))
 
 
 @dataclass(slots=True)
@@ -243,20 +241,6 @@ def _draw_note(note: str, room: Box) -> bytes:
 
 
 # --- how values are spelled in a file ---
-
-
-def _plain(value: object) -> bytes:
-    if value is None:
-        return b"null"
-    if isinstance(value, bool):
-        return b"true" if value else b"false"
-    if isinstance(value, Decimal):
-        return f"{value:f}".encode()
-    return str(value).encode()
-
-
-def _name(key: str) -> bytes:
-    return key.encode() if key[1:].isalnum() and key.isascii() else pikepdf.Name(key).unparse()
 
 
 def _numbers(numbers: Iterable[float]) -> bytes:
