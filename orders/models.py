@@ -30,7 +30,7 @@ class Order(SellerOwned):
 
 
 class Shipment(SellerOwned):
-    """One parcel of an order. `fingerprint` is of Flipkart's row as last ingested; empty makes the next read write again."""
+    """One parcel of an order, as last ingested."""
 
     public_id = models.UUIDField(db_default=models.Func(function="gen_random_uuid"), unique=True, editable=False)
     order = SellersKey(Order, on_delete=models.CASCADE, related_name="shipments")
@@ -57,7 +57,6 @@ class Shipment(SellerOwned):
     sku = models.CharField(max_length=128, blank=True)
     sku_count = models.PositiveSmallIntegerField(default=0)
     quantity = models.PositiveIntegerField(default=0)
-    fingerprint = models.BinaryField(max_length=16, null=True)
     read_began_at = models.DateTimeField()  # of the copy that is stored here: an older one never overwrites it
     flipkart_updated_at = models.DateTimeField(null=True)
     first_seen_at = models.DateTimeField(db_default=Now())
@@ -93,7 +92,9 @@ class Shipment(SellerOwned):
             models.Index(fields=["seller", "dispatch_by_at", "id"], name="shipment_open", condition=Q(is_open=True)),
             models.Index(fields=["seller", "id"], name="shipment_attention", condition=~Q(attention="")),
             *[
-                models.Index(fields=["seller", column], name=f"shipment_{name}", opclasses=["int8_ops", "varchar_pattern_ops"])
+                models.Index(
+                    fields=["seller", column], name=f"shipment_{name}", opclasses=["int8_ops", "varchar_pattern_ops"]
+                )
                 for name, column in (
                     ("by_shipment_id", "flipkart_shipment_id"),
                     ("by_order_id", "flipkart_order_id"),
@@ -126,7 +127,9 @@ class ShipmentItem(SellerOwned):
 
     class Meta(SellerOwned.Meta):
         constraints = [
-            models.UniqueConstraint(fields=["seller", "shipment", "flipkart_order_item_id"], name="item_once_a_shipment"),
+            models.UniqueConstraint(
+                fields=["seller", "shipment", "flipkart_order_item_id"], name="item_once_a_shipment"
+            ),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="item_quantity_positive"),
         ]
         indexes = [models.Index(fields=["seller", "sku"], name="item_by_sku")]
@@ -149,54 +152,73 @@ class Buyer(SellerOwned):
 
     class Meta(SellerOwned.Meta):
         constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="one_buyer_a_shipment")]
+        indexes = [
+            models.Index(
+                fields=["seller", "shipment"], name="buyer_without_details", condition=Q(details_read_at__isnull=True)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"buyer of shipment {self.shipment_id}"
 
 
 class Reading(SellerOwned):
-    """When a shipment was last read, apart from it, so that an unchanged one costs its row nothing."""
+    """When a shipment was last read and what came, apart from it, so that an unchanged one costs its row nothing.
+
+    Who ingests a shipment holds this row locked: time and fingerprint of the last read change together.
+    """
 
     shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="+")
     read_at = models.DateTimeField()  # when that read began, by the database's clock
+    fingerprint = models.BinaryField(max_length=16, null=True)  # of what came; empty makes the next read write again
     follow_at = models.DateTimeField(null=True)  # when it wants to be read next; empty once it is final
 
     class Meta(SellerOwned.Meta):
         constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="one_reading_a_shipment")]
-        indexes = [models.Index(fields=["seller", "follow_at"], name="reading_to_follow", condition=Q(follow_at__isnull=False))]
+        indexes = [
+            models.Index(fields=["seller", "follow_at"], name="reading_to_follow", condition=Q(follow_at__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return f"reading of shipment {self.shipment_id}"
 
 
-class PollCursor(Due):
+class Cursor(Due):
+    """A connection's turn to be read. Who works it holds `token`; `wake_at` is then the end of that lease."""
+
+    connection = SellersKey(Connection, on_delete=models.CASCADE, related_name="+")
+    token = models.UUIDField(null=True)
+    failures_in_a_row = models.PositiveSmallIntegerField(default=0)
+    says = models.CharField(max_length=300, blank=True)  # why the last run ended early, in words; empty when it did not
+
+    class Meta(Due.Meta):
+        abstract = True
+
+
+class PollCursor(Cursor):
     """How far the search of a connection's shipments has come. It moves only with the last page of a walk."""
 
     KIND = "poll"
 
-    connection = SellersKey(Connection, on_delete=models.CASCADE, related_name="+")
     read_until = models.DateTimeField(null=True)  # order dates up to here were walked to the end
     last_good_at = models.DateTimeField(null=True)
-    last_full_at = models.DateTimeField(null=True)  # first poll, then the daily re-read of all open states
-    failures_in_a_row = models.PositiveSmallIntegerField(default=0)
-    says = models.CharField(max_length=300, blank=True)  # why the last walk ended early, in words
+    last_full_at = models.DateTimeField(null=True)  # first poll, then the daily search of all open states
+    last_late_at = models.DateTimeField(null=True)  # when those that were approved late were last looked for
+    walk = models.JSONField(null=True)  # where an unfinished walk stands: polling.Walk
 
-    class Meta(Due.Meta):
+    class Meta(Cursor.Meta):
         constraints = [models.UniqueConstraint(fields=["seller", "connection"], name="one_cursor_a_connection")]
 
     def __str__(self) -> str:
         return f"poll cursor {self.pk}"
 
 
-class FollowCursor(Due):
+class FollowCursor(Cursor):
     """When open shipments of a connection are next re-read by id."""
 
     KIND = "follow"
 
-    connection = SellersKey(Connection, on_delete=models.CASCADE, related_name="+")
-    failures_in_a_row = models.PositiveSmallIntegerField(default=0)
-
-    class Meta(Due.Meta):
+    class Meta(Cursor.Meta):
         constraints = [models.UniqueConstraint(fields=["seller", "connection"], name="one_follower_a_connection")]
 
     def __str__(self) -> str:
@@ -213,7 +235,9 @@ class Unreadable(SellerOwned):
     last_seen_at = models.DateTimeField(db_default=Now())
 
     class Meta(SellerOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["seller", "flipkart_shipment_id", "path"], name="unreadable_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "flipkart_shipment_id", "path"], name="unreadable_once")
+        ]
 
     def __str__(self) -> str:
         return f"unreadable {self.pk}"
@@ -233,4 +257,3 @@ class TimelineEntry(SellerOwned):
 
     def __str__(self) -> str:
         return f"timeline {self.pk}"
-
