@@ -1,4 +1,4 @@
-"""Orders and shipments as last read from Flipkart, and what became of each. Written in bulk: no save() does more than save."""
+"""Orders and shipments as last read from Flipkart, and what became of each. They are written in bulk."""
 
 from django.db import models
 from django.db.models import Q
@@ -244,7 +244,7 @@ class Unreadable(SellerOwned):
 
 
 class TimelineEntry(SellerOwned):
-    """One thing that happened to a shipment. `by` empty is the machine or Flipkart. Holds ids and words, no personal data."""
+    """One thing that happened to a shipment, without personal data. `by` empty is the machine or Flipkart."""
 
     shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="timeline")
     at = models.DateTimeField(db_default=Now())

@@ -1,4 +1,4 @@
-"""States of a shipment and the moves that we may ask for. What Flipkart reports is stored even where it fits no move."""
+"""States of a shipment and the moves that we may ask for. What Flipkart reports is stored all the same."""
 
 from shipcrowd.flipkart.types import State
 

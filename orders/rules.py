@@ -1,0 +1,154 @@
+"""What may be done to a shipment and when, decided from values alone: no clock, no database."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from orders.states import BEFORE_PACK, FINAL, HANDED_OVER, PACKING, READY, State
+from shipcrowd.flipkart.times import INDIAN_TIME
+
+
+class Act(StrEnum):
+    LABEL = "label"
+    PRINT = "print"
+    DISPATCH = "dispatch"
+
+
+class Facts(Protocol):
+    """What the rules look at; a row of orders.models.Shipment has it."""
+
+    state: str
+    state_word: str
+    is_on_hold: bool
+    dispatch_after_at: datetime | None
+    label_requested_at: datetime | None
+    label_stored_at: datetime | None
+    labelled_outside: bool
+    dispatch_requested_at: datetime | None
+
+
+def why_not(shipment: Facts, act: Act | str, now: datetime, *, is_asked: bool = False) -> str | None:
+    """Why `act` must be left undone for this shipment, in words that a person knows; None when it may be done.
+
+    `is_asked`: our own request for it exists already and is about to be sent, so that it is no reason against itself.
+    """
+    act, state = Act(act), State(shipment.state)
+    return (
+        _why_untouchable(shipment, state)
+        or _why_too_late(shipment, act, state, is_asked=is_asked)
+        or _why_too_early(shipment, act, state, now)
+    )
+
+
+def _why_untouchable(shipment: Facts, state: State) -> str | None:
+    if state is State.UNKNOWN:
+        return f"its state “{shipment.state_word}” is not known here"
+    if state is State.CANCELLED:
+        return "cancelled"
+    if state in HANDED_OVER or state is State.PICKUP_COMPLETE:
+        return f"already handed over ({_words(state)})"
+    return "on hold at Flipkart" if shipment.is_on_hold else None
+
+
+def _why_too_late(shipment: Facts, act: Act, state: State, *, is_asked: bool) -> str | None:
+    if act is Act.LABEL:
+        if shipment.label_stored_at:
+            return "already labelled"
+        if shipment.label_requested_at and not is_asked:
+            return "its label is already asked for"
+        if shipment.labelled_outside or (state not in BEFORE_PACK | PACKING and not is_asked):
+            return "already labelled outside of Shipcrowd"
+        if state not in BEFORE_PACK:
+            return f"already with Flipkart ({_words(state)})"
+    if act is Act.DISPATCH:
+        if state in READY:
+            return "already marked ready to dispatch"
+        if shipment.dispatch_requested_at and not is_asked:
+            return "its dispatch is already asked for"
+    return None
+
+
+def _why_too_early(shipment: Facts, act: Act, state: State, now: datetime) -> str | None:
+    if shipment.dispatch_after_at and now < shipment.dispatch_after_at:
+        return f"not due before {in_indian_words(shipment.dispatch_after_at)}"
+    if act is Act.PRINT and not shipment.label_stored_at:
+        return (
+            "labelled outside of Shipcrowd, no copy stored yet" if shipment.labelled_outside else "no label stored yet"
+        )
+    if act is Act.DISPATCH and state is not State.PACKED:
+        return f"not packed yet ({_words(state)})"
+    return None
+
+
+def _words(state: State) -> str:
+    return state.value.replace("_", " ").lower()
+
+
+def in_indian_words(at: datetime) -> str:
+    """`at` as people in the warehouse say it: "24 Nov 18:30", Indian time."""
+    local = at.astimezone(INDIAN_TIME)
+    return f"{local.day} {local:%b %H:%M}"
+
+
+def deadline(
+    dispatch_by_at: datetime | None, pickup_times: Sequence[Sequence[str]], holidays: Collection[str], now: datetime
+) -> datetime | None:
+    """By when a shipment must stand ready: its dispatch-by, or the facility's next pickup where that comes earlier.
+
+    `pickup_times` and `holidays` as on a Facility: times in IST by weekday, Monday first; ISO dates.
+    """
+    pickup = next_pickup(pickup_times, holidays, now)
+    return min((at for at in (dispatch_by_at, pickup) if at), default=None)
+
+
+def next_pickup(pickup_times: Sequence[Sequence[str]], holidays: Collection[str], now: datetime) -> datetime | None:
+    """The next pickup at or after `now`; None where none is known for the next two weeks."""
+    today = now.astimezone(INDIAN_TIME).date()
+    coming = (
+        at
+        for days in range(15)
+        for at in _pickups_of(today + timedelta(days=days), pickup_times, holidays)
+        if at >= now
+    )
+    return next(coming, None)
+
+
+def last_pickup(pickup_times: Sequence[Sequence[str]], holidays: Collection[str], now: datetime) -> datetime | None:
+    """The latest pickup before `now`, within two weeks: what was ready then and is still here is late."""
+    today = now.astimezone(INDIAN_TIME).date()
+    gone = (
+        at
+        for days in range(15)
+        for at in reversed(_pickups_of(today - timedelta(days=days), pickup_times, holidays))
+        if at < now
+    )
+    return next(gone, None)
+
+
+def _pickups_of(day: date, pickup_times: Sequence[Sequence[str]], holidays: Collection[str]) -> list[datetime]:
+    if day.isoformat() in holidays or day.weekday() >= len(pickup_times):
+        return []
+    return sorted(datetime.combine(day, time.fromisoformat(text), INDIAN_TIME) for text in pickup_times[day.weekday()])
+
+
+# How often an open shipment is read again, by its age since it was ordered: most is decided in the first two days.
+_PACE_OPEN = (
+    (timedelta(days=2), timedelta(minutes=15)),
+    (timedelta(days=7), timedelta(hours=1)),
+    (timedelta(days=45), timedelta(hours=6)),
+)
+# One that has left the house: nothing here depends on it any more but the record.
+_PACE_HANDED_OVER = (
+    (timedelta(days=3), timedelta(hours=2)),
+    (timedelta(days=7), timedelta(hours=6)),
+    (timedelta(days=45), timedelta(days=1)),
+)
+
+
+def follow_pace(state: State, age: timedelta) -> timedelta | None:
+    """How soon a shipment ordered `age` ago is read again by its id; None: no more (final, or older than 45 days)."""
+    if state in FINAL:
+        return None
+    paces = _PACE_HANDED_OVER if state in HANDED_OVER else _PACE_OPEN
+    return next((pace for until, pace in paces if age < until), None)
