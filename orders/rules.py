@@ -5,8 +5,9 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from orders.states import BEFORE_PACK, FINAL, HANDED_OVER, PACKING, READY, State
+from orders.states import BEFORE_PACK, FINAL, HANDED_OVER, PACKING, READY
 from shipcrowd.flipkart.times import INDIAN_TIME
+from shipcrowd.flipkart.types import State
 
 
 class Act(StrEnum):
@@ -73,9 +74,7 @@ def _why_too_early(shipment: Facts, act: Act, state: State, now: datetime) -> st
     if shipment.dispatch_after_at and now < shipment.dispatch_after_at:
         return f"not due before {in_indian_words(shipment.dispatch_after_at)}"
     if act is Act.PRINT and not shipment.label_stored_at:
-        return (
-            "labelled outside of Shipcrowd, no copy stored yet" if shipment.labelled_outside else "no label stored yet"
-        )
+        return "labelled outside of Shipcrowd, no copy stored" if shipment.labelled_outside else "no label stored yet"
     if act is Act.DISPATCH and state is not State.PACKED:
         return f"not packed yet ({_words(state)})"
     return None

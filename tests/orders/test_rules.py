@@ -29,7 +29,7 @@ class Facts:
 OUTSIDE = "already labelled outside of Shipcrowd"
 NO_LABEL = "no label stored yet"
 
-# state: why no label, why no print (nothing stored), why no print (label stored), why no dispatch; None: it may be done.
+# state: why no label, why no print (nothing stored; label stored), why no dispatch; None: it may be done.
 CASES = {
     State.APPROVED: (None, NO_LABEL, None, "not packed yet (approved)"),
     State.READY_TO_PACK: (None, NO_LABEL, None, "not packed yet (ready to pack)"),
@@ -103,7 +103,7 @@ def test_nothing_is_done_before_it_is_due(act, state):
         (
             Facts(state=State.PACKED, labelled_outside=True),
             Act.PRINT,
-            "labelled outside of Shipcrowd, no copy stored yet",
+            "labelled outside of Shipcrowd, no copy stored",
         ),
         (Facts(state=State.PACKED, dispatch_requested_at=EARLIER), Act.DISPATCH, "its dispatch is already asked for"),
         (Facts(dispatch_after_at=None), Act.LABEL, None),
