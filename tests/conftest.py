@@ -1,5 +1,6 @@
 """What every test may ask for: sellers, a Flipkart to talk to, and reading past the fence."""
 
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -9,9 +10,20 @@ from sellers.models import Seller
 from shipcrowd import transport
 from shipcrowd.simulator import Simulator, mounted
 from tests import factories
-from tests.factories import Account, ConnectedSeller
+from tests.factories import ConnectedSeller
+from tests.overheard import OVERHEARD, plant
 
 SIMULATOR = "http://simulator.test"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    logging.getLogger().addHandler(OVERHEARD)
+    logging.getLogger().setLevel(logging.DEBUG)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks about the whole suite runs last."""
+    items.sort(key=lambda item: item.path.name == "test_overheard.py")
 
 
 class Clock:
@@ -41,6 +53,7 @@ def flipkart(clock: Clock) -> Iterator[Simulator]:
     transport.mount(SIMULATOR, mounted(simulator))
     yield simulator
     transport.mount(SIMULATOR, None)
+    plant(simulator)
 
 
 @pytest.fixture
@@ -57,6 +70,3 @@ def other_seller(db) -> Seller:
 def connected(db, flipkart: Simulator) -> ConnectedSeller:
     """A seller connected to an account of the simulator: `.seller` and `.account`."""
     return factories.connected_seller(flipkart)
-
-
-__all__ = ["Account"]
