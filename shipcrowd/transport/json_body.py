@@ -16,6 +16,7 @@ from shipcrowd.transport.errors import UnexpectedPayload
 # NUL cannot be stored in PostgreSQL, a lone surrogate cannot be encoded, and the other controls belong in no name.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _MOST_RUPEES = Decimal(10) ** 10  # no parcel; a column of 12 digits holds it
+_MOST_DIGITS = 30
 _FINEST = -30  # decimal places: room for a sum that was made with floats (0.30000000000000004), not for more
 
 
@@ -25,20 +26,31 @@ class Twice(dict[str, Any]):
     key: str = ""
 
 
+class NoNumber:
+    """NaN, Infinity, or a number too long to be one: refused where it is read, so that the rows beside it live."""
+
+    __slots__ = ()
+
+
 def parse_json(body: bytes, *, operation: str) -> Any:
     """The value that `body` holds: dict, list, str, int, Decimal, bool or None.
 
     Raises UnexpectedPayload for an empty body, HTML, half a text, another charset than UTF-8 (a byte order mark is
-    tolerated), NaN and Infinity, and nesting beyond Python's stack. A doubled key makes its object a `Twice`.
+    tolerated), and nesting beyond Python's stack. NaN and Infinity are a `NoNumber`, an object with a doubled key a
+    `Twice`: both are refused by whoever reads them, with their path.
     """
     if not body.strip():
         raise UnexpectedPayload(operation, "an empty answer")
     try:
         text = body.decode("utf-8-sig")
         return json.loads(
-            text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object_of_pairs
+            text,
+            parse_float=_decimal,
+            parse_int=_whole_number,
+            parse_constant=lambda _constant: NoNumber(),
+            object_pairs_hook=_object_of_pairs,
         )
-    except (ValueError, RecursionError, InvalidOperation) as error:
+    except (ValueError, RecursionError) as error:
         # JSONDecodeError and UnicodeDecodeError carry the whole text: they must not travel along as __context__.
         says = f"not JSON ({type(error).__name__})"
     raise UnexpectedPayload(operation, says)
@@ -90,7 +102,7 @@ class Node:
         """A text that may be absent (""), trimmed, without what no database stores. A whole number is taken as text."""
         if self.value is None:
             return ""
-        if isinstance(self.value, int) and not isinstance(self.value, bool) and abs(self.value) < 10**30:
+        if isinstance(self.value, int) and not isinstance(self.value, bool):
             return str(self.value)  # pincodes and ids come as numbers from some servers
         if not isinstance(self.value, str):
             self.fail("not a text")
@@ -147,8 +159,16 @@ class Node:
         return Decimal(self.value)
 
 
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(constant)
+def _decimal(text: str) -> Decimal | NoNumber:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond what a Decimal can hold
+        return NoNumber()
+
+
+def _whole_number(text: str) -> int | NoNumber:
+    # Ids have 18 digits; turning thousands of digits into a number takes long, and Python refuses from 4,300 on.
+    return int(text) if len(text) <= _MOST_DIGITS else NoNumber()
 
 
 def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -473,10 +473,10 @@ def _more_papers(earlier: Papers | None, later: Papers) -> Papers:
     papers: dict[str, bytes | None] = {}
     for name in _PAPERS:
         first, second = getattr(earlier, name), getattr(later, name)
-        papers[name] = first or second
+        differs = f"{name}: sent twice, differently"
         if first and second and first != second:
-            papers[name] = None
-            notes.append(f"{name}: sent twice, differently")
+            notes.append(differs)
+        papers[name] = None if differs in notes else first or second
     return Papers(flipkart_shipment_id=later.flipkart_shipment_id, notes=tuple(notes), **papers)
 
 
