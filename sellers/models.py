@@ -130,6 +130,7 @@ class Quota(SellerOwned):
 
     connection = SellersKey(Connection, on_delete=models.CASCADE, related_name="+")
     left = models.FloatField()
+    kept_for_polling = models.FloatField(db_default=0.0)  # of `left`, what only polling may take (quota.py)
     counted_at = models.DateTimeField(db_default=Now())
     closed_until = models.DateTimeField(null=True)  # after a 429
 

@@ -1,11 +1,13 @@
 """The sealed column: AES-256-GCM bound to its table, column, seller and row, with keys that can be rotated.
 
-Stored form: 0x01, key id (4 bytes), nonce (12), ciphertext and tag. `manage.py rotate_keys` seals anew with the first key.
+Stored form: 0x01, key id (4 bytes), nonce (12), ciphertext and tag. `manage.py rotate_keys` seals anew with the first
+key.
 """
 
 import base64
 import hashlib
 import os
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -13,17 +15,19 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.apps import apps
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 
 VERSION = b"\x01"
+KEY_BYTES = 32
 
 
-class CannotOpen(Exception):
+class CannotOpen(Exception):  # noqa: N818 - the sentence a reader needs
     """A sealed value does not belong to this row, or its key is not among ENCRYPTION_KEYS. Holds no value."""
 
 
-class SealedAtSaveOnly(TypeError):
+class SealedAtSaveOnly(TypeError):  # noqa: N818
     """`.update()` does not know the row, so it cannot seal: use `sealed_for(row, field, text)`."""
 
 
@@ -38,26 +42,31 @@ def key_id(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()[:4]
 
 
-def keys() -> list[bytes]:
+def known_keys() -> list[bytes]:
     """ENCRYPTION_KEYS as bytes, the newest first. Raises ValueError for one that is not 32 bytes of base64."""
-    found = []
-    for place, text in enumerate(settings.ENCRYPTION_KEYS, 1):
+    return [_key(place, text) for place, text in enumerate(settings.ENCRYPTION_KEYS, 1)]
+
+
+def _key(place: int, text: str) -> bytes:
+    try:
         key = base64.b64decode(text, validate=True)
-        if len(key) != 32:
-            raise ValueError(f"ENCRYPTION_KEYS: key {place} has {len(key)} bytes, wanted are 32")
-        found.append(key)
-    return found
+    except ValueError:
+        # Not "from error": its text may hold a part of the key.
+        raise ValueError(f"ENCRYPTION_KEYS: key {place} is not base64.") from None
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"ENCRYPTION_KEYS: key {place} has {len(key)} bytes, wanted are {KEY_BYTES}.")
+    return key
 
 
 def seal(text: str, *, bound_to: str) -> Sealed:
-    key, nonce = keys()[0], os.urandom(12)
+    key, nonce = known_keys()[0], os.urandom(12)
     return Sealed(VERSION + key_id(key) + nonce + _cipher(key).encrypt(nonce, text.encode(), bound_to.encode()))
 
 
 def open_sealed(sealed: bytes, *, bound_to: str) -> str:
     """The text. Raises CannotOpen when it was sealed for another row, was changed, or its key is missing."""
     wanted = sealed[1:5]
-    key = next((key for key in keys() if key_id(key) == wanted), None)
+    key = next((key for key in known_keys() if key_id(key) == wanted), None)
     if sealed[:1] != VERSION or key is None:
         raise CannotOpen(f"{bound_to}: no key {wanted.hex()}")
     try:
@@ -117,10 +126,10 @@ class SealedTextField(models.BinaryField):  # type: ignore[type-arg]  # generic 
         super().contribute_to_class(cls, name, private_only)
         setattr(cls, name, _Opener(self))
 
-    def from_db_value(self, value: Any, expression: object, connection: object) -> Sealed | None:
+    def from_db_value(self, value: Any, _expression: object, _connection: object) -> Sealed | None:
         return None if value is None else Sealed(value)
 
-    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: ARG002 - Django's signature
         value = model_instance.__dict__.get(self.attname)
         if value is None or value == "" or isinstance(value, Sealed):
             return value or None
@@ -132,3 +141,32 @@ class SealedTextField(models.BinaryField):  # type: ignore[type-arg]  # generic 
         if value is not None and not isinstance(value, Sealed):
             raise SealedAtSaveOnly(f"{self.model._meta.label}.{self.attname} was given plain text outside of save()")
         return super().get_db_prep_value(value, connection, prepared)
+
+
+# --- Which keys are in use, for checks and rotation ------------------------------------------------------------------
+
+
+def sealed_columns() -> list[tuple[type[models.Model], SealedTextField]]:
+    """Every sealed column of every model, in a stable order."""
+    return sorted(
+        (
+            (model, field)
+            for model in apps.get_models()
+            for field in model._meta.local_fields
+            if isinstance(field, SealedTextField)
+        ),
+        key=lambda column: (column[0]._meta.db_table, column[1].column),
+    )
+
+
+def keys_in_use() -> dict[bytes, int]:
+    """How many values each key id seals; in everyone's scope."""
+    counted: Counter[bytes] = Counter()
+    for model, field in sealed_columns():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'select substring("{field.column}" from 2 for 4), count(*) from "{model._meta.db_table}" '  # noqa: S608
+                f'where "{field.column}" is not null group by 1'
+            )
+            counted.update({bytes(key_id): count for key_id, count in cursor.fetchall()})
+    return dict(counted)

@@ -1,0 +1,181 @@
+"""A connection's access token: believed for as long as its wire says, and renewed by one worker at a time.
+
+The one who renews holds a lease in the row, never a lock over the call; who finds it taken is put off for a second. A
+new token is stored only while the secrets it was made of are still the connection's: a disconnect or a changed secret
+wins.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from sellers.models import Connection, Standing
+from shipcrowd.flipkart import tokens
+from shipcrowd.flipkart.types import Token
+from shipcrowd.flipkart.wire import Wire, wire_named
+from shipcrowd.tenancy import seller_scope
+from shipcrowd.transport import Transport
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
+
+LEASE = timedelta(seconds=20)
+# Seconds: a token call ends before its lease does, so that nobody renews beside it.
+CALL_TIMEOUT, ANSWER_TIMEOUT = 8.0, 15.0
+ASK_AGAIN = timedelta(seconds=1)
+
+
+class NotConnected(CallFailed):
+    """The seller has no working connection: nothing was sent, and nothing will be until an owner connects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a token is asked with: a seller's own application, or the platform's with a refresh token."""
+
+    has_own_client: bool
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+
+    @classmethod
+    def of(cls, row: Connection) -> "Grant":
+        if row.client_id:
+            return cls(has_own_client=True, client_id=row.client_id, client_secret=row.client_secret, refresh_token="")
+        return cls(
+            has_own_client=False,
+            client_id=settings.FLIPKART_CLIENT_ID,
+            client_secret=settings.FLIPKART_CLIENT_SECRET,
+            refresh_token=row.refresh_token,
+        )
+
+    def ask(self, transport: Transport, wire: Wire) -> Token:
+        """Raises what Transport.send raises; NotAuthorized also when there is nothing left to ask with."""
+        client_id, client_secret = self.client_id, self.client_secret
+        if self.has_own_client:
+            return tokens.grant_by_client_credentials(transport, wire, client_id=client_id, client_secret=client_secret)
+        if not self.refresh_token:
+            raise NotAuthorized("token", "it has ended, and nothing is there to renew it with", code="invalid_grant")
+        return tokens.grant_by_refresh(
+            transport, wire, client_id=client_id, client_secret=client_secret, refresh_token=self.refresh_token
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTokens:
+    """The client's TokenSource over a seller's connection, to be used outside of any scope.
+
+    Both methods raise NotConnected, Throttled while somebody else renews, and what the token call raises.
+    """
+
+    seller_id: int
+    transport: Transport
+    wire: Wire
+
+    def current(self) -> str:
+        with seller_scope(self.seller_id):
+            fresh = _fresh(connected_row(self.seller_id))
+        return fresh or self._fetch(failed="")
+
+    def renew(self, *, failed: str) -> str:
+        with seller_scope(self.seller_id):
+            fresh = _fresh(connected_row(self.seller_id), but_not=failed)
+        return fresh or self._fetch(failed=failed)
+
+    def _fetch(self, *, failed: str) -> str:
+        lease = uuid.uuid4()
+        with seller_scope(self.seller_id):
+            is_ours = _lease(self.seller_id, lease)
+            row = connected_row(self.seller_id)
+            fresh = _fresh(row, but_not=failed)  # somebody may have been quicker
+            if fresh and is_ours:
+                _release(self.seller_id, lease)
+            grant = Grant.of(row)
+        if fresh:
+            return fresh
+        if not is_ours:
+            raise Throttled("token", "the access token is just being renewed", retry_after=ASK_AGAIN)
+        try:
+            token = grant.ask(self.transport, self.wire)
+        except CallFailed as error:
+            self._note_failure(error, lease, grant)
+            raise
+        return self._store(token, lease, grant)
+
+    def _store(self, token: Token, lease: uuid.UUID, grant: Grant) -> str:
+        with seller_scope(self.seller_id):
+            row = Connection.objects.select_for_update().filter(seller_id=self.seller_id).first()
+            if row is None or not row.is_connected or Grant.of(row) != grant:
+                raise NotConnected("token", _("The connection was changed while its token was renewed."))
+            remember(row, token)
+            if row.refresh_token_lease == lease:
+                row.refresh_token_lease = row.refresh_leased_until = None
+            row.save()
+        return token.access_token
+
+    def _note_failure(self, error: CallFailed, lease: uuid.UUID, grant: Grant) -> None:
+        """A grant that is gone ends the connection, unless somebody has stored a newer one meanwhile."""
+        with seller_scope(self.seller_id):
+            row = Connection.objects.select_for_update().filter(seller_id=self.seller_id).first()
+            if row is not None and row.is_connected and is_gone(error) and Grant.of(row) == grant:
+                stop(row, _("Flipkart no longer accepts this connection ({code}).").format(code=_code(error)))
+            _release(self.seller_id, lease)
+
+
+def connected_row(seller_id: int) -> Connection:
+    """The seller's working connection; inside a scope. Raises NotConnected with a sentence for a person."""
+    row = (
+        Connection.objects.filter(seller_id=seller_id)
+        .annotate(is_believed=ExpressionWrapper(Q(token_believed_until__gt=Now()), BooleanField()))
+        .first()
+    )
+    if row is None or row.standing == Standing.DISCONNECTED:
+        raise NotConnected("connection", _("This seller is not connected to Flipkart."))
+    if not row.is_connected:
+        raise NotConnected("connection", row.says or _("The connection to Flipkart must be renewed."))
+    return row
+
+
+def remember(row: Connection, token: Token) -> None:
+    """Puts `token` on the row, believed from now on by the database's clock; the caller saves."""
+    row.access_token = token.access_token
+    if token.refresh_token:
+        row.refresh_token = token.refresh_token
+    row.token_fetched_at = Now()
+    row.token_believed_until = Now() + wire_named(row.wire).token_life(token.expires_in)
+
+
+def is_gone(error: CallFailed) -> bool:
+    """Whether asking for a token failed because the client or the grant is not accepted; a bare 403 does not say so."""
+    return isinstance(error, NotAuthorized) and (error.status != 403 or error.code in tokens.GRANT_IS_GONE)
+
+
+def stop(row: Connection, says: str) -> None:
+    """Nothing is sent over this connection until an owner connects again; `says` tells them why."""
+    row.standing, row.says = Standing.RECONNECT, says[:300]
+    row.save(update_fields=["standing", "says"])
+
+
+def _fresh(row: Connection, *, but_not: str = "") -> str:
+    """The stored token if it may still be used, else ""."""
+    token: str = row.access_token if getattr(row, "is_believed", False) else ""
+    return "" if token == but_not else token
+
+
+def _lease(seller_id: int, lease: uuid.UUID) -> bool:
+    free = Q(refresh_leased_until=None) | Q(refresh_leased_until__lte=Now())
+    connected = Connection.objects.filter(free, seller_id=seller_id, standing=Standing.CONNECTED)
+    return bool(connected.update(refresh_token_lease=lease, refresh_leased_until=Now() + LEASE))
+
+
+def _release(seller_id: int, lease: uuid.UUID) -> None:
+    Connection.objects.filter(seller_id=seller_id, refresh_token_lease=lease).update(
+        refresh_token_lease=None, refresh_leased_until=None
+    )
+
+
+def _code(error: CallFailed) -> str:
+    return getattr(error, "code", "") or f"HTTP {getattr(error, 'status', '?')}"

@@ -1,0 +1,142 @@
+"""The one place where a seller's connection, its token, its quota and Flipkart's client meet.
+
+Nothing is called while a transaction of ours is open: a slow answer would hold its locks, and a rollback would forget
+an effect that took place.
+"""
+
+from functools import partial
+
+from django.conf import settings
+from django.db import connection as database
+from django.utils.translation import gettext as _
+
+from sellers import access_tokens, quota
+from sellers.access_tokens import NotConnected, connected_row, stop
+from sellers.models import Connection, Environment, Seller
+from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.flipkart.wire import Wire, wire_named
+from shipcrowd.tenancy import current_scope, seller_scope
+from shipcrowd.transport import Answer, Request, Transport
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
+
+__all__ = ["NotConnected", "SendingIsOff", "TransactionIsOpen", "client_for", "heard", "open_transport"]
+
+EFFECTS = frozenset({"generate_labels", "dispatch"})
+MOST_FORBIDDEN = 3  # answers 403 without a good one between: the application or the seller is shut out
+
+
+class SendingIsOff(CallFailed):
+    """SENDING is off: no effect leaves the house. Nothing was sent."""
+
+
+class TransactionIsOpen(RuntimeError):  # noqa: N818 - the sentence a reader needs
+    """A call was about to be made inside a transaction of ours: a programmer's mistake."""
+
+
+class LeavesTheSimulator(CallFailed):
+    """A demo seller's connection names the real Flipkart: nothing is sent there."""
+
+
+def client_for(seller_id: int, *, for_polling: bool = False) -> FlipkartClient:
+    """Flipkart for this seller; outside of any scope, here and at every call.
+
+    Raises NotConnected, LeavesTheSimulator. Its calls raise what FlipkartClient says, NotConnected when the connection
+    ends meanwhile, Throttled by our own quota or while the token is renewed elsewhere, and SendingIsOff for effects.
+    """
+    refuse_open_transaction()
+    with seller_scope(seller_id):
+        row = connected_row(seller_id)
+        seller = Seller.objects.get(pk=seller_id)
+    wire = wire_named(row.wire)
+    base_url = base_url_of(seller, row.environment, wire)
+    return FlipkartClient(
+        transport=_Listening(
+            base_url,
+            seller_id=seller_id,
+            call_timeout=settings.FLIPKART_CALL_TIMEOUT,
+            answer_timeout=settings.FLIPKART_ANSWER_TIMEOUT,
+            max_bytes=settings.FLIPKART_ANSWER_BYTES,
+        ),
+        wire=wire,
+        tokens=access_tokens.StoredTokens(seller_id=seller_id, transport=_for_tokens(base_url), wire=wire),
+        before_call=partial(_before_call, seller_id, for_polling),
+    )
+
+
+def open_transport(seller: Seller, environment: str, wire: Wire) -> Transport:
+    """For token calls before there is a connection: the callback, and pasted credentials. Outside of any scope."""
+    refuse_open_transaction()
+    return _for_tokens(base_url_of(seller, environment, wire))
+
+
+def base_url_of(seller: Seller, environment: str, wire: Wire) -> str:
+    """Where Flipkart is for this seller. Raises LeavesTheSimulator."""
+    if environment == Environment.SIMULATOR:
+        return str(settings.SIMULATOR_URL)
+    if seller.is_demo:
+        raise LeavesTheSimulator("connection", _("A demo seller works with the simulator only."))
+    return wire.HOSTS[environment]
+
+
+def heard(seller_id: int, error: CallFailed | None) -> None:
+    """Tell after each task how Flipkart answered: what shuts the seller out turns the connection to "reconnect".
+
+    That is a 401 in spite of a renewed token, and three answers 403 without a good one (None) between them.
+    """
+    if isinstance(error, NotAuthorized) and error.status in (401, 403):
+        with seller_scope(seller_id):
+            _note_refusal(seller_id, error)
+    elif error is None:
+        with seller_scope(seller_id):
+            Connection.objects.filter(seller_id=seller_id, forbidden_in_a_row__gt=0).update(forbidden_in_a_row=0)
+
+
+def _note_refusal(seller_id: int, error: NotAuthorized) -> None:
+    row = Connection.objects.select_for_update().filter(seller_id=seller_id).first()
+    if row is None or not row.is_connected:
+        return
+    if error.status == 401:
+        if error.operation != "token":  # of a refused grant the token source has spoken already
+            stop(row, _("Flipkart refuses even a fresh access token."))
+        return
+    row.forbidden_in_a_row += 1
+    row.save(update_fields=["forbidden_in_a_row"])
+    if row.forbidden_in_a_row >= MOST_FORBIDDEN:
+        stop(row, _("Flipkart answers “forbidden” to everything: the application or the account may be suspended."))
+
+
+def refuse_open_transaction() -> None:
+    """Raises TransactionIsOpen inside a scope or an atomic block; that of Django's test case is not ours."""
+    ours = [block for block in database.atomic_blocks if not getattr(block, "_from_testcase", False)]
+    if ours or current_scope() is not None:
+        raise TransactionIsOpen("no call to Flipkart inside a transaction")
+
+
+def _before_call(seller_id: int, for_polling: bool, operation: str) -> None:
+    refuse_open_transaction()
+    if operation in EFFECTS and not settings.SENDING:
+        raise SendingIsOff(operation, _("sending is switched off"))
+    quota.take(seller_id, operation=operation, for_polling=for_polling)
+
+
+def _for_tokens(base_url: str) -> Transport:
+    return Transport(
+        base_url, call_timeout=access_tokens.CALL_TIMEOUT, answer_timeout=access_tokens.ANSWER_TIMEOUT, max_bytes=2**20
+    )
+
+
+class _Listening(Transport):
+    """Closes the seller's quota when Flipkart says 429."""
+
+    def __init__(
+        self, base_url: str, *, seller_id: int, call_timeout: float, answer_timeout: float, max_bytes: int
+    ) -> None:
+        super().__init__(base_url, call_timeout=call_timeout, answer_timeout=answer_timeout, max_bytes=max_bytes)
+        self._seller_id = seller_id
+
+    def send(self, request: Request, *, bearer: str | None = None) -> Answer:
+        try:
+            return super().send(request, bearer=bearer)
+        except Throttled as error:
+            quota.close(self._seller_id, retry_after=error.retry_after)
+            raise

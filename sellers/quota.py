@@ -1,0 +1,116 @@
+"""How many calls a seller may still make: a bucket of QUOTA_BURST tokens that fills by QUOTA_PER_MINUTE.
+
+So any 60 seconds hold at most what was in the bucket and what came back meanwhile: 20 + 80 = 100. Who may take: polling
+leaves the last QUOTA_KEPT_FROM_POLLING tokens to people's clicks, and clicks leave to polling a share that fills by
+QUOTA_FOR_POLLING a minute up to SHARE tokens. Neither ever waits until the other has ended.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from shipcrowd.tenancy import seller_scope
+from shipcrowd.transport.errors import Throttled
+
+# Of the burst, no more than this is set aside for polling: a poll that waits for it then walks five pages at once.
+SHARE = 5
+QUOTA_FOR_POLLING = 15  # a minute
+# A 429 without Retry-After: any minute that Flipkart may count is over then.
+CLOSED_WITHOUT_WORD = timedelta(seconds=60)
+
+_PASSED = "greatest(0, extract(epoch from clock.at - q.counted_at)::float8)"
+# A bucket filled beyond its brim is left as it is, and does not fill.
+_LEFT = f"(case when q.left >= %(burst)s then q.left else least(%(burst)s, q.left + %(rate)s * {_PASSED}) end)"
+_SHARE = f"least(%(share)s, q.kept_for_polling + %(share_rate)s * {_PASSED})"
+# In the sub-select, so that one statement has one time; a row that was locked meanwhile may be counted later than that.
+_CLOCK = "(select clock_timestamp() as at) clock"
+_MAY_TAKE = {
+    False: f"{_LEFT} - {_SHARE} >= 1",
+    True: f"({_LEFT} >= %(kept_from_polling)s + 1 or {_SHARE} >= 1)",
+}
+_SHARE_TAKEN = {
+    False: "0",
+    True: f"(case when {_LEFT} >= %(kept_from_polling)s + 1 then 0 else 1 end)",
+}
+
+
+def take(seller_id: int, *, operation: str, for_polling: bool = False) -> datetime:
+    """One call's worth, committed in a short scope of its own; returns when, by the database's clock.
+
+    Raises Throttled with the time after which it is worth asking again.
+    """
+    with seller_scope(seller_id), connection.cursor() as cursor:
+        # A database that crashes may give a few tokens back: cheaper than a write to disk for each call.
+        cursor.execute("set local synchronous_commit to off")
+        taken_at = _take(cursor, seller_id, for_polling)
+        if taken_at is None and _add_row(cursor, seller_id):
+            taken_at = _take(cursor, seller_id, for_polling)
+        if taken_at is not None:
+            return taken_at
+        wait = _wait(cursor, seller_id, for_polling)
+    raise Throttled(operation, "our own quota of calls is spent for the moment", retry_after=wait)
+
+
+def close(seller_id: int, *, retry_after: timedelta | None) -> None:
+    """Flipkart answered 429: nothing is taken until its time, and the bucket fills from zero."""
+    with seller_scope(seller_id), connection.cursor() as cursor:
+        _add_row(cursor, seller_id)
+        cursor.execute(
+            'update sellers_quota set "left" = 0, kept_for_polling = 0, counted_at = clock_timestamp(), '
+            "closed_until = greatest(closed_until, clock_timestamp() + %(wait)s) where seller_id = %(seller)s",
+            _numbers(seller_id) | {"wait": retry_after or CLOSED_WITHOUT_WORD},
+        )
+
+
+def _take(cursor: Any, seller_id: int, for_polling: bool) -> datetime | None:
+    cursor.execute(
+        f'update sellers_quota q set "left" = {_LEFT} - 1, '  # noqa: S608 - our own expressions
+        f"kept_for_polling = {_SHARE} - {_SHARE_TAKEN[for_polling]}, counted_at = greatest(q.counted_at, clock.at) "
+        f"from {_CLOCK} where q.seller_id = %(seller)s and coalesce(q.closed_until <= clock.at, true) "
+        f"and {_MAY_TAKE[for_polling]} returning q.counted_at",
+        _numbers(seller_id),
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _add_row(cursor: Any, seller_id: int) -> bool:
+    """Whether the seller's connection had no bucket yet; it has a full one now."""
+    cursor.execute(
+        'insert into sellers_quota (seller_id, connection_id, "left", kept_for_polling) '
+        "select seller_id, id, %s, 0 from sellers_connection where seller_id = %s on conflict do nothing returning 1",
+        [settings.QUOTA_BURST, seller_id],
+    )
+    return cursor.fetchone() is not None
+
+
+def _wait(cursor: Any, seller_id: int, for_polling: bool) -> timedelta:
+    """Until a call may be made: a click's next token; polling's whole share, so that it wakes once for five calls."""
+    cursor.execute(
+        f"select {_LEFT}, {_SHARE}, extract(epoch from q.closed_until - clock.at)::float8 "  # noqa: S608
+        f"from sellers_quota q, {_CLOCK} where q.seller_id = %(seller)s",
+        numbers := _numbers(seller_id),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return CLOSED_WITHOUT_WORD  # disconnected meanwhile
+    left, share, closed_for = row
+    rate, share_rate = numbers["rate"], numbers["share_rate"]
+    if for_polling:
+        seconds = min((numbers["kept_from_polling"] + 1 - left) / rate, (numbers["share"] - share) / share_rate)
+    else:
+        seconds = (1 - (left - share)) / (rate - (share_rate if share < numbers["share"] else 0))
+    return timedelta(seconds=max(seconds, closed_for or 0, 0.05))
+
+
+def _numbers(seller_id: int) -> dict[str, Any]:
+    return {
+        "seller": seller_id,
+        "burst": settings.QUOTA_BURST,
+        "rate": settings.QUOTA_PER_MINUTE / 60,
+        "share": min(SHARE, settings.QUOTA_BURST),
+        "share_rate": QUOTA_FOR_POLLING / 60,
+        "kept_from_polling": settings.QUOTA_KEPT_FROM_POLLING,
+    }
