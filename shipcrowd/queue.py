@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import OrmQ
-from django_q.signals import post_execute_in_worker, pre_execute
+from django_q.signals import post_execute, post_execute_in_worker, pre_execute
 from django_q.signing import BadSignature, SignedPackage
 from django_q.tasks import async_task
 
@@ -103,16 +103,14 @@ def ring_the_due() -> int:
 
 def run_bell() -> None:
     """Rings for what is due and marks the living clusters, for ever; waits where the database is away."""
-    marked_at = float("-inf")
+    marked_at: dict[str, float] = {}
     is_away = False
     while True:
         watchdog.show_life()
         try:
             close_old_connections()
             ring_the_due()
-            if time.monotonic() - marked_at >= MARK_SECONDS:
-                _mark_the_living()
-                marked_at = time.monotonic()
+            _mark_the_living(marked_at)
             is_away = False
         except (OperationalError, InterfaceError) as error:
             if not is_away:
@@ -128,17 +126,21 @@ def run_cluster() -> None:
 
     pre_execute.connect(_task_begins, weak=False)
     post_execute_in_worker.connect(_task_ends, weak=False)
+    post_execute.connect(_result_is_in, weak=False)
     Cluster().start()
 
 
 def watched() -> list[watchdog.Watched]:
     """What `manage.py worker` keeps alive. The name of a cluster must come by environment: django-q2 reads it early."""
+    return [*_clusters(), watchdog.Watched(BELL, ("worker", "--bell"))]
+
+
+def _clusters() -> list[watchdog.Watched]:
     longest_task = Conf.TIMEOUT + 10.0
-    clusters = [
+    return [
         watchdog.Watched(name, ("worker", "--cluster", name), longest_task, {"Q_CLUSTER_NAME": name})
         for name in CLUSTERS
     ]
-    return [*clusters, watchdog.Watched(BELL, ("worker", "--bell"))]
 
 
 def release(numbers: Collection[int]) -> None:
@@ -180,11 +182,15 @@ def _last_seen() -> dict[str, datetime]:
     return dict(marks.annotate(at=Max("seen_at")).values_list("cluster", "at"))
 
 
-def _mark_the_living() -> None:
+def _mark_the_living(marked_at: dict[str, float]) -> None:
+    """Writes down those of this host's clusters whose mark is due; `marked_at` remembers when that was last done."""
+    now = time.monotonic()
     folder = Path(os.environ[watchdog.FOLDER])
-    living = watchdog.restarts_of_the_living(folder, CLUSTERS, settings.HEARTBEAT_GIVEN_UP_SECONDS)
+    living = watchdog.restarts_of_the_living(folder, _clusters(), settings.HEARTBEAT_GIVEN_UP_SECONDS)
     for cluster, restarts in living.items():
-        mark_alive(cluster, restarts)
+        if now - marked_at.get(cluster, float("-inf")) >= MARK_SECONDS:
+            mark_alive(cluster, restarts)
+            marked_at[cluster] = now
 
 
 # --- The task ---------------------------------------------------------------------------------------------------------
@@ -197,14 +203,19 @@ def _place(error: BaseException) -> str:
 
 
 def beat() -> None:
-    """The heartbeat's task: that a worker ran it is all."""
+    """The heartbeat's task: that it passed is all."""
 
 
 def _task_begins(**_signal: object) -> None:
-    watchdog.show_life(is_busy=True)
+    watchdog.task_begins()
 
 
 def _task_ends(**_signal: object) -> None:
+    watchdog.task_ends()
+
+
+def _result_is_in(**_signal: object) -> None:
+    # By the monitor, the last of a cluster's processes: pusher, queue, a worker and the queue of results all work.
     watchdog.show_life()
 
 
@@ -260,9 +271,9 @@ class Broker(ORM):  # type: ignore[misc]  # django-q2 has no types
         self.get_connection()  # closes a connection that has become too old
         with connections[Conf.ORM].cursor() as cursor:
             cursor.execute(
-                "with first as materialized (select id from django_q_ormq where key = %s and lock <= now() "
+                "with first as materialized (select id from django_q_ormq where key = %s and lock <= statement_timestamp() "
                 "order by id limit %s for update skip locked) "
-                "update django_q_ormq q set lock = now() + %s * interval '1 second' from first where q.id = first.id "
+                "update django_q_ormq q set lock = statement_timestamp() + %s * interval '1 second' from first where q.id = first.id "
                 "returning q.id, q.payload",
                 [self.list_key, Conf.BULK, Conf.RETRY],
             )

@@ -1,8 +1,8 @@
 """The watchdog of `manage.py worker`: starts the clusters and the bell, and starts anew what falls silent.
 
 A worker that is killed while idle may die holding the lock of its cluster's queue; the cluster then hangs for good and
-looks healthy from inside (CPython issue 85880). So each cluster runs in a session of its own, its workers leave a sign
-of life for every heartbeat that passed through that very queue, and silence ends in SIGKILL for the whole session.
+looks healthy from inside (CPython issue 85880). So each cluster runs in a session of its own, leaves a sign of life for
+every heartbeat that passed through its own queues and workers, and silence ends in SIGKILL for the whole session.
 Nothing here knows django-q2, and only `release` needs the database: an outage does not end the watchdog.
 """
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ LONGEST_PAUSE = 30.0  # before what keeps ending is started once more
 
 FOLDER = "SHIPCROWD_SIGNS"  # the environment's name of the folder for signs of life
 PR_SET_PDEATHSIG = 1
-_SIGN = struct.Struct("<?d")  # is it in a task, and when was that, by the clock that all processes of a machine share
+_TIME = struct.Struct("<d")  # by the clock that all processes of a machine share, and that nobody sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,11 @@ class Running:
     def start(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "taken").mkdir(parents=True)
+        (self.folder / "busy").mkdir()
         (self.folder / "restarts").write_text(str(self.restarts))
         self._started_at = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, str(self._manage), *self.watched.arguments, "--parent", str(os.getpid())],
+            [sys.executable, str(self._manage), *self.watched.arguments, "--skip-checks", "--parent", str(os.getpid())],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches the watchdog alone, and one signal ends all of a cluster
             env={**os.environ, **self.watched.environment, FOLDER: str(self.folder)},
@@ -154,15 +155,21 @@ def is_watched() -> bool:
     return FOLDER in os.environ
 
 
-def show_life(*, is_busy: bool = False) -> None:
-    """This process is alive, and in a task or not."""
-    if not is_watched():
-        return
-    sign = os.open(Path(os.environ[FOLDER], str(os.getpid())), os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        os.pwrite(sign, _SIGN.pack(is_busy, time.monotonic()), 0)
-    finally:
-        os.close(sign)
+def show_life() -> None:
+    """Something has just passed through all of this cluster, or the bell has come round."""
+    if is_watched():
+        _write_time(Path(os.environ[FOLDER], "life"))
+
+
+def task_begins() -> None:
+    """This process is busy from now on, and may keep others waiting for `longest_task`."""
+    if is_watched():
+        _write_time(Path(os.environ[FOLDER], "busy", str(os.getpid())))
+
+
+def task_ends() -> None:
+    if is_watched():
+        Path(os.environ[FOLDER], "busy", str(os.getpid())).unlink(missing_ok=True)
 
 
 def note_taken(number: int) -> None:
@@ -179,22 +186,20 @@ def note_finished(number: int) -> None:
 def silent_for(folder: Path, started_at: float, longest_task: float) -> float:
     """Seconds without a sign of life; none while a living process is in a task that may still run."""
     now = time.monotonic()
-    signs = list(_signs(folder))
-    if any(busy and now - at < longest_task and Path("/proc", pid).exists() for pid, busy, at in signs):
-        return 0.0
-    newest = max((at for _, _, at in signs), default=started_at + BOOT_SECONDS)
-    return max(0.0, now - newest)
+    for busy in (folder / "busy").iterdir():
+        if now - _time_in(busy, default=float("-inf")) < longest_task and Path("/proc", busy.name).exists():
+            return 0.0
+    return max(0.0, now - _time_in(folder / "life", default=started_at + BOOT_SECONDS))
 
 
-def restarts_of_the_living(folder: Path, clusters: Collection[str], within: float) -> dict[str, int]:
-    """How often each of the clusters beside `folder` was started anew, of those that showed life lately."""
-    now = time.monotonic()
+def restarts_of_the_living(folder: Path, watched: Collection[Watched], within: float) -> dict[str, int]:
+    """How often each was started anew, of those beside `folder` that are not silent."""
     living: dict[str, int] = {}
-    for name in clusters:
-        beside = folder.parent / name
+    for each in watched:
+        beside = folder.parent / each.name
         with contextlib.suppress(OSError, ValueError):  # it is being started anew at this moment
-            if any(busy or now - at < within for _, busy, at in _signs(beside)):
-                living[name] = int((beside / "restarts").read_text())
+            if silent_for(beside, float("-inf"), each.longest_task) < within:
+                living[each.name] = int((beside / "restarts").read_text())
     return living
 
 
@@ -217,11 +222,20 @@ def _die_after(parent: int) -> None:
         os._exit(1)
 
 
-def _signs(folder: Path) -> Iterator[tuple[str, bool, float]]:
-    for sign in folder.glob("[0-9]*"):
-        with contextlib.suppress(struct.error):  # made and not yet written
-            is_busy, at = _SIGN.unpack(sign.read_bytes())
-            yield sign.name, is_busy, at
+def _write_time(sign: Path) -> None:
+    descriptor = os.open(sign, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(descriptor, _TIME.pack(time.monotonic()), 0)
+    finally:
+        os.close(descriptor)
+
+
+def _time_in(sign: Path, *, default: float) -> float:
+    try:
+        at: float = _TIME.unpack(sign.read_bytes())[0]
+    except (FileNotFoundError, struct.error):  # not made, not yet written, or taken away between two looks
+        return default
+    return at
 
 
 def _forget_the_dead() -> None:

@@ -45,8 +45,8 @@ def ensure(folder: str | Path) -> str:
 
 
 def url(folder: str | Path, *, user: str = "shipcrowd_app", database: str = NAME) -> str:
-    """A DATABASE_URL for the server of this folder, for programs that know nothing of the folder."""
-    return f"postgres://{user}@{quote(ensure(folder), safe='')}/{quote(database, safe='')}"
+    """A DATABASE_URL for programs that know nothing of the folder: the server lives as long as we do, not they."""
+    return f"postgres://{user}@/{quote(database)}?host={quote(ensure(folder))}"
 
 
 def _ensure(folder: Path) -> str:
