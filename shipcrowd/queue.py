@@ -42,6 +42,16 @@ ALIVE_SECONDS = 45.0  # a cluster is well while its mark is younger
 WAITING_AT_MOST = 5000  # rows of a queue that nobody empties: the bell stays silent above
 DATABASE_AWAY_SECONDS = 1.0
 
+# Takes the first rows of a queue that are free and in nobody's hands; they come free again after `retry` seconds.
+TAKE = """
+with first as materialized (
+    select id from django_q_ormq where key = %s and lock <= statement_timestamp() order by id limit %s
+    for update skip locked
+)
+update django_q_ormq taken set lock = statement_timestamp() + %s * interval '1 second'
+from first where taken.id = first.id returning taken.id, taken.payload
+"""
+
 # What unpickling may raise on a payload that is damaged, signed by another key, or names what a deploy has removed.
 UNREADABLE = (
     BadSignature,
@@ -148,8 +158,7 @@ def release(numbers: Collection[int]) -> None:
     if not numbers:
         return
     try:
-        close_old_connections()
-        OrmQ.objects.filter(pk__in=numbers).update(lock=Now())
+        Broker.get_connection().filter(pk__in=numbers).update(lock=Now())
     except DatabaseError as error:
         # They come free by themselves; and the bell does not look at the queue at all.
         logger.warning("Rows of the queue were not released: %s", type(error).__name__)
@@ -270,13 +279,7 @@ class Broker(ORM):  # type: ignore[misc]  # django-q2 has no types
     def _take(self) -> list[tuple[int | None, str]]:
         self.get_connection()  # closes a connection that has become too old
         with connections[Conf.ORM].cursor() as cursor:
-            cursor.execute(
-                "with first as materialized (select id from django_q_ormq where key = %s and lock <= statement_timestamp() "
-                "order by id limit %s for update skip locked) "
-                "update django_q_ormq q set lock = statement_timestamp() + %s * interval '1 second' from first where q.id = first.id "
-                "returning q.id, q.payload",
-                [self.list_key, Conf.BULK, Conf.RETRY],
-            )
+            cursor.execute(TAKE, [self.list_key, Conf.BULK, Conf.RETRY])
             rows = cursor.fetchall()
         for number, payload in rows:
             watchdog.note_taken(number)
