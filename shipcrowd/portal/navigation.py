@@ -1,0 +1,99 @@
+"""The sidebar: a seller's pages for its people, the picker and the admin for platform ops."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from sellers.models import Role
+from shipcrowd.portal import attention
+from shipcrowd.tenancy import current_scope
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the sidebar. `also` names the routes below it, which keep it lit."""
+
+    title: str
+    icon: str
+    route: str
+    also: tuple[str, ...] = ()
+    badge: int = 0
+
+
+def is_known(request: HttpRequest) -> bool:
+    """Whether somebody is logged in. An error page may be drawn before there is a user at all."""
+    return bool(getattr(getattr(request, "user", None), "is_authenticated", False))
+
+
+def is_admin(request: HttpRequest) -> bool:
+    return bool(request.resolver_match and "admin" in request.resolver_match.app_names)
+
+
+def reason_address(request: HttpRequest) -> str:
+    """Where ops say why they act, and from where they come back to this page."""
+    seller = request.seller  # type: ignore[attr-defined]  # asked for on a seller's pages only
+    return f"{reverse('portal:ops_reason', args=[seller.slug])}?{urlencode({'next': request.get_full_path()})}"
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Groups as unfold's sidebar reads them. It marks titles as safe: they are our own words only, never a seller's."""
+    seller = getattr(request, "seller", None)
+    groups = [_group(request, "", _of_the_day(request), seller.slug), *_office(request, seller.slug)] if seller else []
+    if getattr(request, "user", None) and request.user.is_staff:
+        groups.append(_group(request, _("Platform"), _of_the_platform(), None))
+    return groups
+
+
+def _of_the_day(request: HttpRequest) -> list[Entry]:
+    return [
+        Entry(_("Home"), "home", "portal:home"),
+        Entry(_("Shipments"), "package_2", "orders:shipments", also=("orders:shipment",)),
+        Entry(_("Print jobs"), "print", "fulfillment:print_jobs", also=("fulfillment:print_job",)),
+        Entry(_("Attention"), "error", "portal:attention", badge=_attention(request)),
+    ]
+
+
+def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
+    entries = [
+        Entry(_("Flipkart connection"), "link", "sellers:connection"),
+        Entry(_("Facilities"), "warehouse", "sellers:facilities"),
+        Entry(_("People"), "group", "sellers:members"),
+    ]
+    is_owner = getattr(request, "role", None) == Role.OWNER
+    return [_group(request, _("Account"), entries if is_owner else entries[:2], slug)]
+
+
+def _of_the_platform() -> list[Entry]:
+    return [
+        Entry(_("All sellers"), "storefront", "portal:sellers"),
+        Entry(_("Admin"), "build", "admin:index"),
+    ]
+
+
+def _attention(request: HttpRequest) -> int:
+    """How many things wait for a person; 0 on the few pages that are drawn outside of the seller's scope."""
+    return attention.count(request.seller) if current_scope() is not None else 0  # type: ignore[attr-defined]
+
+
+def _group(request: HttpRequest, title: str, entries: list[Entry], slug: str | None) -> dict[str, Any]:
+    here = request.resolver_match.view_name if request.resolver_match else ""
+    items = []
+    for entry in entries:
+        try:
+            link = reverse(entry.route, args=[slug] if slug else [])
+        except NoReverseMatch:
+            continue
+        item: dict[str, Any] = {
+            "title": entry.title,
+            "icon": entry.icon,
+            "link": link,
+            "active": here in (entry.route, *entry.also),
+        }
+        if entry.badge:
+            item["badge"] = entry.badge
+        items.append(item)
+    return {"title": title, "items": items}

@@ -1,0 +1,17 @@
+"""The portal's own pages: where one comes in, the seller picker, a seller's home and what needs a person."""
+
+from django.urls import path
+
+from shipcrowd.portal import views
+
+app_name = "portal"
+
+urlpatterns = [
+    path("", views.root, name="root"),
+    path("healthz", views.healthz, name="healthz"),
+    path("sellers/", views.sellers, name="sellers"),
+    path("sellers/<slug:slug>/reason/", views.ops_reason, name="ops_reason"),
+    path("s/<slug:slug>/", views.home, name="home"),
+    path("s/<slug:slug>/fetch-now/", views.fetch_now, name="fetch_now"),
+    path("s/<slug:slug>/attention/", views.attention, name="attention"),
+]

@@ -1,0 +1,111 @@
+"""Where one comes in, the seller picker, a seller's home, and what needs a person."""
+
+from typing import cast
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from orders import polling
+from sellers import access
+from sellers.access import SellerRequest, member_required, ops_required
+from sellers.models import Role, User
+from shipcrowd.portal import attention as needs
+from shipcrowd.portal import home as today
+from shipcrowd.portal.forms import ReasonForm
+from shipcrowd.portal.health import healthz
+
+__all__ = ["attention", "fetch_now", "healthz", "home", "ops_reason", "root", "sellers"]
+
+
+@require_safe
+def root(request: HttpRequest) -> HttpResponse:
+    """Where one belongs: the log-in, one's only seller, or the picker."""
+    if not request.user.is_authenticated:
+        return redirect("login")
+    user = cast(User, request.user)
+    mine = access.memberships(user)
+    if len(mine) == 1 and not user.is_staff:
+        return redirect("portal:home", slug=mine[0].seller.slug)
+    return redirect("portal:sellers")
+
+
+@require_safe
+def sellers(request: HttpRequest) -> HttpResponse:
+    """The picker: ops see every seller by risk, others those they are members of."""
+    if not request.user.is_authenticated:
+        return redirect(f"{reverse('login')}?next={request.path}")
+    user, words = cast(User, request.user), request.GET.get("q", "").strip()[:100]
+    if user.is_staff:
+        rows = today.every_seller(by=user, named=words, now=timezone.now())
+        return render(request, "portal/sellers.html", {"title": _("All sellers"), "rows": rows, "words": words})
+    return render(request, "portal/your_sellers.html", {"title": _("Your sellers"), "memberships": access.memberships(user)})
+
+
+@ops_required
+@require_http_methods(["GET", "POST"])
+def ops_reason(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ops say why they act for a seller, and go on to where they were."""
+    seller = access.seller_by_slug(slug)
+    if seller is None:
+        raise Http404
+    form = ReasonForm(request.POST or None)
+    back = request.POST.get("next") or request.GET.get("next") or ""
+    if request.method == "POST" and form.is_valid():
+        access.give_reason(request, seller, form.cleaned_data["reason"])
+        messages.success(request, _("You may act for %(seller)s for an hour.") % {"seller": seller.name})
+        return redirect(back if _is_of(slug, back) else reverse("portal:home", args=[slug]))
+    return render(
+        request, "portal/ops_reason.html", {"title": _("Act for a seller"), "form": form, "of": seller, "next": back}
+    )
+
+
+def _is_of(slug: str, address: str) -> bool:
+    """Whether an address that came with the request is a page of this seller's, on this host."""
+    return address.startswith(f"/s/{slug}/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None)
+
+
+@require_safe
+@member_required(Role.VIEWER)
+def home(request: SellerRequest) -> HttpResponse:
+    now = timezone.now()
+    connection, cursor = needs.connection_words(request.seller)
+    context = {
+        "title": _("Today"),
+        "figures": today.figures(request.seller, now),
+        "groups": needs.groups(request.seller),
+        "connection": connection,
+        "cursor": cursor,
+        "may_act": request.role != Role.VIEWER,
+        "may_connect": request.role == Role.OWNER,
+    }
+    return render(request, "portal/home.html", context)
+
+
+@require_POST
+@member_required(Role.STAFF)
+def fetch_now(request: SellerRequest) -> HttpResponse:
+    polling.poll_now(request.seller)
+    messages.info(request, _("Asked Flipkart for what is new. It shows here in a moment."))
+    return redirect("portal:home", slug=request.seller.slug)
+
+
+@require_safe
+@member_required(Role.VIEWER)
+def attention(request: SellerRequest) -> HttpResponse:
+    connection, cursor = needs.connection_words(request.seller)
+    context = {
+        "title": _("Attention"),
+        "groups": needs.groups(request.seller),
+        "connection": connection,
+        "cursor": cursor,
+        "polls_fail": bool(cursor and cursor.failures_in_a_row >= needs.FAILURES_SHOWN),
+        "may_act": request.role != Role.VIEWER,
+        "may_connect": request.role == Role.OWNER,
+    }
+    return render(request, "portal/attention.html", context)
