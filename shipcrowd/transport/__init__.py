@@ -43,6 +43,9 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}\Z")
 
 log = logging.getLogger(__name__)
 
+# urllib3 warns of headers it cannot parse and prints what follows them: half of an answer, buyers' names included.
+logging.getLogger("urllib3.connection").addFilter(lambda record: record.exc_info is None)
+
 _mounted: dict[str, BaseAdapter] = {}
 
 

@@ -20,7 +20,7 @@ from shipcrowd.transport import Answer, Request, Transport, errors
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, RowError
 from tests.flipkart.rows import answer, page, row
 from tests.flipkart.scripted import Tokens, flipkart_saying
-from tests.transport.servers import http_answer, serving
+from tests.transport.servers import serving
 
 SECRET = "eyJhbGciOiJIUzI1NiJ9.planted-Secret-7Qx.9f8e7d"
 CLIENT_SECRET = "5f3c9a71e0planted-client-secret"
@@ -156,7 +156,7 @@ def test_no_error_of_any_operation_repeats_what_the_other_side_wrote_or_what_we_
     assert "shipcrowd.transport" in caplog.text
 
 
-@pytest.mark.parametrize("broken", [b"", http_answer()[:20], b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+@pytest.mark.parametrize("broken", [b"", b"no http at all\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
 def test_a_broken_connection_shows_neither_header_nor_form(broken, caplog):
     caplog.set_level(logging.DEBUG)
     ask = Request("POST", "/oauth-service/oauth/token", operation="token", form={"client_secret": CLIENT_SECRET})
@@ -167,6 +167,17 @@ def test_a_broken_connection_shows_neither_header_nor_form(broken, caplog):
         line.close()
 
     nothing_planted_in(every_word_of(failure.value))
+    nothing_planted_in(caplog.text)
+
+
+def test_headers_that_cannot_be_parsed_are_not_printed_with_what_follows_them(caplog):
+    caplog.set_level(logging.DEBUG)
+    with serving(f"HTTP/1.1 200 OK\r\nno header\r\nX-Name: {NAME}\r\n\r\n{PHONE}".encode()) as server:
+        line = Transport(server.url)
+        line.send(Request("GET", "/v3/shipments/A", operation="shipments"))
+        line.close()
+
+    assert "shipments answered 200" in caplog.text
     nothing_planted_in(caplog.text)
 
 
