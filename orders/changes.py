@@ -1,0 +1,196 @@
+"""What a new copy of a shipment changes, in words for its timeline, and whether it needs a person. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from orders.rules import in_indian_words
+from orders.states import HANDED_OVER, is_odd_move
+from shipcrowd.flipkart.types import Address, Shipment, State
+from shipcrowd.work import Attention
+
+
+class KnownItem(NamedTuple):
+    sku: str
+    quantity: int
+    total_price: Decimal | None
+    state_word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A shipment as it is stored, before a new copy is written over it. `items` by Flipkart's order item id."""
+
+    id: int
+    flipkart_shipment_id: str
+    ordered_at: datetime
+    state: State
+    state_word: str
+    is_on_hold: bool
+    dispatch_after_at: datetime | None
+    dispatch_by_at: datetime | None
+    deliver_by_at: datetime | None
+    flipkart_location_id: str
+    payment_type: str
+    cod_amount: Decimal | None
+    tracking_id: str
+    courier: str
+    invoice_number: str
+    items: Mapping[str, KnownItem]
+    buyer_name: str
+    buyer_phone: str
+    shipping_address: Mapping[str, str] | None
+    flipkart_updated_at: datetime | None
+    read_began_at: datetime
+    read_at: datetime
+    label_requested_at: datetime | None
+    label_stored_at: datetime | None
+    labelled_outside: bool
+    packed_at_bench_at: datetime | None
+    attention: str
+    attention_says: str
+
+
+class Line(NamedTuple):
+    """One line of a timeline."""
+
+    kind: str
+    says: str
+
+
+def is_older(known: Known, copy: Shipment, read_began_at: datetime) -> bool:
+    """Whether `copy` is an older one than what is stored, which it must not overwrite.
+
+    Flipkart's own time of change decides where both copies carry it and it differs; else when the read began, by the
+    database's clock, also against later reads that found nothing changed (guide-gaps 20).
+    """
+    theirs, ours = copy.updated_at, known.flipkart_updated_at
+    if theirs and ours and theirs != ours:
+        return theirs < ours
+    return read_began_at < max(known.read_began_at, known.read_at)
+
+
+def lines(known: Known | None, copy: Shipment) -> list[Line]:
+    """What the timeline says of the step from `known` to `copy`: nothing of a buyer, amounts and ids only."""
+    if known is None:
+        held = ", on hold at Flipkart" if copy.is_on_hold else ""
+        return [Line("seen", f"first seen, {copy.state_word}{held}")]
+    return list(_lines(known, copy))
+
+
+def _lines(known: Known, copy: Shipment) -> Iterator[Line]:
+    if known.state_word != copy.state_word:
+        odd = ", which should not happen" if is_odd_move(known.state, copy.state) else ""
+        yield Line("state", f"{known.state_word} → {copy.state_word}{odd}")
+    if known.is_on_hold != copy.is_on_hold:
+        yield Line("hold", "held by Flipkart" if copy.is_on_hold else "released by Flipkart")
+    for words, before, after in (
+        ("dispatch after", known.dispatch_after_at, copy.dispatch_after_at),
+        ("dispatch by", known.dispatch_by_at, copy.dispatch_by_at),
+        ("deliver by", known.deliver_by_at, copy.deliver_by_at),
+    ):
+        if before != after:
+            yield Line("dates", f"{words} {_time(after)} (was {_time(before)})")
+    yield from _item_lines(known.items, copy)
+    for kind, words, was, now in (
+        ("place", "location", known.flipkart_location_id, copy.flipkart_location_id),
+        ("payment", "payment", known.payment_type, copy.payment_type.value),
+        ("payment", "cash to collect", known.cod_amount, rupees(copy.cod_amount)),
+        ("tracking", "tracking id", known.tracking_id, copy.tracking_id or known.tracking_id),
+        ("tracking", "courier", known.courier, copy.courier or known.courier),
+        ("invoice", "invoice number", known.invoice_number, copy.invoice_number or known.invoice_number),
+    ):
+        if was != now:
+            yield Line(kind, f"{words} {_text(now)}" + (f" (was {_text(was)})" if was else ""))
+    if _is_other_buyer(known, copy):
+        yield Line("address", "the buyer's name, phone or address changed")
+
+
+def _item_lines(known: Mapping[str, KnownItem], copy: Shipment) -> Iterator[Line]:
+    for item in copy.items:
+        before = known.get(item.flipkart_order_item_id)
+        if before is None:
+            yield Line("items", f"{item.sku}: added, {item.quantity} of it")
+            continue
+        if before.sku != item.sku:
+            yield Line("items", f"{before.sku} became {item.sku}")
+        if before.quantity != item.quantity:
+            yield Line("items", f"{item.sku}: quantity {before.quantity} → {item.quantity}")
+        if before.total_price != (price := rupees(item.total_price)):
+            yield Line("items", f"{item.sku}: price {_text(before.total_price)} → {_text(price)}")
+        # The state of the only item is the shipment's, which has its own line.
+        if len(copy.items) > 1 and before.state_word != item.state_word:
+            yield Line("items", f"{item.sku}: {before.state_word} → {item.state_word}")
+    still_there = {item.flipkart_order_item_id for item in copy.items}
+    for item_id in sorted(known.keys() - still_there):
+        yield Line("items", f"{known[item_id].sku}: taken out, {known[item_id].quantity} of it")
+
+
+# Kinds of attention that what Flipkart says raises and takes back; the others belong to fulfillment.
+_OURS = frozenset({Attention.PULL, Attention.UNKNOWN_STATE, Attention.ODD_MOVE})
+
+
+def attention_after(known: Known | None, copy: Shipment) -> tuple[str, str]:
+    """Kind of attention and its words once `copy` is stored; ("", "") when no person is needed."""
+    if known is not None and (pull := _why_pull(known, copy)):
+        return Attention.PULL, pull
+    if known is not None and known.attention == Attention.PULL and not _is_pull_over(known, copy):
+        return known.attention, known.attention_says
+    if copy.state is State.UNKNOWN:
+        return Attention.UNKNOWN_STATE, f"Flipkart says “{copy.state_word}”, a state that this version does not know"
+    if known is None:
+        return Attention.NONE, ""
+    if is_odd_move(known.state, copy.state):
+        return Attention.ODD_MOVE, f"moved from {known.state_word} to {copy.state_word}, which should not happen"
+    is_same_odd_one = known.attention == Attention.ODD_MOVE and known.state == copy.state
+    if known.attention in _OURS and not is_same_odd_one:
+        return Attention.NONE, ""
+    return known.attention, known.attention_says
+
+
+def _why_pull(known: Known, copy: Shipment) -> str:
+    """Why a parcel that may stand packed must be taken out. Said at the change only: nobody is asked twice."""
+    if known.state in HANDED_OVER or not (known.label_stored_at or known.labelled_outside or known.packed_at_bench_at):
+        return ""
+    if copy.state is State.CANCELLED:
+        return "" if known.state is State.CANCELLED else "cancelled after its label: pull this parcel"
+    before = {item_id: (item.sku, item.quantity) for item_id, item in known.items.items()}
+    after = {item.flipkart_order_item_id: (item.sku, item.quantity) for item in copy.items}
+    return "its items changed since its label: pull this parcel and print again" if before != after else ""
+
+
+def _is_pull_over(known: Known, copy: Shipment) -> bool:
+    """It has left the house, or the cancelling was taken back."""
+    return copy.state in HANDED_OVER or (known.state is State.CANCELLED and copy.state is not State.CANCELLED)
+
+
+def _is_other_buyer(known: Known, copy: Shipment) -> bool:
+    """What a copy leaves out is not a change."""
+    address = address_fields(copy.shipping_address) if copy.shipping_address else known.shipping_address
+    return (copy.buyer_name or known.buyer_name, copy.buyer_phone or known.buyer_phone, address) != (
+        known.buyer_name,
+        known.buyer_phone,
+        known.shipping_address,
+    )
+
+
+def address_fields(address: Address) -> dict[str, str]:
+    """An address as it is stored."""
+    return asdict(address)
+
+
+def rupees(amount: Decimal | None) -> Decimal | None:
+    """An amount as its column holds it: a server that sums with floats sends 0.30000000000000004."""
+    return None if amount is None else amount.quantize(Decimal("0.01"))
+
+
+def _time(at: datetime | None) -> str:
+    return in_indian_words(at) if at else "not said"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"₹{value:.2f}"
+    return str(value) if value not in (None, "") else "none"

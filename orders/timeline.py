@@ -1,0 +1,27 @@
+"""What happened to a shipment, line by line. No personal data: ids, amounts, times and our own words."""
+
+from collections.abc import Collection, Sequence
+
+from orders.models import TimelineEntry
+from sellers.models import Seller, User
+from shipcrowd.tenancy import require_scope
+
+_LONGEST = 300
+
+
+def note(seller_id: int, shipment_ids: Collection[int], kind: str, says: str, by: User | None = None) -> None:
+    """The same line for each of these shipments (our keys), in one statement. `by` empty: the machine or Flipkart.
+
+    In the caller's scope. Raises NoScope without one.
+    """
+    require_scope(seller_id)
+    TimelineEntry.objects.bulk_create(
+        TimelineEntry(seller_id=seller_id, shipment_id=shipment_id, kind=kind, says=says[:_LONGEST], by=by)
+        for shipment_id in shipment_ids
+    )
+
+
+def of_shipment(seller: Seller, shipment_id: int, *, limit: int = 200) -> Sequence[TimelineEntry]:
+    """The latest lines of a shipment, newest first, with who did it joined."""
+    entries = TimelineEntry.objects.filter(seller=seller, shipment_id=shipment_id)
+    return list(entries.select_related("by").order_by("-at", "-pk")[:limit])
