@@ -1,9 +1,9 @@
 """Work rows: an effect on the outside is a row before it is a call, and stays one until its outcome is known.
 
-A task is three steps. Claim: one statement in its own short scope takes rows that are due, under a lease by the database's
-clock and a token that every later write must still hold. Call: no scope, no transaction; `begin_calls` has committed
-*calling* and *in doubt* before. Settle: each row its own outcome. A worker that dies leaves its rows to wake up when the
-lease ends; a row in doubt is then read back, and never simply sent again.
+A task is three steps. Claim: one statement in its own short scope takes rows that are due, under a lease by the
+database's clock and a token that every later write must still hold. Call: no scope, no transaction; `begin_calls` has
+committed *calling* and *in doubt* before. Settle: each row its own outcome. A worker that dies leaves its rows to
+wake up when the lease ends; a row in doubt is then read back, and never simply sent again.
 
 `wake_at` is when a row next wants somebody: its turn, the end of a lease, a read-back; empty when nobody need come.
 """
@@ -11,7 +11,8 @@ lease ends; a row in doubt is then read back, and never simply sent again.
 import os
 import signal
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import ClassVar, TypeVar
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connection, models
+from django.db import DatabaseError, connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -117,7 +118,9 @@ def claim_due(
         model.objects.filter(pk__in=taken).update(
             state=State.CLAIMED, claim_token=token, wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS)
         )
-        rows = list(model.objects.filter(seller_id=seller_id, claim_token=token).select_related(*related).order_by("pk"))
+        rows = list(
+            model.objects.filter(seller_id=seller_id, claim_token=token).select_related(*related).order_by("pk")
+        )
     crash_point(f"{model.KIND}.claimed")
     return rows
 
@@ -151,7 +154,8 @@ def keep(rows: Sequence[RowT]) -> bool:
 def wait_all(model: type[RowT], *, seller_id: int, after: timedelta, says: str, only: Q | None = None) -> int:
     """Puts off everything of the seller's that is due, where nothing can be done at all; opens its own scope.
 
-    One statement, so that thousands of rows that wait for a connection do not pass through a worker one batch at a time.
+    One statement, so that thousands of rows that wait for a connection do not pass through a worker one batch at a
+    time.
     """
     with seller_scope(seller_id):
         return (
@@ -169,7 +173,10 @@ def wait_all(model: type[RowT], *, seller_id: int, after: timedelta, says: str, 
 
 
 def done(rows: Sequence[RowT], says: str = "") -> set[int]:
-    """The effect is there. Returns the keys of the rows that were still ours; in the caller's scope, as all that follow."""
+    """The effect is there.
+
+    Returns the keys of the rows that were still ours; in the caller's scope, as all that follow.
+    """
     return _settle(rows, state=State.DONE, in_doubt=False, attention="", says=says, wake_at=None, settled_at=Now())
 
 
@@ -208,7 +215,11 @@ def put_off(rows: Sequence[RowT], *, after: timedelta, says: str, attention: Att
         wake_at=Now() + after,
     )
     return settled | _settle(
-        [row for row in rows if row.in_doubt], state=State.UNKNOWN, says=says, attention=attention, wake_at=Now() + after
+        [row for row in rows if row.in_doubt],
+        state=State.UNKNOWN,
+        says=says,
+        attention=attention,
+        wake_at=Now() + after,
     )
 
 
@@ -233,6 +244,32 @@ def not_there_yet(rows: Sequence[RowT]) -> set[int]:
     )
 
 
+@contextmanager
+def mistakes_noted(rows: Sequence[RowT]) -> Iterator[None]:
+    """A mistake of our own ends on the claimed rows as attention, in no one's words: an exception's text may hold a
+    name.
+
+    Rows that were being sent stay in doubt; all come again when the longest lease has passed. The exception goes on,
+    to be logged.
+    """
+    try:
+        yield
+    except DatabaseError:
+        raise  # nothing can be written now: the lease ends by itself
+    except Exception as error:
+        with seller_scope(rows[0].seller_id):
+            _still_ours(type(rows[0]), rows).update(
+                state=models.Case(
+                    models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)
+                ),
+                claim_token=None,
+                attention=Attention.BROKEN,
+                says=f"a mistake of ours ({type(error).__name__}): will be tried again",
+                wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
+            )
+        raise
+
+
 def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None) -> int:
     """A person's retry of rows that ended: due now, read back first where they were in doubt."""
     if not rows:
@@ -242,7 +279,9 @@ def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None) -> int:
         .objects.filter(pk__in=[row.pk for row in rows])
         .exclude(state__in=(*OPEN, State.DONE))
         .update(
-            state=models.Case(models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)),
+            state=models.Case(
+                models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)
+            ),
             attention="",
             asked_by_id=by_id,
             says="asked again by a person",
@@ -303,7 +342,8 @@ class Turn(SellerOwned):
 
 
 def due() -> list[tuple[int, str]]:
-    """(seller, kind) pairs with work that is due, in nobody's hand, and whose bell was not rung just now; marks them rung.
+    """(seller, kind) pairs with work that is due, in nobody's hand, and whose bell was not rung just now; marks them
+    rung.
 
     One look at all sellers through the door; what it finds is marked in each seller's own scope.
     """
@@ -365,7 +405,9 @@ def keep_turn(seller_id: int, kind: str, token: uuid.UUID) -> bool:
 
 def release_turn(seller_id: int, kind: str, token: uuid.UUID) -> None:
     with seller_scope(seller_id):
-        Turn.objects.filter(seller_id=seller_id, kind=kind, token=token).update(held_until=None, token=None, rung_at=None)
+        Turn.objects.filter(seller_id=seller_id, kind=kind, token=token).update(
+            held_until=None, token=None, rung_at=None
+        )
 
 
 def database_now() -> datetime:
@@ -382,7 +424,10 @@ CRASH_POINTS = ("claimed", "calling", "called", "settling", "settled")
 
 
 def crash_point(name: str) -> None:
-    """Outside tests nothing. With SHIPCROWD_CRASH="<name> <file>" the process is killed here once: the file remembers."""
+    """Outside tests nothing.
+
+    With SHIPCROWD_CRASH="<name> <file>" the process is killed here once: the file remembers.
+    """
     wanted = os.environ.get("SHIPCROWD_CRASH", "")
     if not wanted or wanted.split(" ", 1)[0] != name:
         return

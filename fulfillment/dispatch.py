@@ -1,0 +1,115 @@
+"""Ready to dispatch: tells Flipkart that a packed parcel may be collected.
+
+An effect, sent at most once (`sending`). Guide 3.3.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from fulfillment import queries, sending
+from fulfillment.models import Dispatch
+from fulfillment.outcome import Outcome, Split, split
+from fulfillment.sending import Effect
+from fulfillment.shown import mark_shown
+from fulfillment.verdicts import give_up_at
+from orders import rules, timeline
+from orders.models import Shipment
+from orders.states import State, is_dispatched_or_later
+from sellers.models import Seller, User
+from shipcrowd import audit, queue, work
+from shipcrowd.tenancy import require_scope
+
+KIND = Dispatch.KIND
+
+
+def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User, now: datetime) -> Outcome:
+    """Asks to mark every shipment ready to dispatch that may be; the others come back with their reason.
+
+    Pressed twice, or for a shipment on its way, it asks nothing more. One that had ended without effect is taken up
+    again by the same row. Rings the bell in the same transaction.
+    """
+    require_scope(seller)
+    with transaction.atomic():
+        chosen = _split(seller, queries.lock_shipments(seller.pk, shipment_ids), now)
+        _write_rows(chosen.new, by=by, now=now)
+        work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
+        _mark_requested(seller, chosen.ready, by=by, now=now)
+    return chosen.outcome()
+
+
+def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
+    """What a request for these shipments would do; writes nothing."""
+    require_scope(seller)
+    return _split(seller, queries.chosen(seller, shipment_ids), now).outcome()
+
+
+def why_not(shipment: Shipment, request: Dispatch | None, now: datetime) -> str | None:
+    """Why it may not be marked ready to dispatch, or None. Pure."""
+    if request is not None and request.state == work.State.DONE:
+        return _("already marked ready to dispatch")
+    return rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=request is not None)
+
+
+def work_due(*, seller_id: int) -> bool:
+    """One batch: sent, or read back. True when there may be more."""
+    return sending.work_batch(DISPATCHING, seller_id=seller_id)
+
+
+def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Split[Dispatch]:
+    shipments = list(shipments)
+    asked = queries.dispatches(seller, [shipment.pk for shipment in shipments])
+    return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now))
+
+
+def _write_rows(shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+    # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
+    Dispatch.objects.bulk_create(
+        Dispatch(
+            seller_id=shipment.seller_id,
+            shipment=shipment,
+            wake_at=Now(),
+            give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
+            asked_by=by,
+        )
+        for shipment in sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
+    )
+
+
+def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+    if not shipments:
+        return
+    ids = [shipment.pk for shipment in shipments]
+    Shipment.objects.filter(seller=seller, pk__in=ids).update(dispatch_requested_at=now)
+    timeline.note(seller.pk, ids, KIND, "ready to dispatch asked for", by=by)
+    audit.record(by, "asked to mark ready to dispatch", seller=seller, rows=ids)
+    queue.ring(seller.pk, KIND)
+
+
+def _dispatched(rows: Sequence[Dispatch], outside: bool) -> None:
+    says = "was ready to dispatch at Flipkart already" if outside else "ready to dispatch at Flipkart"
+    ours = work.done(rows, says=says)
+    told = [row.shipment_id for row in rows if row.pk in ours]
+    mark_shown(rows[0].seller_id, told, State.READY_TO_DISPATCH, at=work.database_now())
+    timeline.note(rows[0].seller_id, told, KIND, says)
+
+
+def _why_not_now(shipment: Shipment) -> str | None:
+    return rules.why_not(shipment, rules.Act.DISPATCH, timezone.now(), is_asked=True)
+
+
+DISPATCHING = Effect(
+    model=Dispatch,
+    only=Q(),
+    words="marked ready to dispatch",
+    send=lambda client, ids: client.dispatch(ids),
+    limit=lambda limits: limits.dispatch,
+    is_there=is_dispatched_or_later,
+    why_not=_why_not_now,
+    arrived=_dispatched,
+)

@@ -1,0 +1,304 @@
+"""Fetches the papers of packed shipments until they are here: checked and cut in a child process, stored, then
+written down.
+
+A read: it may be repeated, and is, after 2, 4, 8 … 300 seconds, as long as nothing has come (guide 3.2, Issue 2).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from fulfillment import queries
+from fulfillment.keeping import Kept, keep_papers
+from fulfillment.models import Document, LabelRequest, Paper, Step
+from fulfillment.shown import mark_shown
+from fulfillment.verdicts import WORDS_CANCELLED, in_ist
+from orders import reading, timeline
+from orders.models import Shipment
+from orders.states import BEFORE_PACK, State
+from sellers import gateway
+from shipcrowd import work
+from shipcrowd.files import StorageFailed
+from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.flipkart.types import Papers
+from shipcrowd.tenancy import seller_scope
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
+from shipcrowd.transport.retry import next_look
+from shipcrowd.work import Attention
+
+KIND = LabelRequest.KIND
+# So often a bad paper is asked for again before a person hears of it; it is asked for further on.
+BAD_PAPERS_BORNE = 3
+# So often a label that is here waits for its invoice or its tracking id, half a minute in all; then it goes without.
+LOOKS_FOR_THE_REST = 5
+# From this look on, nothing having come, the shipment is read: "accepted" may not have become "packed" (guide-gaps 8).
+LOOKS_ON_TRUST = 4
+
+
+@dataclass(slots=True)
+class Found:
+    """What one look at Flipkart brought for one request.
+
+    `trouble` says what cannot be used, `wants` what has not come yet.
+    """
+
+    row: LabelRequest
+    kept: list[Kept] = field(default_factory=list)
+    trouble: str = ""
+    wants: str = ""
+    is_other_parcel: bool = False
+
+
+def work_batch(*, seller_id: int) -> bool:
+    """Claims one batch whose papers may be ready and brings each row further. True when there may be more."""
+    try:
+        client = gateway.client_for(seller_id)
+    except CallFailed:
+        after, says = timedelta(seconds=60), "waiting: there is no working connection to Flipkart"
+        work.wait_all(LabelRequest, seller_id=seller_id, only=Q(step=Step.FETCH), after=after, says=says)
+        return False
+    rows = work.claim_due(
+        LabelRequest,
+        seller_id=seller_id,
+        limit=client.limits.labels,
+        only=Q(step=Step.FETCH),
+        related=["shipment", "seller"],
+    )
+    if not rows:
+        return False
+    with work.mistakes_noted(rows):
+        _work(client, rows)
+    return True
+
+
+def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
+    wanted = [row for row in rows if row.shipment.state != State.CANCELLED]
+    _settle_cancelled([row for row in rows if row not in wanted])
+    if not wanted:
+        return
+    try:
+        shown_at = work.database_now()
+        papers = client.download_papers([row.shipment.flipkart_shipment_id for row in wanted])
+        work.crash_point(f"{KIND}.fetched")
+        gateway.heard(wanted[0].seller_id, None)
+        by_id = {paper.flipkart_shipment_id: paper for paper in papers}
+        here = [row for row in wanted if _has_label(by_id, row)]
+        _fetch_tracking_ids(client, here)
+    except CallFailed as error:
+        gateway.heard(wanted[0].seller_id, error)
+        _settle_unanswered(wanted, error)
+        return
+    stored = _stored_before(here)
+    founds = [_keep(row, by_id[row.shipment.flipkart_shipment_id], but=stored[row.shipment_id]) for row in here]
+    founds = _look_again_at_other_parcels(client, founds, by_id)
+    work.crash_point(f"{KIND}.stored")
+    _settle_here(founds, shown_at=shown_at)
+    _settle_not_here(client, [row for row in wanted if row not in here])
+
+
+def _has_label(by_id: dict[str, Papers], row: LabelRequest) -> bool:
+    paper = by_id.get(row.shipment.flipkart_shipment_id)
+    return paper is not None and (paper.label is not None or any(note.startswith("label") for note in paper.notes))
+
+
+def _fetch_tracking_ids(client: FlipkartClient, rows: Sequence[LabelRequest], *, anew: bool = False) -> None:
+    """Our tracking ids where they are not known yet: the label's own text is checked against them (guide 2.3)."""
+    lacking = [row for row in rows if anew or not row.shipment.tracking_id]
+    if not lacking:
+        return
+    reading.fetch_details(seller_id=lacking[0].seller_id, shipments=[row.shipment for row in lacking], client=client)
+    with seller_scope(lacking[0].seller_id):
+        fresh = Shipment.objects.in_bulk([row.shipment_id for row in lacking])
+    for row in lacking:
+        row.shipment = fresh[row.shipment_id]
+
+
+def _stored_before(rows: Sequence[LabelRequest]) -> dict[int, set[str]]:
+    """Papers of each shipment that need not be stored again.
+
+    A label counts while its shipment says so: a lost file does not.
+    """
+    stored: dict[int, set[str]] = {row.shipment_id: set() for row in rows}
+    if not rows:
+        return stored
+    with seller_scope(rows[0].seller_id):
+        for document in queries.newest_papers(rows[0].seller_id, list(stored), [Paper.INVOICE, Paper.MANIFEST]):
+            stored[document.shipment_id].add(document.paper)
+    for row in rows:
+        if row.shipment.label_stored_at:
+            stored[row.shipment_id].add(Paper.LABEL)
+    return stored
+
+
+def _keep(row: LabelRequest, papers: Papers, *, but: Collection[str] = ()) -> Found:
+    """The papers of one shipment, stored as far as they can be used. No scope is open."""
+    tracking_id = row.shipment.tracking_id
+    if not tracking_id and row.fetches < LOOKS_FOR_THE_REST:
+        return Found(row, wants="its tracking id")
+    try:
+        kept, trouble = keep_papers(row.seller, papers, tracking_id=tracking_id, but=but)
+    except StorageFailed as error:
+        return Found(row, wants=f"a place to store it: {error}")
+    found = Found(row, kept=kept, trouble=trouble)
+    label = next((paper for paper in kept if paper.paper == Paper.LABEL), None)
+    found.is_other_parcel = label is not None and bool(tracking_id) and label.holds_tracking_id is False
+    if papers.invoice is None and not trouble and row.fetches < LOOKS_FOR_THE_REST:
+        found.wants = "its invoice"
+    return found
+
+
+def _look_again_at_other_parcels(client: FlipkartClient, founds: list[Found], by_id: dict[str, Papers]) -> list[Found]:
+    """A label that names another tracking id than ours: perhaps ours is the old one, so it is fetched once more."""
+    odd = [found.row for found in founds if found.is_other_parcel]
+    if not odd:
+        return founds
+    try:
+        _fetch_tracking_ids(client, odd, anew=True)
+    except CallFailed:
+        return founds  # kept back for a person, as if it had said the same
+    return [
+        _keep(found.row, by_id[found.row.shipment.flipkart_shipment_id]) if found.is_other_parcel else found
+        for found in founds
+    ]
+
+
+# --- Settling --------------------------------------------------------------------------------------------------------
+
+
+def _settle_cancelled(rows: Sequence[LabelRequest]) -> None:
+    if not rows:
+        return
+    with seller_scope(rows[0].seller_id):
+        ours = work.withdrawn(rows, says=f"{WORDS_CANCELLED}: its label is void")
+        _tell(rows, ours, f"label not fetched: {WORDS_CANCELLED}")
+
+
+def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
+    now = timezone.now()
+    says = f"waiting for the label: Flipkart did not answer at {in_ist(now, now=now)}"
+    with seller_scope(rows[0].seller_id):
+        for row in rows:
+            after = next_look(row.fetches + 1)
+            attention = _late(row, now)
+            if isinstance(error, Throttled):
+                after = max(after, error.retry_after or after)
+            if isinstance(error, NotAuthorized):
+                attention, after = Attention.RECONNECT, settings.READ_AGAIN_AFTER
+            _look_later([row], after=after, says=says, attention=attention)
+
+
+def _settle_here(founds: Sequence[Found], *, shown_at: datetime) -> None:
+    """Writes down what was stored, each row its own outcome; what another worker has settled is left alone."""
+    if not founds:
+        return
+    now, seller_id = timezone.now(), founds[0].row.seller_id
+    with seller_scope(seller_id):
+        shipments = queries.lock_shipments(seller_id, [found.row.shipment_id for found in founds])
+        cancelled = {shipment.pk for shipment in shipments if shipment.state == State.CANCELLED}
+        ours: set[int] = set()
+        for found in founds:
+            ours |= _settle_one(found, is_cancelled=found.row.shipment_id in cancelled, now=now)
+        settled = [found for found in founds if found.row.pk in ours]
+        _write_documents(settled)
+        stored = [found.row.shipment_id for found in settled if _may_be_printed(found)]
+        Shipment.objects.filter(seller_id=seller_id, pk__in=stored).update(label_stored_at=now)
+        mark_shown(seller_id, [pk for pk in stored if pk not in cancelled], State.PACKED, at=shown_at)
+        _tell([found.row for found in settled if _may_be_printed(found)], ours, "label stored")
+        work.crash_point(f"{KIND}.storing")
+
+
+def _settle_one(found: Found, *, is_cancelled: bool, now: datetime) -> set[int]:
+    row = found.row
+    if is_cancelled:
+        return work.withdrawn([row], says=f"{WORDS_CANCELLED}: its label is void")
+    if found.is_other_parcel:
+        says = "kept back: the label that came names another tracking id than ours"
+        _tell([row], {row.pk}, says)
+        return work.given_up([row], because=Attention.BAD_PAPER, says=says)
+    if found.trouble:
+        attention = Attention.BAD_PAPER if row.fetches + 1 >= BAD_PAPERS_BORNE else _late(row, now)
+        says = f"a paper that came cannot be used ({found.trouble}): asked for again"
+        return _look_later([row], after=next_look(row.fetches + 1), says=says, attention=attention)
+    if found.wants:
+        says = f"waiting for {found.wants}"
+        return _look_later([row], after=next_look(row.fetches + 1), says=says, attention=_late(row, now))
+    return work.done([row], says="label stored")
+
+
+def _may_be_printed(found: Found) -> bool:
+    return not found.is_other_parcel and any(paper.paper == Paper.LABEL for paper in found.kept)
+
+
+def _write_documents(founds: Sequence[Found]) -> None:
+    """A row for each stored paper; an earlier version stays beside it."""
+    if not founds:
+        return
+    seller_id = founds[0].row.seller_id
+    newest = {
+        (document.shipment_id, document.paper): document.version
+        for document in queries.newest_papers(seller_id, [found.row.shipment_id for found in founds], list(Paper))
+    }
+    documents = [
+        kept.as_document(found.row.shipment, version=newest.get((found.row.shipment_id, kept.paper), 0) + 1)
+        for found in founds
+        for kept in found.kept
+    ]
+    Document.objects.bulk_create(documents)
+
+
+def _settle_not_here(client: FlipkartClient, rows: Sequence[LabelRequest]) -> None:
+    """No label yet: again after a growing pause; after a few looks the shipment itself is read."""
+    if not rows:
+        return
+    doubted = [row for row in rows if row.fetches + 1 >= LOOKS_ON_TRUST and row.shipment.state in BEFORE_PACK]
+    read = (
+        reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in doubted], client=client).read
+        if doubted
+        else set()
+    )
+    now = timezone.now()
+    with seller_scope(rows[0].seller_id):
+        shipments = {s.pk: s for s in queries.lock_shipments(rows[0].seller_id, [row.shipment_id for row in rows])}
+        for row in rows:
+            state = State(shipments[row.shipment_id].state)
+            if state == State.CANCELLED:
+                ours = work.withdrawn([row], says=f"{WORDS_CANCELLED}: its label is void")
+                _tell([row], ours, f"label not fetched: {WORDS_CANCELLED}")
+            elif row.shipment_id in read and state in BEFORE_PACK:
+                _back_to_packing(row)
+            else:
+                _look_later(
+                    [row],
+                    after=next_look(row.fetches + 1),
+                    says=f"waiting for the label; asked {row.fetches + 1} times",
+                    attention=_late(row, now),
+                )
+
+
+def _back_to_packing(row: LabelRequest) -> None:
+    """Accepted, and yet not packed: in doubt again, so it is read back once more before it is sent again."""
+    after = timedelta(seconds=settings.GRACE_SECONDS)
+    ours = work.lost([row], after=after, says="Flipkart accepted it but has not packed it: will be read back")
+    LabelRequest.objects.filter(pk__in=ours).update(step=Step.PACK, read_backs=0)
+
+
+def _look_later(rows: Sequence[LabelRequest], *, after: timedelta, says: str, attention: Attention | str) -> set[int]:
+    ours = work.put_off(rows, after=after, says=says, attention=attention)
+    LabelRequest.objects.filter(pk__in=ours).update(fetches=F("fetches") + 1)
+    return ours
+
+
+def _late(row: LabelRequest, now: datetime) -> Attention | str:
+    """The machine goes on asking; a person should know, since the parcel must leave."""
+    is_late = row.packed_at is not None and now - row.packed_at > settings.LABEL_LATE_AFTER
+    return Attention.LATE if is_late else ""
+
+
+def _tell(rows: Sequence[LabelRequest], ours: set[int], says: str) -> None:
+    told = [row.shipment_id for row in rows if row.pk in ours]
+    if told:
+        timeline.note(rows[0].seller_id, told, KIND, says)

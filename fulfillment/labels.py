@@ -1,0 +1,136 @@
+"""Label requests: Flipkart packs a shipment and makes its papers; we fetch, check, cut and store them.
+
+Packing is the effect (step PACK: sent at most once, `sending`). Fetching is a read and may be repeated (step FETCH):
+Flipkart's one status for many ids means accepted and not done, only the papers themselves tell (guide 3.1, 3.2, Issue
+2; guide-gaps 8).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from fulfillment import fetching, queries, sending
+from fulfillment.models import LabelRequest, Step
+from fulfillment.outcome import Outcome, Split, split
+from fulfillment.sending import Effect
+from fulfillment.verdicts import give_up_at
+from orders import rules, timeline
+from orders.models import Shipment
+from orders.states import State, is_packed_or_later
+from sellers.models import Seller, User
+from shipcrowd import audit, queue, work
+from shipcrowd.tenancy import require_scope
+
+KIND = LabelRequest.KIND
+# Labels are ready two to five seconds after the request (guide, Issue 2).
+FIRST_FETCH = timedelta(seconds=2)
+
+
+def request_labels(*, seller: Seller, shipment_ids: Collection[int], by: User, now: datetime) -> Outcome:
+    """Asks for a label for every shipment that may have one; the others come back with their reason.
+
+    Pressed twice, or for a shipment on its way, it asks nothing more. A request that had ended is taken up again by
+    the same row. A shipment that was packed outside gets its papers fetched and is never packed. Rings the bell in
+    the same transaction.
+    """
+    require_scope(seller)
+    with transaction.atomic():
+        chosen = _split(seller, queries.lock_shipments(seller.pk, shipment_ids), now)
+        _write_rows(chosen.new, by=by, now=now)
+        work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
+        _mark_requested(seller, chosen.ready, by=by, now=now)
+    return chosen.outcome()
+
+
+def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
+    """What a request for these shipments would do; writes nothing."""
+    require_scope(seller)
+    return _split(seller, queries.chosen(seller, shipment_ids), now).outcome()
+
+
+def why_not(shipment: Shipment, request: LabelRequest | None, now: datetime) -> str | None:
+    """Why no label may be asked for, or None. Pure. What is packed already only gets its papers fetched."""
+    if shipment.label_stored_at:
+        return _("already labelled")
+    if not is_packed_or_later(State(shipment.state)):
+        return rules.why_not(shipment, rules.Act.LABEL, now, is_asked=request is not None)
+    if shipment.state == State.READY_TO_DISPATCH and not shipment.is_on_hold:
+        return None
+    return rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=True)
+
+
+def work_due(*, seller_id: int) -> bool:
+    """One batch of papers that may be ready, else one batch to pack; True when there may be more.
+
+    Papers first: they are what people wait for, and each batch of them ends sooner than it grows.
+    """
+    return fetching.work_batch(seller_id=seller_id) or sending.work_batch(PACKING, seller_id=seller_id)
+
+
+def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Split[LabelRequest]:
+    shipments = list(shipments)
+    asked = queries.label_requests(seller, [shipment.pk for shipment in shipments])
+    return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now))
+
+
+def _write_rows(shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+    # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
+    LabelRequest.objects.bulk_create(
+        LabelRequest(
+            seller_id=shipment.seller_id,
+            shipment=shipment,
+            step=Step.FETCH if is_packed_or_later(State(shipment.state)) else Step.PACK,
+            packed_at=now if is_packed_or_later(State(shipment.state)) else None,
+            wake_at=Now(),
+            give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
+            asked_by=by,
+        )
+        for shipment in sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
+    )
+
+
+def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+    if not shipments:
+        return
+    ids = [shipment.pk for shipment in shipments]
+    outside = [s.pk for s in shipments if is_packed_or_later(State(s.state)) and s.label_requested_at is None]
+    Shipment.objects.filter(seller=seller, pk__in=outside).update(labelled_outside=True)
+    Shipment.objects.filter(seller=seller, pk__in=ids).update(label_requested_at=now)
+    timeline.note(seller.pk, ids, KIND, "label requested", by=by)
+    audit.record(by, "asked for labels", seller=seller, rows=ids)
+    queue.ring(seller.pk, KIND)
+
+
+def _packed(rows: Sequence[LabelRequest], outside: bool) -> None:
+    """Flipkart has accepted or shown it: now its papers are to be fetched."""
+    after = timedelta(0) if outside else FIRST_FETCH
+    says = "packed outside: fetching its papers" if outside else "accepted by Flipkart: waiting for the label"
+    ours = work.goes_on(rows, after=after, says=says)
+    LabelRequest.objects.filter(seller_id=rows[0].seller_id, pk__in=ours).update(
+        step=Step.FETCH, packed_at=Now(), fetches=0
+    )
+    told = [row.shipment_id for row in rows if row.pk in ours]
+    if outside:
+        Shipment.objects.filter(seller_id=rows[0].seller_id, pk__in=told).update(labelled_outside=True)
+    timeline.note(rows[0].seller_id, told, KIND, says)
+
+
+def _why_not_now(shipment: Shipment) -> str | None:
+    return rules.why_not(shipment, rules.Act.LABEL, timezone.now(), is_asked=True)
+
+
+PACKING = Effect(
+    model=LabelRequest,
+    only=Q(step=Step.PACK),
+    words="packed",
+    send=lambda client, ids: client.generate_labels(ids),
+    limit=lambda limits: limits.labels,
+    is_there=is_packed_or_later,
+    why_not=_why_not_now,
+    arrived=_packed,
+)

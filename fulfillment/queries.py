@@ -1,0 +1,98 @@
+"""What fulfillment reads: chosen shipments, their label requests, labels and dispatches, print jobs and their lines."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet
+
+from fulfillment.models import Dispatch, Document, LabelRequest, Paper, PrintJob, PrintJobLine
+from orders.models import Reading, Shipment
+from sellers.models import Seller
+
+
+def chosen(seller: Seller, shipment_ids: Collection[int]) -> QuerySet[Shipment]:
+    """The seller's shipments among these, by key; ids that are not there or not theirs simply do not come."""
+    return Shipment.objects.filter(seller=seller, pk__in=shipment_ids).order_by("pk")
+
+
+def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
+    """Our keys for the ids that pages and the API use, by key."""
+    return list(
+        Shipment.objects.filter(seller=seller, public_id__in=public_ids).order_by("pk").values_list("pk", flat=True)
+    )
+
+
+def lock_shipments(seller_id: int, shipment_ids: Iterable[int]) -> list[Shipment]:
+    """The shipments as they are now, by key, locked against other writers until the transaction ends.
+
+    Readings first, as ingest locks them, then shipments, both by key, and both before any work row: two workers that
+    lock the same rows in different orders would wait for each other.
+    """
+    wanted = list(shipment_ids)
+    readings = Reading.objects.filter(seller_id=seller_id, shipment_id__in=wanted).order_by("pk")
+    list(readings.select_for_update(no_key=True).values_list("pk"))
+    return list(
+        Shipment.objects.filter(seller_id=seller_id, pk__in=wanted)
+        .order_by("pk")
+        .select_for_update(no_key=True, of=("self",))
+    )
+
+
+def label_requests(seller: Seller, shipment_ids: Collection[int]) -> dict[int, LabelRequest]:
+    """By shipment."""
+    rows = LabelRequest.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("pk")
+    return {row.shipment_id: row for row in rows}
+
+
+def dispatches(seller: Seller, shipment_ids: Collection[int]) -> dict[int, Dispatch]:
+    """By shipment."""
+    rows = Dispatch.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("pk")
+    return {row.shipment_id: row for row in rows}
+
+
+def newest_papers(
+    seller_id: int, shipment_ids: Collection[int], papers: Collection[Paper] = (Paper.LABEL,)
+) -> list[Document]:
+    """The newest version of each of these papers of each shipment."""
+    return list(
+        Document.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, paper__in=papers)
+        .order_by("shipment_id", "paper", "-version")
+        .distinct("shipment_id", "paper")
+    )
+
+
+def documents_of(seller: Seller, shipment_id: int) -> QuerySet[Document]:
+    """All papers of a shipment, the newest version of each first."""
+    return Document.objects.filter(seller=seller, shipment_id=shipment_id).order_by("paper", "-version", "pk")
+
+
+def print_jobs(seller: Seller) -> QuerySet[PrintJob]:
+    """Newest first, with how many shipments were left out; who asked is joined."""
+    return (
+        PrintJob.objects.filter(seller=seller)
+        .select_related("asked_by")
+        .annotate(left_out_count=Count("lines", filter=~Q(lines__left_out="")))
+        .order_by("-pk")
+    )
+
+
+def left_out_lines(job: PrintJob) -> QuerySet[PrintJobLine]:
+    """What a print job left out, by reason; the shipment is joined."""
+    return (
+        PrintJobLine.objects.filter(seller_id=job.seller_id, job=job)
+        .exclude(left_out="")
+        .select_related("shipment")
+        .order_by("left_out", "shipment__flipkart_shipment_id", "pk")
+    )
+
+
+def needs_person(
+    seller: Seller, model: type[LabelRequest] | type[Dispatch]
+) -> QuerySet[LabelRequest] | QuerySet[Dispatch]:
+    """Work rows that want a person, by reason; the shipment is joined."""
+    return (
+        model.objects.filter(seller=seller)
+        .exclude(attention="")
+        .select_related("shipment")
+        .order_by("attention", "says", "pk")
+    )

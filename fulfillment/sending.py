@@ -1,0 +1,279 @@
+"""Carries one kind of effect out, a batch at a time: look, send, settle each row; or read back what is in doubt.
+
+Labels and dispatch differ in what they send and in what follows when it is there (`Effect`); everything that keeps an
+effect from being lost or doubled stands here once.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from fulfillment import verdicts
+from fulfillment.models import Dispatch, LabelRequest
+from fulfillment.queries import lock_shipments
+from fulfillment.verdicts import AskPerson, Drop, Lost, NotThere, Send, There, Verdict, Wait
+from orders import reading, timeline
+from orders.models import Shipment
+from orders.states import State
+from sellers import gateway
+from shipcrowd import work
+from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.flipkart.types import Limits, RowOutcome
+from shipcrowd.tenancy import seller_scope
+from shipcrowd.transport.errors import CallFailed, Refused, Throttled
+from shipcrowd.work import Attention
+
+RowT = TypeVar("RowT", LabelRequest, Dispatch)
+
+SENDING_IS_OFF = "waiting: sending is switched off"
+NO_CONNECTION = "waiting: there is no working connection to Flipkart"
+# How long rows sleep that nothing but a person's switch or a new connection will help.
+SLEEP = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect(Generic[RowT]):
+    """One kind of effect: which rows are waiting for it, how it is sent, and what follows.
+
+    `words` is what a shipment has become by it ("packed"). `why_not` gives a rule's reason against sending, or None.
+    `arrived(rows, outside)` settles rows whose effect is there, in the open scope; `outside`: done before we ever
+    asked.
+    """
+
+    model: type[RowT]
+    only: Q
+    words: str
+    send: Callable[[FlipkartClient, Sequence[str]], Sequence[RowOutcome]]
+    limit: Callable[[Limits], int]
+    is_there: Callable[[State], bool]
+    why_not: Callable[[Shipment], str | None]
+    arrived: Callable[[Sequence[RowT], bool], None]
+
+
+def work_batch(effect: Effect[RowT], *, seller_id: int) -> bool:
+    """Claims one batch that is due and brings each of its rows further. True when there may be more.
+
+    Safe to run twice and side by side. Opens its own scopes; calls Flipkart outside of them.
+    """
+    if not settings.SENDING:
+        # What is in doubt may still be read back: that sends nothing.
+        unsent = effect.only & Q(in_doubt=False)
+        work.wait_all(effect.model, seller_id=seller_id, only=unsent, after=SLEEP, says=SENDING_IS_OFF)
+    try:
+        client = gateway.client_for(seller_id)
+    except CallFailed:
+        work.wait_all(effect.model, seller_id=seller_id, only=effect.only, after=SLEEP, says=NO_CONNECTION)
+        return False
+    rows = work.claim_due(
+        effect.model,
+        seller_id=seller_id,
+        limit=effect.limit(client.limits),
+        only=effect.only,
+        related=["shipment"],
+    )
+    if not rows:
+        return False
+    with work.mistakes_noted(rows):
+        if rows[0].in_doubt:
+            _settle(effect, _read_back(effect, client, rows))
+        else:
+            ready, left = _split(effect, client, rows)
+            _settle(effect, left)
+            _settle(effect, _send(effect, client, ready), crash_points=True)
+    return True
+
+
+def _split(
+    effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]
+) -> tuple[list[RowT], list[tuple[RowT, Verdict]]]:
+    """Those that may be sent now, after what was read too long ago was read again; and what becomes of the others."""
+    rows, unread = _freshened(client, rows)
+    now = timezone.now()
+    judged = [(row, _before_sending(effect, row, now=now)) for row in rows]
+    ready = [row for row, verdict in judged if isinstance(verdict, Send)]
+    return ready, unread + [pair for pair in judged if not isinstance(pair[1], Send)]
+
+
+def _before_sending(effect: Effect[RowT], row: RowT, *, now: datetime) -> Verdict:
+    shipment = row.shipment
+    state = State(shipment.state)
+    verdict = verdicts.before_sending(
+        state=state,
+        is_on_hold=shipment.is_on_hold,
+        dispatch_after_at=shipment.dispatch_after_at,
+        is_there=effect.is_there(state),
+        attempts=row.attempts,
+        now=now,
+    )
+    reason = effect.why_not(shipment) if isinstance(verdict, Send) else None
+    return AskPerson(Attention.REFUSED, reason) if reason else verdict
+
+
+def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], list[tuple[RowT, Verdict]]]:
+    seller_id = rows[0].seller_id
+    now = timezone.now()
+    with seller_scope(seller_id):
+        stale = set(reading.stale(seller_id, [row.shipment_id for row in rows], now))
+    if not stale:
+        return rows, []
+    again = reading.read_again(
+        seller_id=seller_id, shipments=[row.shipment for row in rows if row.shipment_id in stale], client=client
+    )
+    unread = stale - again.read
+    words = f"waiting: Flipkart did not answer at {verdicts.in_ist(now, now=now)}"
+    if again.failed is None:
+        words = "waiting: Flipkart did not name this shipment when it was read again"
+    pause = _pause(again.failed)
+    fresh = _with_shipments([row for row in rows if row.shipment_id not in unread])
+    return fresh, [(row, Wait(pause, words)) for row in rows if row.shipment_id in unread]
+
+
+def _send(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> list[tuple[RowT, Verdict]]:
+    """Sends rows that are committed as in doubt before; one bad row does not condemn a batch that is refused whole."""
+    rows = work.begin_calls(rows)
+    if not rows:
+        return []
+    try:
+        outcomes = effect.send(client, [row.shipment.flipkart_shipment_id for row in rows])
+    except Refused as error:
+        work.crash_point(f"{effect.model.KIND}.called")
+        gateway.heard(rows[0].seller_id, error)
+        if len(rows) == 1:
+            return [(rows[0], AskPerson(Attention.REFUSED, verdicts.refusal_words(error.code)))]
+        half = len(rows) // 2
+        return _send(effect, client, rows[:half]) + _send(effect, client, rows[half:])
+    except CallFailed as error:
+        work.crash_point(f"{effect.model.KIND}.called")
+        gateway.heard(rows[0].seller_id, error)
+        return _after_failed_call(effect, rows, error)
+    work.crash_point(f"{effect.model.KIND}.called")
+    gateway.heard(rows[0].seller_id, None)
+    return [
+        (row, verdicts.after_answer(outcome, attempt=row.attempts + 1))
+        for row, outcome in zip(rows, outcomes, strict=True)
+    ]
+
+
+def _after_failed_call(effect: Effect[RowT], rows: list[RowT], error: CallFailed) -> list[tuple[RowT, Verdict]]:
+    now = timezone.now()
+    if isinstance(error, gateway.SendingIsOff):
+        return [(row, Wait(SLEEP, SENDING_IS_OFF)) for row in rows]
+    if isinstance(error, gateway.NotConnected):
+        return [(row, Wait(SLEEP, NO_CONNECTION)) for row in rows]
+    if isinstance(error, Throttled):
+        # The quota is the seller's: what else is due would be turned away too.
+        words = "waiting: too many calls to Flipkart at once"
+        work.wait_all(effect.model, seller_id=rows[0].seller_id, only=effect.only, after=_pause(error), says=words)
+    return [
+        (
+            row,
+            verdicts.after_failed_call(
+                error,
+                attempt=row.attempts + 1,
+                gives_up_at=row.give_up_at,
+                now=now,
+                jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _read_back(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> list[tuple[RowT, Verdict]]:
+    """Looks at the shipments of rows in doubt, whatever the attempt, and sends nothing."""
+    again = reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
+    now = timezone.now()
+    unread = [row for row in rows if row.shipment_id not in again.read]
+    words = f"answer lost; Flipkart did not say at {verdicts.in_ist(now, now=now)} whether it was done"
+    fresh = _with_shipments([row for row in rows if row.shipment_id in again.read])
+    judged: list[tuple[RowT, Verdict]] = []
+    for row in fresh:
+        state = State(row.shipment.state)
+        judged.append((row, verdicts.read_back(state=state, is_there=effect.is_there(state))))
+    return judged + [(row, Wait(_pause(again.failed), words)) for row in unread]
+
+
+def _pause(error: CallFailed | None) -> timedelta:
+    said = error.retry_after if isinstance(error, Throttled) else None
+    return said or timedelta(seconds=settings.GRACE_SECONDS)
+
+
+def _with_shipments(rows: list[RowT]) -> list[RowT]:
+    """The rows with their shipments as they are stored now."""
+    if not rows:
+        return []
+    with seller_scope(rows[0].seller_id):
+        shipments = Shipment.objects.in_bulk([row.shipment_id for row in rows])
+    for row in rows:
+        row.shipment = shipments[row.shipment_id]
+    return rows
+
+
+def _settle(effect: Effect[RowT], judged: Sequence[tuple[RowT, Verdict]], *, crash_points: bool = False) -> None:
+    """Each row its own outcome, in one transaction with its shipment and its timeline."""
+    if not judged:
+        return
+    by_verdict: dict[Verdict, list[RowT]] = defaultdict(list)
+    for row, verdict in judged:
+        by_verdict[verdict].append(row)
+    with seller_scope(judged[0][0].seller_id):
+        lock_shipments(judged[0][0].seller_id, [row.shipment_id for row, _ in judged])
+        for verdict, rows in by_verdict.items():
+            _carry_out(effect, verdict, rows)
+        if crash_points:
+            work.crash_point(f"{effect.model.KIND}.settling")
+    if crash_points:
+        work.crash_point(f"{effect.model.KIND}.settled")
+
+
+def _carry_out(effect: Effect[RowT], verdict: Verdict, rows: list[RowT]) -> None:
+    match verdict:
+        case There(outside=outside):
+            effect.arrived(rows, outside)
+        case Lost(after=after, says=says):
+            work.lost(rows, after=after, says=says)
+        case NotThere():
+            _not_there(effect, rows)
+        case Wait():
+            _wait(effect, verdict, rows)
+        case Drop(says=says):
+            _tell(effect, rows, work.withdrawn(rows, says=says), f"not {effect.words}: {says}")
+        case AskPerson(because=because, says=says):
+            _tell(effect, rows, work.refused(rows, because=because, says=says), f"not {effect.words}: {says}")
+        case Send():
+            raise AssertionError("a row that may be sent has no outcome yet")
+
+
+def _not_there(effect: Effect[RowT], rows: list[RowT]) -> None:
+    """Once more after the grace, then it may be sent again; what is past its age needs a person instead."""
+    now = timezone.now()
+    over = [row for row in rows if row.read_backs > 0 and row.give_up_at is not None and row.give_up_at <= now]
+    work.not_there_yet([row for row in rows if row not in over])
+    says = "tried too long: it did not arrive at Flipkart"
+    _tell(effect, over, work.given_up(over, because=Attention.GIVEN_UP, says=says), says)
+
+
+def _wait(effect: Effect[RowT], wait: Wait, rows: list[RowT]) -> None:
+    now = timezone.now()
+    late = [row for row in rows if row.give_up_at is not None and row.give_up_at <= now]
+    in_time = [row for row in rows if row not in late]
+    work.put_off(in_time, after=wait.after, says=wait.says, attention=wait.attention)
+    # What is in doubt is looked up however late: only a look can tell whether it was done.
+    in_doubt = [row for row in late if row.in_doubt]
+    work.put_off(in_doubt, after=wait.after, says=wait.says, attention=Attention.LATE)
+    over = [row for row in late if not row.in_doubt]
+    says = f"tried too long: {wait.says}"
+    _tell(effect, over, work.given_up(over, because=Attention.GIVEN_UP, says=says), says)
+
+
+def _tell(effect: Effect[RowT], rows: Sequence[RowT], ours: set[int], says: str) -> None:
+    told = [row.shipment_id for row in rows if row.pk in ours]
+    if told:
+        timeline.note(rows[0].seller_id, told, effect.model.KIND, says)

@@ -1,0 +1,18 @@
+"""What the bell starts: one batch of one seller's one kind of work."""
+
+from fulfillment import dispatch, labels, printing
+
+
+def work_labels(*, seller_id: int, **_unknown: object) -> bool:
+    """True when more is due now."""
+    return labels.work_due(seller_id=seller_id)
+
+
+def work_dispatches(*, seller_id: int, **_unknown: object) -> bool:
+    """True when more is due now."""
+    return dispatch.work_due(seller_id=seller_id)
+
+
+def work_print_jobs(*, seller_id: int, **_unknown: object) -> bool:
+    """True when more is due now."""
+    return printing.work_due(seller_id=seller_id)
