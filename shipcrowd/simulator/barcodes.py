@@ -13,12 +13,20 @@ from reportlab.pdfgen.pathobject import PDFPathObject
 QR_MASK = 2
 
 
-def draw_code128(canvas: Canvas, value: str, x: float, y: float, length: float, height: float) -> None:
-    """Bars from (x, y), the lower left corner, `length` points long; the quiet zones are left to the page."""
+def draw_code128(
+    canvas: Canvas, value: str, x: float, y: float, length: float, height: float, *, quiet: tuple[int, int]
+) -> None:
+    """A white box with its lower left corner at (x, y), `length` points long, and the bars in it.
+
+    `quiet` are the modules left white before and after them, where the page around leaves less than a scanner needs.
+    """
     bars = list(_bar_widths(value))
-    unit = length / sum(width for _, width in bars)
+    unit = length / (sum(width for _, width in bars) + sum(quiet))
+    canvas.setFillGray(1)
+    canvas.rect(x, y, length, height, stroke=0, fill=1)
+    canvas.setFillGray(0)
     boxes = []
-    at = x
+    at = x + quiet[0] * unit
     for is_black, width in bars:
         if is_black:
             boxes.append((at, y, width * unit, height))

@@ -53,7 +53,7 @@ def _draw_label(sheet: Sheet, paper: Paper) -> None:
     sheet.text(216, 44, f"{paper.order_id} {payment}", 6, width=174)
     sheet.text(393, 32.3, "E", 11.25, bold=True)
     sheet.text(192.75, 54.5, "Ordered through", 6.75)
-    sheet.text(193.5, 66, "Flipkart", 9, bold=True)
+    sheet.text(193.5, 62.5, "Flipkart", 8, bold=True)
 
     route = f"(N) {paper.facility.place.state_code}/{paper.place.state_code}{paper.place.pincode[:3]}"
     sheet.turned_text(193.8, 126.75, route, 6.75, length=73)

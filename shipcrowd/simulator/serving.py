@@ -1,6 +1,7 @@
 """The simulator on a socket: `serve` for a process of its own, `running` for a test."""
 
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -87,7 +88,8 @@ def _listen(simulator: Simulator, host: str, port: int) -> BaseWSGIServer:
     try:
         listening = socket.create_server((host, port), backlog=128)
     except OSError as error:
-        raise PortInUse(f"Cannot listen on {host}:{port} ({error.strerror}): choose another with --port.") from error
+        reason = os.strerror(error.errno or 0)
+        raise PortInUse(f"Cannot listen on {host}:{port} ({reason}): choose another with --port.") from error
     with listening:
         return make_server(
             host, listening.getsockname()[1], simulator, threaded=True, request_handler=_Handler, fd=listening.fileno()

@@ -99,14 +99,14 @@ class Sheet:
         self._canvas.restoreState()
 
     def code128(self, words: str, x0: float, y0: float, x1: float, y1: float) -> None:
-        draw_code128(self._canvas, words, x0, self._height - y1, x1 - x0, y1 - y0)
+        draw_code128(self._canvas, words, x0, self._height - y1, x1 - x0, y1 - y0, quiet=(5, 0))
 
     def turned_code128(self, words: str, x0: float, y0: float, x1: float, y1: float) -> None:
         """The same, reading downwards."""
         self._canvas.saveState()
         self._canvas.translate(x0, self._height - y0)
         self._canvas.rotate(-90)
-        draw_code128(self._canvas, words, 0, 0, y1 - y0, x1 - x0)
+        draw_code128(self._canvas, words, 0, 0, y1 - y0, x1 - x0, quiet=(4, 4))
         self._canvas.restoreState()
 
     def datamatrix(self, words: str, x0: float, y0: float, side: float) -> None:
@@ -116,12 +116,12 @@ class Sheet:
         draw_qr(self._canvas, words, x0, self._height - y0 - side, side)
 
     def signature(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        """A made-up stroke of the pen that fills the box."""
+        """A made-up stroke of the pen from corner to corner."""
         top, bottom = self._height - y0, self._height - y1
         path = self._canvas.beginPath()
-        path.moveTo(x0, bottom + 6)
-        path.curveTo(x0 + 20, top + 14, x0 + 22, bottom - 10, x0 + 34, (top + bottom) / 2)
-        path.curveTo(x0 + 40, top, x0 + 50, bottom, x1, top - 5)
+        path.moveTo(x0, bottom)
+        path.curveTo(x0 + 20, top, x0 + 22, bottom, x0 + 34, (top + bottom) / 2)
+        path.curveTo(x0 + 40, top, x0 + 50, bottom, x1, top)
         self._canvas.setLineWidth(0.75)
         self._canvas.drawPath(path)
 
