@@ -53,7 +53,7 @@ def seller_scope(*sellers: "Seller | int") -> Iterator[None]:
             _set("sellers", ",".join(map(str, ids)))
         with _remembered(ids):
             yield
-        if outer is None:
+        if outer is None and not transaction.get_rollback():
             _set("sellers", "")  # on success only: a rollback puts the old value back by itself, a reset would raise
 
 
@@ -76,7 +76,8 @@ def everyone_scope(reason: str, by: "User | None" = None) -> Iterator[None]:
         with _remembered(EVERYONE):
             record(by, "entered everyone's scope", why=reason)
             yield
-        _execute("set local role none")
+        if not transaction.get_rollback():
+            _execute("set local role none")
 
 
 def require_scope(seller: "Seller | int") -> None:
