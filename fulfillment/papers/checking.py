@@ -1,7 +1,8 @@
-"""Has a paper checked, made safe and cut by a child process with limits, so that a hostile PDF can only kill that child.
+"""Has a paper checked, made safe and cut by a child process with limits: a hostile PDF can only kill that child.
 
-One child per process answers one paper after the other (starting Python for each label would cost more than reading it); it is
-replaced when it dies, after a few hundred papers, and after a fork. Safe from several threads, which wait for one another.
+One child per process answers one paper after the other: starting Python for each label would cost more than reading it.
+It is replaced when it dies, after a few hundred papers, and after a fork. Safe from several threads, which wait for one
+another.
 """
 
 import atexit
@@ -23,7 +24,7 @@ HOME = Path(__file__).resolve().parents[2]
 
 
 def check_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> CheckedPaper:
-    """The paper made safe. Raises PaperRefused with the reason in plain words, ChildFailed when no child can be started."""
+    """The paper made safe. Raises PaperRefused (the reason in plain words), and ChildFailed when no child starts."""
     head, pdfs = _ask(child.CHECK, pdf, limits)
     return _checked(head, pdfs[0])
 
@@ -35,7 +36,7 @@ def cut_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> tuple[CheckedPaper, 
 
 
 def cut_invoice_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> tuple[CheckedPaper, CutLabel]:
-    """The paper made safe, and its invoice alone. Raises as `check_in_child` does, and where no invoice can be told apart."""
+    """The paper made safe, and its invoice alone. Raises as `check_in_child` does, and where none can be told apart."""
     head, pdfs = _ask(child.CUT_INVOICE, pdf, limits)
     return _checked(head, pdfs[0]), _cut(head, pdfs[1])
 
@@ -72,7 +73,12 @@ class _Reader:
     def ask(self, verb: bytes, pdf: bytes, limits: Limits) -> tuple[dict[str, Any], list[bytes]]:
         process = self._started(limits)
         too_late = threading.Event()
-        timer = threading.Timer(limits.wall_seconds, lambda: (too_late.set(), process.kill()))
+
+        def end() -> None:
+            too_late.set()
+            process.kill()
+
+        timer = threading.Timer(limits.wall_seconds, end)
         timer.start()
         try:
             self._write(process, child.HEAD.pack(verb, len(pdf)) + pdf)
@@ -100,7 +106,7 @@ class _Reader:
         process.wait()
 
     def forget(self) -> None:
-        """After a fork the child is our parent's: close our ends of its pipes, so that it still ends when our parent does."""
+        """After a fork the child is our parent's: close our ends of its pipes, so that it ends when our parent does."""
         process, self.process, self.lock = self.process, None, threading.Lock()
         if process is None:
             return

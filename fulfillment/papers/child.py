@@ -1,7 +1,7 @@
 """The child process that reads strangers' PDFs: `python -m fulfillment.papers.child LIMITS`, papers in, answers out.
 
-It has no network to reach for, no secret in its environment, may write no file and start no process, and dies when it takes too
-much memory or time. In: a verb (one byte) and a length-prefixed PDF. Out: a length-prefixed JSON head, then its PDFs.
+It has no secret in its environment, may write no file and start no process, and dies when it takes too much memory or
+time. In: a verb (one byte) and a length-prefixed PDF. Out: a length-prefixed JSON head, then its PDFs.
 """
 
 import json
@@ -68,7 +68,7 @@ def _answer(out: BinaryIO, head: dict[str, Any], *pdfs: bytes) -> None:
 
 
 def _fence(limits: Limits) -> None:
-    """Limits that hold whatever the libraries do; qpdf's own come first, since they end in a sentence and not in a dead process."""
+    """Limits that hold whatever the libraries do. qpdf's own come first: they end in words, not in a dead process."""
     pikepdf.settings.set_qpdf_limits(
         flate_max_memory=limits.unpacked_bytes,
         run_length_max_memory=limits.unpacked_bytes,

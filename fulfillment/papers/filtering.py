@@ -5,7 +5,7 @@ from typing import Any
 
 import pikepdf
 
-from .painting import MOVE_TEXT, Instruction, Mark, NotMastered, Painting, Step
+from .painting import MOVE_TEXT, Instruction, Mark, NotMastered, Painting, Step, named
 from .types import Box
 
 BACKGROUND = 0.9  # a mark that covers this much of both sides of the region says nothing about where the label is
@@ -25,7 +25,7 @@ FOUND_UNDER = {  # operator -> the part of /Resources in which its last operand 
 
 @dataclass(slots=True)
 class Kept:
-    """`instructions` as bytes of a content stream; `bounds` of what they paint, without page-wide backgrounds; None for nothing."""
+    """`instructions` as bytes of a content stream, and the `bounds` of what they paint (no page-wide backgrounds)."""
 
     instructions: bytes
     resources: pikepdf.Dictionary
@@ -34,8 +34,11 @@ class Kept:
 
 
 def keep_within(painting: Painting, region: Box, file: pikepdf.Pdf) -> Kept:
-    """What of the painting lies in the region. New forms are made in `file`. Raises NotMastered where something lies across its edge
-    that cannot be parted (an image), or where resources may hide more than shows (tiling patterns)."""
+    """What of the painting lies in the region. New forms are made in `file`.
+
+    Raises NotMastered where something lies across its edge that cannot be parted (an image), or where resources may
+    hold more than shows (tiling patterns).
+    """
     sieve = _Sieve(region, file, painting.resources)
     for step in painting.steps:
         sieve.add(step)
@@ -46,9 +49,9 @@ def keep_within(painting: Painting, region: Box, file: pikepdf.Pdf) -> Kept:
 class _Sieve:
     region: Box
     file: pikepdf.Pdf
-    resources: pikepdf.Dictionary
+    resources: pikepdf.Object
     out: list[Instruction] = field(default_factory=list)
-    saved_at: list[tuple[int, int]] = field(default_factory=list)  # per open q: where it stands, and what was painted before
+    saved_at: list[tuple[int, int]] = field(default_factory=list)  # per open q: its place, and how much was painted
     text_at: tuple[int, int] = (0, 0)  # the same for the last BT
     painted: int = 0
     dropped_any: bool = False
@@ -203,7 +206,7 @@ class _Sieve:
             name = _operands(instruction)[-1 if operator != "Tf" else 0] if under else None
             if under is None or not isinstance(name, pikepdf.Name) or str(name) in DEVICE_SPACES:
                 continue
-            found = self.forms.get(str(name)) or self.resources.get(under, {}).get(str(name))
+            found = self.forms.get(str(name)) or named(self.resources, under, str(name))
             if found is None:
                 continue
             if under == "/Pattern" and found.get("/PatternType") == 1:

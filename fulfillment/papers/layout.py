@@ -1,4 +1,4 @@
-"""Where each page goes on the sheet: pure positions, in points from the sheet's lower left corner. The drawing is in `joining`."""
+"""Where each page goes on the sheet: pure positions, in points from its lower left corner. `joining` draws."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -56,10 +56,11 @@ AS_MADE = Layout(name="as made", sheet=None)
 
 
 def place(size: Size, layout: Layout, slot: int, *, turned: int = 0, with_note: bool = False) -> Placed:
-    """A page of this size (as it is seen, `turned` by that many degrees clockwise from how it is stored) in the layout's nth slot.
+    """A page of this size (as seen, `turned` by that many degrees clockwise from how it is stored) in the nth slot.
 
-    It is scaled to fit and centred, and turned where that makes it larger (an invoice, wider than high, on a thermal sheet).
-    A page that has the sheet's own size is left as it is. A note gets its strip only where the page need not shrink for it.
+    It is scaled to fit and centred, and turned where that makes it larger (an invoice, wider than high, on a thermal
+    sheet). A page that has the sheet's own size is left as it is. A note gets its strip only where the page need not
+    shrink below its own size for it.
     """
     if layout.sheet is None:
         return Placed(_stand(size, turned), size, Box(0, 0, *size), None)

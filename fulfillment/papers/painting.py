@@ -1,7 +1,7 @@
 """Reads a page's content and says what each instruction paints, and where: the ground on which a label is cut.
 
-Only instructions that paint are ever taken out, so what remains is drawn exactly as before (no instruction is rewritten).
-PDF 32000-1, chapters 8 and 9. What this does not master raises `NotMastered`; the caller then cuts a picture instead.
+Only instructions that paint are ever taken out, so what remains is drawn exactly as before. ISO 32000-1, chapters 8, 9.
+ What this does not master raises `NotMastered`; the caller then cuts a picture instead.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ MOVE_TEXT = frozenset(("Td", "TD", "Tm", "T*"))
 MARKED_CONTENT = frozenset(("BMC", "BDC", "EMC", "MP", "DP"))
 
 
-class NotMastered(Exception):  # noqa: N818 - the page is not mastered: the sentence a reader needs
+class NotMastered(Exception):  # noqa: N818 - what happened, as in transport.errors
     """The page draws in a way that this module does not follow."""
 
 
@@ -44,7 +44,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Step:
-    """One instruction. A painting one has its `mark`; a path its `subpaths`; text the `advance` it makes; a form its own steps."""
+    """One instruction. What paints has a `mark`, a path its `subpaths`, text its `advance`, a form its own steps."""
 
     operator: str
     instruction: Instruction
@@ -67,7 +67,7 @@ class Painting:
     """A content stream in steps, with the resources its names are looked up in."""
 
     steps: list[Step]
-    resources: pikepdf.Dictionary
+    resources: pikepdf.Object
     stream: pikepdf.Object | None = None  # the form's own stream; None for a page
 
     def marks(self) -> Iterator[Mark]:
@@ -83,6 +83,12 @@ def read_page(page: pikepdf.Page) -> Painting:
     """What the page paints, in the page's own coordinates. Raises NotMastered."""
     resources = page.obj.get("/Resources", pikepdf.Dictionary())
     return _Reader(resources, IDENTITY, Box(*(float(side) for side in page.mediabox)), 0).read(page.obj)
+
+
+def named(resources: pikepdf.Object, part: str, name: str) -> pikepdf.Object | None:
+    """What a name in a content stream stands for."""
+    names = resources.get(part)
+    return names.get(name) if names is not None else None
 
 
 @dataclass(slots=True)
@@ -106,7 +112,7 @@ class _State:
 
 
 class _Reader:
-    def __init__(self, resources: pikepdf.Dictionary, matrix: Matrix, clip: Box, depth: int) -> None:
+    def __init__(self, resources: pikepdf.Object, matrix: Matrix, clip: Box, depth: int) -> None:
         if depth > DEEPEST:
             raise NotMastered("forms nested too deep")
         self.resources = resources
@@ -172,7 +178,9 @@ class _Reader:
             self._set_text(operator, instruction.operands)
 
     def _set_from_dictionary(self, name: str) -> None:
-        entry = self.resources.get("/ExtGState", {}).get(name, {})
+        entry = named(self.resources, "/ExtGState", name)
+        if entry is None:
+            return
         if "/Font" in entry or isinstance(entry.get("/SMask"), pikepdf.Dictionary):
             raise NotMastered("a soft mask or a font in the graphics state")
         if "/LW" in entry:
@@ -274,11 +282,11 @@ class _Reader:
     def _font(self) -> "_Font":
         name = self.state.font
         if name not in self.fonts:
-            self.fonts[name] = _Font(self.resources.get("/Font", {}).get(name, pikepdf.Dictionary()))
+            self.fonts[name] = _Font(named(self.resources, "/Font", name) or pikepdf.Dictionary())
         return self.fonts[name]
 
     def _draw(self, instruction: Instruction) -> None:
-        drawn = self.resources.get("/XObject", {}).get(str(instruction.operands[0]))
+        drawn = named(self.resources, "/XObject", str(instruction.operands[0]))
         if drawn is None:
             return
         if drawn.get("/Subtype") == "/Image":

@@ -29,9 +29,11 @@ def made_safe(pdf: bytes, limits: Limits) -> CheckedPaper:
     """The same pages without anything that acts. Raises PaperRefused with the reason in plain words."""
     _looks_whole(pdf, limits)
     try:
-        with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as file:
+        # Opened twice: the second way walks the whole page list, which may be a bomb.
+        with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False, inherit_page_attributes=False) as file:
             _count_objects(file, limits)
             _count_pages(file, limits)
+        with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as file:
             sizes = tuple(_size(page, limits) for page in file.pages)
             stripped = _strip(file, limits)
             _read_contents(file, limits)

@@ -28,7 +28,7 @@ class LeftOut(NamedTuple):
 def summary_pdf(
     *, title: str, facts: Sequence[tuple[str, str]], left_out: Sequence[LeftOut], sheet: Size = THERMAL_SHEET
 ) -> bytes:
-    """Pages with a title, a few facts ("Printed", "214 labels") and the shipments left out, grouped by reason, most first.
+    """Pages with a title, facts ("Printed", "214 labels") and the shipments left out, grouped by reason, most first.
 
     As many pages as it takes; each says its number, so that a lost one is missed.
     """

@@ -1,9 +1,10 @@
-"""What passes between the parts: boxes in points, what a checked paper is, what was cut out, and the two ways to fail."""
+"""What passes between the parts: boxes in points, a checked paper, what was cut out of it, and the two ways to fail."""
 
 import re
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+TRACKING_ID = re.compile(r"(?!OD)[A-Z]{2,5}\d{8,}|\d{11,20}")
 FoundBy = Literal["line", "text", "fixed box", "whole page"]
 
 
@@ -83,7 +84,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedPaper:
-    """A whole PDF, made safe. `sizes`: width and height of each page as seen; `stripped`: names of active content taken out."""
+    """A whole PDF, made safe. `sizes`: width and height of each page as seen; `stripped`: active content taken out."""
 
     pdf: bytes = field(repr=False)
     sizes: tuple[tuple[float, float], ...]
@@ -98,9 +99,9 @@ class CheckedPaper:
 class CutLabel:
     """A label alone: `pdf` holds nothing of the invoice that stood on the same page.
 
-    `box` is where it stood on the first page it was cut from; `texts` the words that can be read in it, in no order to rely on
-    (the buyer's name and address among them: not for a log, and not for a column); `as_picture` says that the page could only be
-    cut as a picture; `pages_dropped` counts further pages (an invoice going on).
+    `box` is where it stood on the first page it was cut from; `texts` the words that can be read in it, in no order to
+    rely on (the buyer's name and address among them: not for a log, and not for a column); `as_picture` says that the
+    page could only be cut as a picture; `pages_dropped` counts further pages (an invoice going on).
     """
 
     pdf: bytes = field(repr=False)
@@ -113,11 +114,11 @@ class CutLabel:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Words that look like a courier's tracking id, each once. A bare number of ten digits is not among them: it may be a phone."""
-        return tuple(dict.fromkeys(word for word in self.texts if re.fullmatch(r"(?!OD)[A-Z]{2,5}\d{8,}|\d{11,20}", word)))
+        """Words that look like a tracking id, each once. A bare number of ten digits is not: it may be a phone."""
+        return tuple(dict.fromkeys(filter(TRACKING_ID.fullmatch, self.texts)))
 
     def holds(self, tracking_id: str) -> bool | None:
-        """Whether the label's own text holds this tracking id; None when it has no text at all, so that nobody can tell."""
+        """Whether the label's own text holds this tracking id; None when it has no text, so that nobody can tell."""
         if not self.texts:
             return None
         wanted = _letters(tracking_id)

@@ -1,7 +1,7 @@
-"""`print`: stored labels into one PDF of 4x6 sheets, against qpdf's plain joining (no layout, no recompression) of the same files.
+"""`print`: stored labels into one PDF of 4x6 sheets, against qpdf joining the same files (no layout, no recompression).
 
-Each measurement runs in a process of its own: what Python holds from an earlier one would hide the peak. Times are of the work alone,
-reading the files and writing the result included, starting Python and importing not.
+Each measurement runs in a process of its own: what Python holds from an earlier one would hide the peak. Times are of
+the work alone, reading the files and writing the result included, starting Python and importing not.
 """
 
 import io
@@ -14,6 +14,11 @@ import time
 from pathlib import Path
 
 import pikepdf
+
+from fulfillment.papers.cutting import cut_label
+from fulfillment.papers.joining import join
+from fulfillment.papers.layout import THERMAL
+from tests.fulfillment.papers.pages import label_pages
 
 FEW, MANY = 500, 5000
 DISTINCT = 100  # pages drawn and cut by our own code; the others are these with a content and barcodes of their own
@@ -37,7 +42,9 @@ def run() -> dict[str, object]:
             "benchmark": "print",
             "labels": FEW,
             "labels_many": MANY,
-            "ratio_to_qpdf": round(statistics.median(a["seconds"] / b["seconds"] for a, b in zip(ours, qpdf, strict=True)), 3),
+            "ratio_to_qpdf": round(
+                statistics.median(a["seconds"] / b["seconds"] for a, b in zip(ours, qpdf, strict=True)), 3
+            ),
             "ratio_to_qpdf_many": round(ours_many["seconds"] / qpdf_many["seconds"], 3),
             "bytes_ratio": round(ours[0]["bytes"] / sum(path.stat().st_size for path in few), 3),
             "peak_memory_growth": round(ours_many["peak_mb"] / statistics.median(one["peak_mb"] for one in ours), 3),
@@ -52,10 +59,7 @@ def run() -> dict[str, object]:
 
 
 def _store_labels(folder: Path, count: int) -> list[Path]:
-    """Cut labels as files. The fonts are equal in all of them, as in papers that one generator made; nothing else is."""
-    from fulfillment.papers.cutting import cut_label
-    from tests.fulfillment.papers.pages import label_pages
-
+    """Cut labels as files. Their fonts are equal, as in papers that one generator made; nothing else is."""
     cuts = [cut_label(page.pdf).pdf for page in label_pages(DISTINCT)]
     paths = []
     for number in range(count):
@@ -97,9 +101,6 @@ def _measure(how: str, paths: list[Path]) -> dict[str, float]:
 
 
 def _join_ours(paths: list[str], out: str) -> None:
-    from fulfillment.papers.joining import join
-    from fulfillment.papers.layout import THERMAL
-
     with Path(out).open("wb") as file:
         join((Path(path).read_bytes() for path in paths), file, layout=THERMAL)
 
@@ -109,8 +110,6 @@ def _join_qpdf(paths: list[str], out: str) -> None:
 
 
 def _one(how: str, out: str) -> None:
-    from fulfillment.papers import joining  # noqa: F401 - loading it is not what is measured
-
     work = {"ours": _join_ours, "qpdf": _join_qpdf}[how]
     paths = sys.stdin.read().split("\n")
     started = time.perf_counter()
