@@ -83,6 +83,7 @@ def restore(simulator: Simulator, path: Path) -> bool:
         for row in saved["accounts"]:
             account = _restore_account(row)
             world.accounts[account.account_id] = account
+        world.draw_anew()
         simulator.ledger.restore(saved["ledger"])
         simulator.oauth.restore(saved["oauth"])
     return True

@@ -88,9 +88,7 @@ def test_the_page_is_a4_without_rotation(page):
     assert page.get_mediabox() == (0, 0, 595, 842)
 
 
-@pytest.mark.parametrize(
-    "wanted", [FRAME, VERTICAL_BARCODE, DATAMATRIX, CUT_LINE, INVOICE_QR, SIGNATURE], ids=str
-)
+@pytest.mark.parametrize("wanted", [FRAME, VERTICAL_BARCODE, DATAMATRIX, CUT_LINE, INVOICE_QR, SIGNATURE], ids=str)
 def test_boxes_lie_where_a_real_page_has_them(page, wanted):
     assert [box for box in boxes(page) if is_within(box, wanted, 2)]
 

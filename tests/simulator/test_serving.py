@@ -81,6 +81,22 @@ def test_a_saved_world_is_found_again(simulator, account, caller, clock, tmp_pat
     assert set(again.world.add_shipments(found.account, 3)).isdisjoint(account.shipments)
 
 
+def test_after_a_restart_new_accounts_and_new_people_are_new(simulator, account, clock, tmp_path):
+    first_day = simulator.world.add_day(account, 40)
+    save(simulator, tmp_path / "world.json")
+    again = Simulator(clock=clock, seed=7)
+    restore(again, tmp_path / "world.json")
+    found = again.world.accounts[account.account_id]
+
+    second_day = again.world.add_day(found, 40)
+    newcomer = again.world.add_seller("Malabar Home")
+
+    assert newcomer.client_id != found.client_id
+    assert newcomer.client_secret != found.client_secret
+    people = [[found.shipments[i].buyer_name for i in day] for day in (first_day, second_day)]
+    assert people[0] != people[1]
+
+
 def test_no_file_is_an_empty_world_and_a_strange_one_is_refused(tmp_path):
     assert not restore(Simulator(), tmp_path / "none.json")
     (tmp_path / "strange.json").write_text('{"version": 0}')
