@@ -114,7 +114,10 @@ class FlipkartClient:
         raise UnexpectedPayload(request.operation, f"more than {MOST_PAGES} pages: ask for a smaller window")
 
     def fetch_shipments(self, shipment_ids: Sequence[str]) -> Page:
-        """Shipments by id, up to `limits.ids`; those Flipkart does not know are not there. Source: guide 2.2."""
+        """Shipments by id, up to `limits.ids`, all items of each; those Flipkart does not know are not there.
+
+        Raises Refused with status 404 when it knows none of them (guide-gaps 10). Source: guide 2.2.
+        """
         return self._wire.decode_shipments(self._send(self._wire.encode_shipments(shipment_ids)))
 
     def fetch_shipping_details(self, shipment_ids: Sequence[str]) -> tuple[ShippingDetails, ...]:

@@ -10,7 +10,7 @@ from shipcrowd.flipkart.types import Shipment, ShipmentItem, State
 _ORDER = {state: place for place, state in enumerate(State)}
 
 
-class Contradiction(ValueError):  # noqa: N818 - the word says what it is
+class Contradiction(ValueError):
     """Two rows of one shipment that cannot both be true; `field_name` is ours."""
 
     def __init__(self, field_name: str) -> None:

@@ -34,7 +34,7 @@ class RowError:
     path: str = ""
 
 
-class CallFailed(Exception):  # noqa: N818 - a call failed: that is the sentence a reader needs
+class CallFailed(Exception):
     """A call failed. The text is safe to log and to show."""
 
     def __init__(self, operation: str, says: str = "") -> None:
