@@ -1,7 +1,7 @@
 """Who may see and do what: roles, and the middleware that runs a seller's page inside that seller's scope.
 
-Every route below `/s/<slug>/` names the least role with `member_required`; one that does not is refused. A stranger's seller
-is a 404, as one that does not exist. The admin runs in everyone's scope, for platform ops, written to the audit.
+Every route below `/s/<slug>/` names the least role with `member_required`; one that does not is refused. A stranger's
+seller is a 404, as one that does not exist. The admin runs in everyone's scope, for platform ops, and is audited.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _RANK = {Role.VIEWER: 0, Role.STAFF: 1, Role.OWNER: 2}
 
 
 class SellerRequest(HttpRequest):
-    """A request below `/s/<slug>/`: `seller` and `role` are set; ops have no membership, and may write with a reason only."""
+    """A request below `/s/<slug>/`: `seller` and `role` are set. Ops are no members, and write with a reason only."""
 
     user: User
     seller: Seller
@@ -201,4 +201,3 @@ def _rendered(response: HttpResponseBase) -> HttpResponseBase:
     if getattr(response, "exception", False) or response.status_code >= 500:
         transaction.set_rollback(True)  # DRF answers errors without raising
     return response
-

@@ -171,13 +171,15 @@ class Facility(SellerOwned):
     pincode = models.CharField(max_length=6, blank=True)
     gstin = models.CharField(max_length=15, blank=True)
     phone = models.CharField(max_length=20, blank=True)
-    # Pickup times in IST by weekday, Monday first: [["14:00"], …] with seven lists; no pickup on `holidays` (ISO dates).
+    # Pickup times in IST by weekday, Monday first: seven lists such as ["14:00"]; none on `holidays` (ISO dates).
     pickup_times = models.JSONField(default=list, blank=True)
     holidays = models.JSONField(default=list, blank=True)
     first_seen_at = models.DateTimeField(db_default=Now())
 
     class Meta(SellerOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["seller", "flipkart_location_id"], name="facility_once_a_seller")]
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "flipkart_location_id"], name="facility_once_a_seller")
+        ]
 
     def __str__(self) -> str:
         return f"facility {self.pk}"

@@ -17,7 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- What production must set ----------------------------------------------------------------------------------------
 
-# Signs sessions and the queue's payloads: at least 50 random characters. A leak lets whoever can write a queue row run code.
+# Signs sessions and the queue's payloads: at least 50 random characters. Who has it and a queue row runs code.
 SECRET_KEY_IS_SET = "SECRET_KEY" in env.ENVIRON
 SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
@@ -328,10 +328,16 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Shipcrowd",
     "SITE_HEADER": "Shipcrowd",
     "SITE_SYMBOL": "package_2",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("shipcrowd/favicon.svg")}],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("shipcrowd/favicon.svg")}
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda _request: static("shipcrowd/shipcrowd.css")],
     "SCRIPTS": [lambda _request: static("shipcrowd/shipcrowd.js")],
-    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "shipcrowd.portal.navigation.sidebar"},
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "shipcrowd.portal.navigation.sidebar",
+    },
 }

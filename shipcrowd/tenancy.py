@@ -1,8 +1,8 @@
 """Which seller's rows a piece of code may see, held by PostgreSQL's row-level security.
 
-`seller_scope(seller)` opens a transaction that sees one seller (or a few); `everyone_scope(reason)` one that sees all, as
-the role shipcrowd_ops, written to the audit. `through_door()` finds one row before its seller is known. Without any of
-them a query on a seller's table raises here, and would find nothing there.
+`seller_scope(seller)` opens a transaction that sees one seller (or a few); `everyone_scope(reason)` one that sees all,
+as the role shipcrowd_ops, written to the audit. `through_door()` finds one row before its seller is known. Without any
+of them a query on a seller's table raises here, and would find nothing there.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sellers.models import Seller, User
 
 T = TypeVar("T")
-ModelT = TypeVar("ModelT", bound=models.Model, covariant=True)
+ModelT = TypeVar("ModelT", bound=models.Model)
 
 APP_ROLE, OPS_ROLE, OWNER_ROLE = "shipcrowd_app", "shipcrowd_ops", "shipcrowd_owner"
 # In a sub-select, so that the list is parsed once a statement and not once a row.
@@ -234,7 +234,8 @@ class Fence(Operation):
         run(f'create policy owner on "{table}" to {OWNER_ROLE} using (true) with check (true)')
         for door, condition in self.doors.items():
             value = f"(select nullif(current_setting('shipcrowd.door_{door}', true), ''))"
-            run(f'create policy door_{door} on "{table}" for select to {APP_ROLE} using ({condition.format(door=value)})')
+            shown = condition.format(door=value)
+            run(f'create policy door_{door} on "{table}" for select to {APP_ROLE} using ({shown})')
         for field in model._meta.local_fields:
             if field.__class__.__name__ == SellersKey.__name__:
                 parent = field.related_model._meta  # type: ignore[union-attr]  # a SellersKey always has one
@@ -265,4 +266,3 @@ class Prefix(models.Lookup):  # type: ignore[type-arg]  # generic in the stubs o
 
 
 models.CharField.register_lookup(Prefix)
-

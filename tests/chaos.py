@@ -2,9 +2,9 @@
 
     uv run python -m tests.chaos --kills 50 --shipments 500 --seed 7
 
-Real worker processes on an embedded PostgreSQL of their own, against the simulator on a socket, with 20 % of its answers
-spoiled. Victims are workers, pushers, sentinels and supervisors alike; a kill counts when a row is claimed or being sent at
-that moment. Prints the seed first, then what was lost, doubled and left unsettled, and exits 1 unless all three are 0.
+Real worker processes on an embedded PostgreSQL of their own, against the simulator on a socket, with 20 % of its
+answers spoiled. Victims are workers, pushers, sentinels and supervisors alike; a kill counts when a row is claimed or
+being sent at that moment. Prints the seed, what was lost, doubled and left unsettled; exits 1 unless all are 0.
 """
 
 import argparse
@@ -199,7 +199,8 @@ class World:
         doubled = [wanted for wanted, times in effects.items() if times > 2]
         unsettled = self.unsettled()
         print(f"kills {workers.kills} while a row was in hand (of {workers.all_kills}): {dict(workers.victims)}")
-        print(f"calls {len(self.simulator.ledger.calls)}, spoiled {sum(bool(c.fault) for c in self.simulator.ledger.calls)}")
+        calls = self.simulator.ledger.calls
+        print(f"calls {len(calls)}, spoiled {sum(bool(call.fault) for call in calls)}")
         print(f"lost {len(lost)}\ndoubled {len(doubled) + len(too_often)}\nunsettled {len(unsettled)}")
         print(f"seconds to settle {seconds:.1f}")
         return 1 if lost or doubled or too_often or unsettled else 0

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from sellers.models import Seller
 from shipcrowd import transport
@@ -30,8 +31,6 @@ class Clock:
     """Time that moves only when a test says so."""
 
     def __init__(self) -> None:
-        from django.utils import timezone
-
         self.now = timezone.now()
 
     def __call__(self):

@@ -1,4 +1,4 @@
-"""Everything that the suite logs is kept, with what must never be in it: secrets, tokens and persons of every simulator."""
+"""Everything that the suite logs, and what must never be in it: secrets, tokens and persons of every simulator."""
 
 import logging
 

@@ -13,7 +13,9 @@ class AuditEntry(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)  # made here: a writer need not be able to read it back
     at = models.DateTimeField(db_default=Now())
     by = models.ForeignKey("sellers.User", on_delete=models.PROTECT, null=True, related_name="+")
-    about = models.ForeignKey("sellers.Seller", on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False)
+    about = models.ForeignKey(
+        "sellers.Seller", on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False
+    )
     did = models.CharField(max_length=100)
     why = models.CharField(max_length=500, blank=True)
     rows = ArrayField(models.CharField(max_length=64), default=list)

@@ -1,4 +1,4 @@
-"""What the demo's processes are told by environment variables. Runs before Django reads its settings, so it knows no Django.
+"""What the demo's processes are told by environment variables; runs before Django reads its settings.
 
 Everything the demo makes stays in one folder: the database, the documents, the simulator's world, and its own secrets.
 """
@@ -35,9 +35,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def prepare(argv: list[str]) -> None:
-    """Sets the environment that settings.py reads. Ends with one plain sentence where a port or folder cannot be used."""
+    """Sets the environment that settings.py reads. Ends with one plain sentence where the folder cannot be used."""
     if {"-h", "--help"} & set(argv):
-        os.environ["SHIPCROWD_EMBEDDED"] = str(BASE_DIR / ".data" / "postgres")  # named, never made
+        os.environ["SHIPCROWD_EMBEDDED"] = str(BASE_DIR / ".data" / "postgres")  # never made
         return
     asked, _others = parser().parse_known_args(argv)
     folder = (asked.folder or _folder(asked.headless)).absolute()
@@ -100,7 +100,5 @@ def _free_port() -> int:
         return port
 
 
-_WORDS = (
-    "amber banyan cedar delta ember fennel ginger harbour indigo jasmine kestrel lotus mango neem opal pepper quartz river "
-    "saffron teak umber violet walnut yarrow zinnia"
-).split()
+_WORDS = ["amber", "banyan", "cedar", "delta", "ember", "fennel", "ginger", "harbour", "indigo", "jasmine", "kestrel"]
+_WORDS += ["lotus", "mango", "neem", "opal", "pepper", "quartz", "river", "saffron", "teak", "umber", "violet", "yarrow"]

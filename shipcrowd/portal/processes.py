@@ -1,4 +1,4 @@
-"""The processes that the demo starts, and that none of them outlives it: not Ctrl-C, not SIGTERM, not a closed terminal."""
+"""The processes that the demo starts; none outlives it, be it ended by Ctrl-C, SIGTERM or a closed terminal."""
 
 import contextlib
 import ctypes
@@ -54,7 +54,9 @@ class Processes:
         while not port_answers(port):
             self.check()
             if time.monotonic() > deadline:
-                raise Ended(f"Nothing answers at port {port} after {seconds:.0f} seconds; see the logs in {self._logs}.")
+                raise Ended(
+                    f"Nothing answers at port {port} after {seconds:.0f} seconds; see the logs in {self._logs}."
+                )
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""A browser without a screen: keeps cookies, follows links, fills forms in as a person would. For the demo's own use."""
+"""A browser without a screen: keeps cookies, follows links, fills in forms as a person would. For the demo."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -52,7 +52,9 @@ class Page(HTMLParser):
         elif tag == "input" and given.get("name"):
             unticked = given.get("type") in ("checkbox", "radio") and "checked" not in given
             if not unticked:
-                self._form.fields.append((given["name"], given.get("value", "on" if given.get("type") == "checkbox" else "")))
+                self._form.fields.append(
+                    (given["name"], given.get("value", "on" if given.get("type") == "checkbox" else ""))
+                )
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

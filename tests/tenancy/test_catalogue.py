@@ -74,9 +74,9 @@ def test_the_tests_themselves_run_as_the_app_role():
 
 def test_the_app_role_may_become_ops_but_does_not_hold_its_rights():
     """Else the policy for ops would hold for the app too."""
-    assert rows("select pg_has_role(current_user, %s, 'SET'), pg_has_role(current_user, %s, 'USAGE')", OPS_ROLE, OPS_ROLE) == [
-        (True, False)
-    ]
+    assert rows(
+        "select pg_has_role(current_user, %s, 'SET'), pg_has_role(current_user, %s, 'USAGE')", OPS_ROLE, OPS_ROLE
+    ) == [(True, False)]
     assert rows("select pg_has_role(current_user, %s, 'MEMBER')", OWNER_ROLE) == [(False,)]
 
 
@@ -96,8 +96,8 @@ def test_every_fenced_table_carries_its_seller():
     with_seller = {
         name
         for (name,) in rows(
-            "select table_name from information_schema.columns where table_schema = 'public' and column_name = 'seller_id' "
-            "and is_nullable = 'NO'"
+            "select table_name from information_schema.columns "
+            "where table_schema = 'public' and column_name = 'seller_id' and is_nullable = 'NO'"
         )
     }
 
@@ -142,7 +142,8 @@ def test_every_reference_between_rows_of_a_seller_carries_the_seller():
     sellers_tables = fenced() - {"sellers_seller"}
     foreign_keys = rows(
         "select c.conrelid::regclass::text, c.confrelid::regclass::text, "
-        "  array(select a.attname::text from unnest(c.conkey) k join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k) "
+        "  array(select a.attname::text from unnest(c.conkey) k "
+        "        join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k) "
         "from pg_constraint c where c.contype = 'f'"
     )
     between = [(child, columns) for child, parent, columns in foreign_keys if {child, parent} <= sellers_tables]
@@ -162,9 +163,7 @@ def test_models_refer_to_a_sellers_rows_by_the_key_that_carries_the_seller():
         f"{model._meta.label}.{field.name}"
         for model in apps.get_models()
         for field in model._meta.local_fields
-        if field.is_relation
-        and hasattr(field.related_model, "seller_id")
-        and not isinstance(field, SellersKey)
+        if field.is_relation and hasattr(field.related_model, "seller_id") and not isinstance(field, SellersKey)
     ]
 
     assert plain == []
@@ -173,7 +172,9 @@ def test_models_refer_to_a_sellers_rows_by_the_key_that_carries_the_seller():
 def test_no_function_or_view_looks_past_the_fence():
     """trust 54c"""
     assert rows("select proname from pg_proc where prosecdef and pronamespace = 'public'::regnamespace") == []
-    assert rows("select relname from pg_class where relkind in ('v', 'm') and relnamespace = 'public'::regnamespace") == []
+    assert (
+        rows("select relname from pg_class where relkind in ('v', 'm') and relnamespace = 'public'::regnamespace") == []
+    )
 
 
 @pytest.mark.parametrize("table", ["orders_shipment", "shipcrowd_auditentry", "sellers_seller"])
