@@ -87,7 +87,7 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
         gateway.heard(wanted[0].seller_id, None)
         by_id = {paper.flipkart_shipment_id: paper for paper in papers}
         here = [row for row in wanted if _has_label(by_id, row)]
-        _fetch_tracking_ids(client, here)
+        _read_tracking_ids(client, [row for row in here if not row.shipment.tracking_id])
     except CallFailed as error:
         gateway.heard(wanted[0].seller_id, error)
         _settle_unanswered(wanted, error)
@@ -105,15 +105,20 @@ def _has_label(by_id: dict[str, Papers], row: LabelRequest) -> bool:
     return paper is not None and (paper.label is not None or any(note.startswith("label") for note in paper.notes))
 
 
-def _fetch_tracking_ids(client: FlipkartClient, rows: Sequence[LabelRequest], *, anew: bool = False) -> None:
-    """Our tracking ids where they are not known yet: the label's own text is checked against them (guide 2.3)."""
-    lacking = [row for row in rows if anew or not row.shipment.tracking_id]
-    if not lacking:
+def _read_tracking_ids(client: FlipkartClient, rows: Sequence[LabelRequest]) -> None:
+    """Reads these shipments by id: only a packed one has its tracking id, and a label's own text is checked against it.
+
+    It also tells who has been cancelled meanwhile. Raises what ended it.
+    """
+    if not rows:
         return
-    reading.fetch_details(seller_id=lacking[0].seller_id, shipments=[row.shipment for row in lacking], client=client)
-    with seller_scope(lacking[0].seller_id):
-        fresh = Shipment.objects.in_bulk([row.shipment_id for row in lacking])
-    for row in lacking:
+    seller_id = rows[0].seller_id
+    again = reading.read_again(seller_id=seller_id, shipments=[row.shipment for row in rows], client=client)
+    if again.failed is not None:
+        raise again.failed
+    with seller_scope(seller_id):
+        fresh = Shipment.objects.in_bulk([row.shipment_id for row in rows])
+    for row in rows:
         row.shipment = fresh[row.shipment_id]
 
 
@@ -157,7 +162,7 @@ def _look_again_at_other_parcels(client: FlipkartClient, founds: list[Found], by
     if not odd:
         return founds
     try:
-        _fetch_tracking_ids(client, odd, anew=True)
+        _read_tracking_ids(client, odd)
     except CallFailed:
         return founds  # kept back for a person, as if it had said the same
     return [

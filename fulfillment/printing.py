@@ -16,6 +16,7 @@ from django.utils import timezone
 from fulfillment import laying_out, queries
 from fulfillment.laying_out import Plan
 from fulfillment.models import LabelRequest, PrintJob, PrintJobLine, Step
+from fulfillment.outcome import Outcome, by_reason
 from fulfillment.verdicts import in_ist
 from orders import reading, timeline
 from orders.models import Reading, Shipment
@@ -67,6 +68,16 @@ def request_print(
             queue.ring(seller.pk, KIND)
     job.refresh_from_db()
     return job
+
+
+def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
+    """What would be printed and what left out, as far as is known now; writes nothing."""
+    require_scope(seller)
+    shipments = list(queries.chosen(seller, shipment_ids))
+    newest = {d.shipment_id: d for d in queries.newest_papers(seller.pk, [shipment.pk for shipment in shipments])}
+    reasons = [(shipment, laying_out.why_not(shipment, newest.get(shipment.pk), now)) for shipment in shipments]
+    left_out = [(shipment, reason) for shipment, reason in reasons if reason]
+    return Outcome(accepted=len(reasons) - len(left_out), left_out=by_reason(left_out))
 
 
 def print_unchecked(*, seller: Seller, job: PrintJob, by: User, now: datetime) -> bool:

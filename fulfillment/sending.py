@@ -120,13 +120,11 @@ def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], li
     seller_id = rows[0].seller_id
     now = timezone.now()
     with seller_scope(seller_id):
-        stale = set(reading.stale(seller_id, [row.shipment_id for row in rows], now))
+        stale = reading.stale(seller_id, [row.shipment_id for row in rows], now)
     if not stale:
         return rows, []
-    again = reading.read_again(
-        seller_id=seller_id, shipments=[row.shipment for row in rows if row.shipment_id in stale], client=client
-    )
-    unread = stale - again.read
+    again = reading.read_again(seller_id=seller_id, shipments=stale, client=client)
+    unread = {shipment.pk for shipment in stale} - again.read
     words = f"waiting: Flipkart did not answer at {verdicts.in_ist(now, now=now)}"
     if again.failed is None:
         words = "waiting: Flipkart did not name this shipment when it was read again"

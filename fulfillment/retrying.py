@@ -1,0 +1,53 @@
+"""A person's retry of work that ended, or that waits longer than they like: the same rows, so that nothing is sent
+twice.
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from fulfillment import queries
+from fulfillment.models import Dispatch, LabelRequest, PrintJob
+from orders import timeline
+from sellers.models import Seller, User
+from shipcrowd import audit, queue, work
+from shipcrowd.tenancy import require_scope
+from shipcrowd.work import State
+
+
+def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
+    """Makes these work rows due now; how many were taken up. What is in doubt is read back before anything is sent.
+
+    Rules are not asked here: a row looks at its shipment when its turn comes, and ends with words when it may not be
+    sent.
+    """
+    require_scope(seller)
+    taken_up = 0
+    with transaction.atomic():
+        for model in (LabelRequest, Dispatch, PrintJob):
+            rows = list(model.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk"))
+            if not rows:
+                continue
+            if model is not PrintJob:
+                queries.lock_shipments(seller.pk, [row.shipment_id for row in rows])
+            count = work.sent_again_by_hand(rows, by_id=by.pk) + _woken(rows)
+            if not count:
+                continue
+            taken_up += count
+            if model is not PrintJob:
+                timeline.note(seller.pk, [row.shipment_id for row in rows], model.KIND, "retried by a person", by=by)
+            audit.record(by, f"retried {model.KIND}", seller=seller, rows=rows)
+            queue.ring(seller.pk, model.KIND)
+    return taken_up
+
+
+def _woken(rows: list[LabelRequest] | list[Dispatch] | list[PrintJob]) -> int:
+    """Those that only wait have their turn now; what a worker has in hand is left alone."""
+    return (
+        type(rows[0])
+        .objects.filter(pk__in=[row.pk for row in rows], state__in=(State.DUE, State.UNKNOWN), wake_at__gt=Now())
+        .update(wake_at=Now(), give_up_at=Now() + settings.GIVE_UP_AFTER)
+    )

@@ -1,0 +1,250 @@
+"""What a person presses on the way out: labels, print, ready to dispatch; print jobs and stored papers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from fulfillment import dispatch, labels, printing, queries, retrying
+from fulfillment.forms import RowChoice, ShipmentChoice
+from fulfillment.models import Document, PrintJob
+from fulfillment.outcome import Outcome
+from orders import queries as orders
+from sellers.access import SellerRequest, calls_outside, member_required
+from sellers.models import Role
+from shipcrowd import files
+from shipcrowd.tenancy import seller_scope
+
+LEFT_OUT_SHOWN = 200
+PRINT_JOBS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One of the three bulk acts. `do` does it and gives where to go next."""
+
+    title: str
+    button: str
+    consequence: str
+    route: str
+    preview: Callable[..., Outcome]
+    do: Callable[[SellerRequest, list[int], UUID | None], HttpResponse]
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.STAFF)
+def request_labels(request: SellerRequest) -> HttpResponse:
+    return _confirm_or_do(request, LABELS)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.STAFF)
+def request_print(request: SellerRequest) -> HttpResponse:
+    return _confirm_or_do(request, PRINT)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.STAFF)
+def request_dispatch(request: SellerRequest) -> HttpResponse:
+    return _confirm_or_do(request, DISPATCH)
+
+
+@require_GET
+@member_required(Role.VIEWER)
+def print_jobs(request: SellerRequest) -> HttpResponse:
+    jobs = list(queries.print_jobs(request.seller)[:PRINT_JOBS_SHOWN])
+    return render(request, "fulfillment/print_jobs.html", {"title": _("Print jobs"), "jobs": jobs, **_frame(request)})
+
+
+@require_GET
+@member_required(Role.VIEWER)
+def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    """The page of a job; asked by htmx only the part that changes while it is laid out."""
+    job = get_object_or_404(queries.print_jobs(request.seller), public_id=public_id)
+    left_out = list(queries.left_out_lines(job)[:LEFT_OUT_SHOWN]) if not job.is_open else []
+    page = {
+        "title": _("Print job"),
+        "job": job,
+        "left_out": left_out,
+        "left_out_more": max(0, job.left_out_count - len(left_out)),
+        "waits_for_flipkart": job.is_open and not job.storage_key and bool(job.says) and job.unchecked_since is None,
+        "last_read_at": printing.last_read_at(job) if job.is_open else None,
+        "may_act": request.role != Role.VIEWER,
+        **_frame(request),
+    }
+    is_part = bool(getattr(request, "htmx", False))
+    return render(request, "fulfillment/print_job_part.html" if is_part else "fulfillment/print_job.html", page)
+
+
+@require_POST
+@member_required(Role.STAFF)
+def print_unchecked(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    job = get_object_or_404(queries.print_jobs(request.seller), public_id=public_id)
+    if printing.print_unchecked(seller=request.seller, job=job, by=request.user, now=timezone.now()):
+        messages.warning(request, _("Printed as last read. It is checked as soon as Flipkart answers again."))
+    else:
+        messages.info(request, _("This job no longer waits."))
+    return redirect("fulfillment:print_job", slug=request.seller.slug, public_id=job.public_id)
+
+
+@calls_outside
+@require_GET
+@member_required(Role.STAFF)
+def print_job_pdf(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    """The stack itself. The storage is read outside of any transaction, and who opened it first is noted."""
+    with seller_scope(request.seller):
+        job = get_object_or_404(queries.print_jobs(request.seller).exclude(storage_key=""), public_id=public_id)
+        PrintJob.objects.filter(pk=job.pk, opened_at=None).update(opened_at=timezone.now(), opened_by=request.user)
+    return _pdf(request, key=job.storage_key, sha256=job.sha256, name=f"labels-{job.public_id}")
+
+
+@calls_outside
+@require_GET
+@member_required(Role.STAFF)
+def document(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    """One stored paper of a shipment."""
+    with seller_scope(request.seller):
+        paper = get_object_or_404(
+            Document.objects.filter(seller=request.seller).select_related("shipment"), public_id=public_id
+        )
+    name = f"{paper.paper}-{paper.shipment.flipkart_shipment_id}-{paper.version}"
+    return _pdf(request, key=paper.storage_key, sha256=paper.sha256, name=name)
+
+
+@require_POST
+@member_required(Role.STAFF)
+def retry(request: SellerRequest) -> HttpResponse:
+    form = RowChoice(_lists(request.POST, "row"))
+    if not form.is_valid():
+        messages.error(request, _("Choose at least one row."))
+        return _back(request)
+    taken_up = retrying.retry(seller=request.seller, row_ids=form.cleaned_data["row"], by=request.user)
+    messages.info(request, ngettext("%(count)d tried again", "%(count)d tried again", taken_up) % {"count": taken_up})
+    return _back(request)
+
+
+def _confirm_or_do(request: SellerRequest, act: Act) -> HttpResponse:
+    """The page that shows the consequences first; its button comes back here with `confirmed`."""
+    form = ShipmentChoice(_lists(request.POST if request.method == "POST" else request.GET, "shipment"))
+    if not form.is_valid():
+        for error in (error for errors in form.errors.values() for error in errors):
+            messages.error(request, error)
+        return _back(request)
+    shipment_ids = _chosen(request, form)
+    if request.method == "POST" and form.cleaned_data["confirmed"]:
+        return act.do(request, shipment_ids, form.cleaned_data["once"])
+    page = {
+        "title": act.title,
+        "act": act,
+        "outcome": act.preview(seller=request.seller, shipment_ids=shipment_ids, now=timezone.now()),
+        "chosen": form.cleaned_data,
+        "chosen_count": len(shipment_ids),
+        "once": uuid4(),
+        "back": _safe_back(request),
+        **_frame(request),
+    }
+    return render(request, "fulfillment/confirm.html", page)
+
+
+def _chosen(request: SellerRequest, form: ShipmentChoice) -> list[int]:
+    if form.cleaned_data["all_matching"]:
+        return orders.matching_ids(request.seller, form.filters)
+    return queries.ids_of(request.seller, form.cleaned_data["shipment"])
+
+
+def _do_labels(request: SellerRequest, shipment_ids: list[int], _once: UUID | None) -> HttpResponse:
+    outcome = labels.request_labels(
+        seller=request.seller, shipment_ids=shipment_ids, by=request.user, now=timezone.now()
+    )
+    messages.info(request, outcome.in_words())
+    return _back(request)
+
+
+def _do_dispatch(request: SellerRequest, shipment_ids: list[int], _once: UUID | None) -> HttpResponse:
+    outcome = dispatch.request_dispatch(
+        seller=request.seller, shipment_ids=shipment_ids, by=request.user, now=timezone.now()
+    )
+    messages.info(request, outcome.in_words())
+    return _back(request)
+
+
+def _do_print(request: SellerRequest, shipment_ids: list[int], once: UUID | None) -> HttpResponse:
+    job = printing.request_print(
+        seller=request.seller, shipment_ids=shipment_ids, by=request.user, now=timezone.now(), once=once
+    )
+    return redirect("fulfillment:print_job", slug=request.seller.slug, public_id=job.public_id)
+
+
+LABELS = Act(
+    title=gettext_lazy("Request labels"),
+    button=gettext_lazy("Request labels"),
+    consequence=gettext_lazy(
+        "Flipkart packs these shipments and makes their invoices. This cannot be undone: "
+        "a packed shipment can no longer be cancelled by you, only by the buyer."
+    ),
+    route="fulfillment:request_labels",
+    preview=labels.preview,
+    do=_do_labels,
+)
+PRINT = Act(
+    title=gettext_lazy("Print labels"),
+    button=gettext_lazy("Print"),
+    consequence=gettext_lazy(
+        "One PDF in picking order. What was cancelled, held or changed until then is left out "
+        "and listed on its last page."
+    ),
+    route="fulfillment:request_print",
+    preview=printing.preview,
+    do=_do_print,
+)
+DISPATCH = Act(
+    title=gettext_lazy("Ready to dispatch"),
+    button=gettext_lazy("Mark ready to dispatch"),
+    consequence=gettext_lazy(
+        "Flipkart tells the courier to collect these parcels. This cannot be undone: "
+        "a parcel that is not there at the pickup counts against you."
+    ),
+    route="fulfillment:request_dispatch",
+    preview=dispatch.preview,
+    do=_do_dispatch,
+)
+
+
+def _pdf(request: HttpRequest, *, key: str, sha256: str, name: str) -> HttpResponse:
+    try:
+        return files.as_pdf_response(files.read_checked(key, sha256), name=name)
+    except files.StorageFailed as error:
+        return render(
+            request, "fulfillment/no_file.html", {"title": _("Not available"), "says": str(error)}, status=503
+        )
+
+
+def _frame(request: SellerRequest) -> dict[str, object]:
+    return {"seller": request.seller}
+
+
+def _lists(sent: QueryDict, *names: str) -> dict[str, object]:
+    """The form's input with the named fields as lists."""
+    return {key: sent.getlist(key) if key in names else sent.get(key) for key in sent}
+
+
+def _safe_back(request: HttpRequest) -> str:
+    """Where the person came from, if that is a page of ours."""
+    back = str(request.POST.get("back") or request.GET.get("back") or request.headers.get("Referer") or "")
+    is_ours = url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return back if is_ours else ""
+
+
+def _back(request: SellerRequest) -> HttpResponseRedirect:
+    back = _safe_back(request)
+    return HttpResponseRedirect(back) if back else redirect("portal:home", slug=request.seller.slug)
