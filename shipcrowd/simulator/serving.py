@@ -31,7 +31,7 @@ def serve(
     """Serve until SIGTERM or SIGINT; returns the exit code. Prints one line with the address, or why it cannot.
 
     With `state_path` the world is found again after a restart. `sellers` are made where they are missing (two
-    facilities each); `day` shipments of a fresh day are added to every account at start.
+    facilities each); `day` shipments of a fresh day are added to every account at start, and older days have passed.
     """
     simulator = simulator or Simulator()
     try:
@@ -45,6 +45,7 @@ def serve(
         if simulator.world.account_named(name) is None:
             simulator.world.add_seller(name, facilities=2)
     for account in simulator.world.accounts.values() if day else ():
+        simulator.world.let_days_pass(account)
         simulator.world.add_day(account, day)
     with contextlib.ExitStack() as stack:
         if state_path is not None:

@@ -333,6 +333,22 @@ class World:
         made += self.add_shipments(account, late, ordered_at=now - timedelta(days=3), approved_at=now)
         return made
 
+    def let_days_pass(self, account: Account) -> None:
+        """What happened since the world was last looked at: couriers came, and what was left lying is due today."""
+        now = self.clock()
+        with self.lock:
+            for shipment in account.shipments.values():
+                if shipment.dispatch_by_at >= now:
+                    continue
+                if shipment.state == State.READY_TO_DISPATCH:
+                    self._move(account, shipment, State.SHIPPED, "ship")
+                elif shipment.state == State.SHIPPED:
+                    self._move(account, shipment, State.DELIVERED, "deliver")
+                elif shipment.state in (State.APPROVED, State.READY_TO_PACK, State.PACKED):
+                    self.change_dispatch_dates(
+                        shipment.shipment_id, dispatch_by=_end_of_day(now, days=0), account=account
+                    )
+
     def _invent(
         self,
         *,

@@ -123,6 +123,20 @@ def test_a_fresh_day_has_a_bit_of_everything(simulator, account, clock):
     assert all(shipment.dispatch_by_at > clock.now for shipment in made)
 
 
+def test_a_week_later_nothing_is_a_week_late(simulator, account, clock):
+    ids = simulator.world.add_day(account, 40)
+    ready = next(i for i in ids if not account.shipments[i].is_on_hold)
+    simulator.world.pack_outside(ready)
+    account.shipments[ready].dispatch_after_at = clock.now
+    simulator.world.dispatch(account, ready)
+
+    clock.now += timedelta(days=7)
+    simulator.world.let_days_pass(account)
+
+    assert simulator.world.state_of(ready) == State.SHIPPED
+    assert all(account.shipments[i].dispatch_by_at > clock.now for i in ids if i != ready)
+
+
 def test_ids_never_meet(simulator, account):
     simulator.world.add_shipments(account, 3_000)
     made = account.shipments.values()
