@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import ProgrammingError, transaction
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -93,7 +93,7 @@ def ops_required(view: View) -> View:
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect(f"{reverse('login')}?next={request.path}")
+            return redirect_to_login(request.get_full_path())
         if not request.user.is_staff:
             raise Http404
         return view(request, *args, **kwargs)
@@ -142,14 +142,14 @@ class ScopeMiddleware:
     ) -> HttpResponseBase | None:
         if not (request.user.is_authenticated and request.user.is_staff):
             return None  # Django's admin answers with its log-in
-        with everyone_scope(f"admin: {request.method} {request.path}", by=cast(User, request.user)):
+        with everyone_scope(f"admin: {request.method} {request.path}"[:500], by=request.user):
             return _rendered(view(request, *args, **kwargs))
 
     def _seller(
         self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect(f"{reverse('login')}?next={request.path}")
+            return redirect_to_login(request.get_full_path())
         if not hasattr(view, "least_role"):
             raise ImproperlyConfigured(f"{request.path}: its view does not say which role it wants")
         asked = _enter(request, kwargs["slug"])

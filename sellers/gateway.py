@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from sellers import access_tokens, quota
 from sellers.access_tokens import NotConnected, connected_row, stop
+from sellers.facilities import check_account
 from sellers.models import Connection, Environment, Seller
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.wire import Wire, wire_named
@@ -19,7 +20,15 @@ from shipcrowd.tenancy import current_scope, seller_scope
 from shipcrowd.transport import Answer, Request, Transport
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
 
-__all__ = ["NotConnected", "SendingIsOff", "TransactionIsOpen", "client_for", "heard", "open_transport"]
+__all__ = [
+    "NotConnected",
+    "SendingIsOff",
+    "TransactionIsOpen",
+    "check_account",
+    "client_for",
+    "heard",
+    "open_transport",
+]
 
 EFFECTS = frozenset({"generate_labels", "dispatch"})
 MOST_FORBIDDEN = 3  # answers 403 without a good one between: the application or the seller is shut out
@@ -29,7 +38,7 @@ class SendingIsOff(CallFailed):
     """SENDING is off: no effect leaves the house. Nothing was sent."""
 
 
-class TransactionIsOpen(RuntimeError):  # noqa: N818 - the sentence a reader needs
+class TransactionIsOpen(RuntimeError):
     """A call was about to be made inside a transaction of ours: a programmer's mistake."""
 
 
