@@ -67,8 +67,10 @@ def forget_fingerprints(shipment_ids: Collection[int]) -> None:
     """The next read of these shipments (our keys) writes all of them again.
 
     For whoever changes a column that comes from Flipkart: else the read that says the opposite would look unchanged.
+    To be called before that change: ingest locks readings first, then shipments. In the caller's scope.
     """
-    Reading.objects.filter(shipment_id__in=shipment_ids).update(fingerprint=None)
+    held = Reading.objects.filter(shipment_id__in=shipment_ids).order_by("pk").select_for_update(no_key=True)
+    Reading.objects.filter(pk__in=[reading.pk for reading in held]).update(fingerprint=None)
 
 
 def fingerprint(copy: Shipment) -> bytes:

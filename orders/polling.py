@@ -1,0 +1,333 @@
+"""Finding shipments at Flipkart: a walk over its search, page by page, that the cursor remembers until the last page.
+
+What the guide's search can ask is states within a window of *order* dates (2.1), so an order that is approved days
+after its date lies behind any cursor. A poll therefore has legs:
+
+- new: every searchable state, from the cursor less an overlap (half an hour covers clocks that are ten minutes off);
+- late: APPROVED and READY_TO_PACK of the seven days before that, so that an order approved three days late is here
+  with the next poll. Its cost is what waits to be packed, a call for each 50; where that is much, it is walked more
+  rarely, so that it takes no more than 15 calls a minute of the 100 (guide, API Quota Limits): each poll up to 3,750
+  waiting shipments, every quarter of an hour with 10,000;
+- full, in place of both: the open states over 30 days, with the first poll and once a day, for what came even later
+  and for what fell between two pages that moved while they were read.
+
+Known shipments come along and cost nothing (ingest.py). What leaves these windows or changes otherwise is read by id
+(tasks.follow). A walk goes on from its last page when the quota pauses it or its turn is over; the cursor moves only
+when the walk has come to its end.
+"""
+
+import random
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from orders import cursors
+from orders.ingest import ingest
+from orders.models import FollowCursor, PollCursor, Shipment, Unreadable
+from orders.states import BEFORE_PACK, OPEN_STATES
+from sellers import gateway
+from sellers.models import Connection, Seller
+from shipcrowd import queue
+from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.flipkart.types import Page, State
+from shipcrowd.flipkart.types import Unreadable as Hole
+from shipcrowd.tenancy import require_scope, seller_scope
+from shipcrowd.transport import retry
+from shipcrowd.transport.errors import CallFailed, Refused, Throttled, UnexpectedPayload
+from shipcrowd.work import database_now
+
+LATE_WINDOW = timedelta(days=7)
+LATE_CALLS_A_MINUTE = 15
+FULL_EVERY = timedelta(days=1)
+# One run of the task: others wait for its worker.
+PAGES_A_RUN = 10
+SECONDS_A_RUN = 20.0
+# A walk that went on for longer stands on markers too old to trust.
+WALK_LIVES = timedelta(hours=2)
+# After our own quota is spent: time for several calls to come back, since going on reads the last page once more.
+THROTTLED_PAUSE = timedelta(seconds=6)
+THROTTLED_PAUSE_WITHOUT_PROGRESS = timedelta(seconds=20)
+SEARCH = "search"  # path of the Unreadable row that says a walk cannot be finished
+
+
+class Overtaken(Exception):
+    """The lease ended, and somebody else has the cursor."""
+
+
+def start_polling(seller: Seller, connection: Connection) -> None:
+    """A connection has come to be: its cursors exist and are due now. In the caller's scope (settings.ON_CONNECTED)."""
+    require_scope(seller)
+    fresh = {"wake_at": Now(), "token": None, "failures_in_a_row": 0, "says": ""}
+    PollCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh | {"walk": None})
+    FollowCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh)
+    queue.ring(seller.pk, PollCursor.KIND)
+
+
+def poll_now(seller: Seller) -> bool:
+    """A person wants what is new; False when the seller is not connected or is being polled already. In their scope."""
+    require_scope(seller)
+    if not cursors.wake(PollCursor, seller.pk):
+        return False
+    queue.ring(seller.pk, PollCursor.KIND)
+    return True
+
+
+# --- What a walk asks, and how far it is -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One search."""
+
+    states: tuple[State, ...]
+    ordered_from: datetime
+    ordered_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """The legs still to be walked, the first of them from `marker` on. `began_at` is where the cursor will stand."""
+
+    legs: tuple[Leg, ...]
+    began_at: datetime
+    marker: str | None = field(default=None, repr=False)
+    is_full: bool = False
+    is_late: bool = False
+    pages: int = 0
+    new: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        legs = [
+            [[state.value for state in leg.states], leg.ordered_from.isoformat(), leg.ordered_until.isoformat()]
+            for leg in self.legs
+        ]
+        return {
+            "legs": legs,
+            "began_at": self.began_at.isoformat(),
+            "marker": self.marker,
+            "is_full": self.is_full,
+            "is_late": self.is_late,
+            "pages": self.pages,
+            "new": self.new,
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Walk":
+        legs = tuple(
+            Leg(
+                states=tuple(State(state) for state in states),
+                ordered_from=datetime.fromisoformat(ordered_from),
+                ordered_until=datetime.fromisoformat(ordered_until),
+            )
+            for states, ordered_from, ordered_until in stored["legs"]
+        )
+        return cls(**stored | {"legs": legs, "began_at": datetime.fromisoformat(stored["began_at"])})
+
+
+def plan(
+    *,
+    now: datetime,
+    searchable: Collection[State],
+    page_size: int,
+    read_until: datetime | None,
+    last_full_at: datetime | None,
+    last_late_at: datetime | None,
+    waiting: int,
+) -> Walk:
+    """What to ask now. `waiting` is how many shipments we know that wait to be packed. Pure."""
+    until = now + settings.POLL_OVERLAP  # their clock may be ahead of ours
+    oldest = now - settings.POLL_FIRST
+    new_from = max(read_until - settings.POLL_OVERLAP, oldest) if read_until else oldest
+    every = tuple(state for state in State if state in searchable)
+    still_open = tuple(state for state in every if state.value in OPEN_STATES)
+    if read_until is None:
+        return Walk(
+            legs=(Leg(states=still_open, ordered_from=oldest, ordered_until=until),), began_at=now, is_full=True
+        )
+    new = Leg(states=every, ordered_from=new_from, ordered_until=until)
+    if last_full_at is None or now - last_full_at >= FULL_EVERY:
+        full = Leg(states=still_open, ordered_from=oldest, ordered_until=new_from)
+        return Walk(legs=(new, full), began_at=now, is_full=True)
+    late_every = timedelta(minutes=waiting / page_size / LATE_CALLS_A_MINUTE)
+    if late_every > settings.POLL_EVERY and last_late_at is not None and now - last_late_at < late_every:
+        return Walk(legs=(new,), began_at=now)
+    before_pack = tuple(state for state in every if state in BEFORE_PACK)
+    late = Leg(states=before_pack, ordered_from=now - LATE_WINDOW, ordered_until=new_from)
+    return Walk(legs=(new, late) if late.ordered_from < new_from else (new,), began_at=now, is_late=True)
+
+
+# --- Walking ---------------------------------------------------------------------------------------------------------
+
+
+def work_due(*, seller_id: int) -> bool:
+    """One run of the seller's walk, begun or gone on with; True when it is not at its end and may go on at once.
+
+    Outside of any scope. A call that fails ends the run, with its words on the cursor, and the walk goes on later.
+    """
+    cursor = cursors.claim(PollCursor, seller_id)
+    if cursor is None:
+        return False
+    try:
+        client = gateway.client_for(seller_id, for_polling=True)
+        walk = _walk_of(cursor, client)
+        return _run(cursor, walk, client)
+    except Overtaken:
+        return False
+    except gateway.NotConnected as error:
+        cursors.release(cursor, after=None, walk=None, says=_words(error))
+    except CallFailed as error:
+        gateway.heard(seller_id, error)
+        _put_off(cursor, error)
+    return False
+
+
+def _walk_of(cursor: PollCursor, client: FlipkartClient) -> Walk:
+    """The unfinished walk, or a new one."""
+    now = database_now()
+    if cursor.walk is not None:
+        walk = Walk.from_json(cursor.walk)
+        if now - walk.began_at < WALK_LIVES:
+            return walk
+    with seller_scope(cursor.seller_id):
+        waiting = Shipment.objects.filter(seller_id=cursor.seller_id, is_open=True, state__in=BEFORE_PACK).count()
+    return plan(
+        now=now,
+        searchable=client.wire.ABILITIES.searchable,
+        page_size=client.limits.page,
+        read_until=cursor.read_until,
+        last_full_at=cursor.last_full_at,
+        last_late_at=cursor.last_late_at,
+        waiting=waiting,
+    )
+
+
+def _run(cursor: PollCursor, walk: Walk, client: FlipkartClient) -> bool:
+    """Walks until the end, or until others should have the worker. Raises Overtaken and what calls raise."""
+    ends_at = time.monotonic() + SECONDS_A_RUN
+    pages = 0
+
+    def is_turn_over() -> bool:
+        # Two pages at least: a walk that goes on reads its last page once more, and would else stay where it is.
+        return pages >= PAGES_A_RUN or (pages > 1 and time.monotonic() > ends_at)
+
+    while walk.legs:
+        leg = walk.legs[0]
+        answers = client.shipment_pages(
+            states=leg.states, ordered_from=leg.ordered_from, ordered_until=leg.ordered_until, marker=walk.marker
+        )
+        while True:
+            began = database_now()
+            page = next(answers, None)  # the call; after the last page it says whether that was the end
+            if page is None:
+                break
+            walk = _take_in(cursor, walk, page, began)
+            pages += 1
+            if page.has_more and is_turn_over():
+                return _pause(cursor, walk)
+        walk = replace(walk, legs=walk.legs[1:], marker=None)
+        if walk.legs and is_turn_over():
+            return _pause(cursor, walk)
+    _check_account(cursor, walk)
+    _finish(cursor, walk)
+    return False
+
+
+def _pause(cursor: PollCursor, walk: Walk) -> bool:
+    """The worker is for others now; whether the walk may go on."""
+    _check_account(cursor, walk)
+    return cursors.release(cursor, after=timedelta(0), walk=walk.to_json())
+
+
+def _take_in(cursor: PollCursor, walk: Walk, page: Page, began: datetime) -> Walk:
+    """A page and how far the walk is, in one transaction."""
+    with seller_scope(cursor.seller_id):
+        done = ingest(
+            seller_id=cursor.seller_id, shipments=page.shipments, unreadable=page.unreadable, read_began_at=began
+        )
+        # A walk that goes on reads this page again (FlipkartClient.shipment_pages): its last shipment is held back.
+        walk = replace(walk, marker=page.marker, pages=walk.pages + 1, new=walk.new + done.new)
+        if not cursors.keep(cursor, walk=walk.to_json()):
+            raise Overtaken
+    return walk
+
+
+def _check_account(cursor: PollCursor, walk: Walk) -> None:
+    """New facilities may show that this Flipkart account is another seller's: then the connection has just ended."""
+    if walk.new and not gateway.check_account(cursor.seller_id):
+        raise gateway.NotConnected("search", "this Flipkart account is another seller's")
+
+
+def _finish(cursor: PollCursor, walk: Walk) -> None:
+    """The cursor moves. Raises Overtaken when it is somebody else's by now: then theirs counts."""
+    seller_id = cursor.seller_id
+    moved: dict[str, object] = {"read_until": walk.began_at, "last_good_at": Now()}
+    if walk.is_full:
+        moved["last_full_at"] = walk.began_at
+    if walk.is_full or walk.is_late:
+        moved["last_late_at"] = walk.began_at
+    with seller_scope(seller_id):
+        if not cursors.release(cursor, after=settings.POLL_EVERY, walk=None, failures_in_a_row=0, says="", **moved):
+            raise Overtaken
+        Unreadable.objects.filter(seller_id=seller_id, path=SEARCH).delete()
+        if walk.new:
+            cursors.wake_follower(seller_id)
+    gateway.heard(seller_id, None)
+
+
+# --- When a call failed ----------------------------------------------------------------------------------------------
+
+
+def _put_off(cursor: PollCursor, error: CallFailed) -> None:
+    """Later, with the reason on the cursor, which does not move."""
+    if isinstance(error, Throttled):
+        cursors.release(cursor, after=_pause_when_throttled(cursor, error), says=_words(error))
+        return
+    failures = cursor.failures_in_a_row + 1
+    pause = growing_pause(error, failures)
+    if isinstance(error, (UnexpectedPayload, Refused)):
+        # Its markers may be what is wrong: the next walk starts anew. A person sees it until one comes to its end.
+        _need_person(cursor.seller_id, error)
+        cursors.release(
+            cursor, after=max(pause, settings.POLL_EVERY), walk=None, failures_in_a_row=failures, says=_words(error)
+        )
+        return
+    cursors.release(cursor, after=pause, failures_in_a_row=failures, says=_words(error))
+
+
+def _pause_when_throttled(cursor: PollCursor, error: Throttled) -> timedelta:
+    """At least long enough for the walk to get further than the page that it reads again."""
+    with seller_scope(cursor.seller_id):
+        stands = (
+            PollCursor.objects.filter(pk=cursor.pk, seller_id=cursor.seller_id).values_list("walk", flat=True).get()
+        )
+    least = THROTTLED_PAUSE_WITHOUT_PROGRESS if stands == cursor.walk else THROTTLED_PAUSE
+    return max(error.retry_after or least, least)
+
+
+def growing_pause(error: CallFailed, failures: int) -> timedelta:
+    """How long reads wait after so many failures in a row; what no call of ours mends waits longest."""
+    now = database_now()
+    again = retry.after_failure(
+        error,
+        is_effect=False,
+        attempt=failures,
+        give_up_at=now + FULL_EVERY,
+        now=now,
+        jitter=random.random(),  # noqa: S311
+    )
+    return again.after if isinstance(again, retry.SendAgain) else retry.LONGEST_PAUSE
+
+
+def _need_person(seller_id: int, error: CallFailed) -> None:
+    with seller_scope(seller_id):
+        hole = Hole(flipkart_shipment_id="", path=SEARCH, says=f"the search could not be read to its end: {error}")
+        ingest(seller_id=seller_id, shipments=(), unreadable=[hole], read_began_at=database_now())
+
+
+def _words(error: CallFailed) -> str:
+    return str(error)[:300]

@@ -1,0 +1,213 @@
+"""Shipments read again by their ids: before anything leaves the house, to follow them, and for their shipping details.
+
+Calls go out in full batches and outside of any scope; what came is ingested in a scope of its own, batch by batch.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
+from orders import timeline
+from orders.ingest import forget_fingerprints, ingest
+from orders.models import Buyer, PollCursor, Reading, Shipment, TimelineEntry
+from sellers import gateway
+from sellers.models import Seller
+from shipcrowd.flipkart import types
+from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.tenancy import seller_scope
+from shipcrowd.transport.errors import CallFailed
+from shipcrowd.work import database_now
+
+T = TypeVar("T")
+
+# One that Flipkart did not give back, or gave back unreadable, does not stand in front of the others.
+NOT_READ_PAUSE = timedelta(hours=6)
+MISSING = "missing"  # path of the Unreadable row that says so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAgain:
+    """Keys of the shipments that are read now, and of those Flipkart no longer gives back; what ended it early."""
+
+    read: set[int] = field(default_factory=set)
+    missing: set[int] = field(default_factory=set)
+    failed: CallFailed | None = None
+
+
+def is_stale(read_at: datetime | None, now: datetime) -> bool:
+    """Whether a shipment read at `read_at` must be read again before anything leaves the house."""
+    return read_at is None or now - read_at > settings.READ_AGAIN_AFTER
+
+
+def stale(seller: Seller | int, shipment_ids: Collection[int], now: datetime) -> list[Shipment]:
+    """Those of these shipments (our keys) that were read too long ago; in the caller's scope."""
+    seller_id = seller if isinstance(seller, int) else seller.pk
+    fresh = Reading.objects.filter(
+        seller_id=seller_id, shipment_id=OuterRef("pk"), read_at__gte=now - settings.READ_AGAIN_AFTER
+    )
+    asked = Shipment.objects.filter(seller_id=seller_id, pk__in=shipment_ids)
+    return list(asked.filter(~Exists(fresh)).order_by("pk"))
+
+
+def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient | None = None) -> ReadAgain:
+    """Fetch and ingest these shipments, the oldest reading first; outside of any scope, one call a full batch.
+
+    Raises nothing for a call that fails: what was read before it is kept, and `failed` says why the rest was not.
+    """
+    if not shipments:
+        return ReadAgain()
+    read: set[int] = set()
+    missing: set[int] = set()
+    error: CallFailed | None = None
+    try:
+        client = client or gateway.client_for(seller_id)
+        for batch in _batches(_oldest_first(seller_id, shipments), client.limits.ids):
+            began = database_now()
+            page = client.fetch_shipments([shipment.flipkart_shipment_id for shipment in batch])
+            come, gone = _take_in(seller_id, batch, page, began)
+            read |= come
+            missing |= gone
+    except CallFailed as failure:
+        error = failure
+    gateway.heard(seller_id, error)
+    return ReadAgain(read=read, missing=missing, failed=error)
+
+
+def _oldest_first(seller_id: int, shipments: Sequence[Shipment]) -> list[Shipment]:
+    with seller_scope(seller_id):
+        readings = Reading.objects.filter(seller_id=seller_id, shipment_id__in=[shipment.pk for shipment in shipments])
+        read_at = dict(readings.values_list("shipment_id", "read_at"))
+    return sorted(shipments, key=lambda shipment: (shipment.pk in read_at, read_at.get(shipment.pk), shipment.pk))
+
+
+def _take_in(seller_id: int, batch: Sequence[Shipment], page: types.Page, began: datetime) -> tuple[set[int], set[int]]:
+    """Keys of those that came, and of those that did not."""
+    asked = {shipment.flipkart_shipment_id: shipment.pk for shipment in batch}
+    come = [copy for copy in page.shipments if copy.flipkart_shipment_id in asked]
+    read = {asked[copy.flipkart_shipment_id] for copy in come}
+    unread = {hole.flipkart_shipment_id for hole in page.unreadable}
+    missing = {shipment_id: pk for shipment_id, pk in asked.items() if pk not in read and shipment_id not in unread}
+    holes = [
+        types.Unreadable(flipkart_shipment_id=shipment_id, path=MISSING, says="Flipkart no longer knows this shipment")
+        for shipment_id in missing
+    ]
+    with seller_scope(seller_id):
+        ingest(seller_id=seller_id, shipments=come, unreadable=[*page.unreadable, *holes], read_began_at=began)
+        if not_read := set(asked.values()) - read:
+            Reading.objects.filter(seller_id=seller_id, shipment_id__in=not_read, follow_at__isnull=False).update(
+                follow_at=Now() + NOT_READ_PAUSE
+            )
+    return read, set(missing.values())
+
+
+# --- Shipping details (guide 2.3) ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """How many shipments got their details, whether full batches still wait, what ended it early."""
+
+    read: int = 0
+    is_more_waiting: bool = False
+    failed: CallFailed | None = None
+
+
+def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) -> Details:
+    """Delivery and billing address and tracking for open shipments that have none yet; outside of any scope.
+
+    While a walk is still bringing shipments only full batches are asked for: the rest of a batch comes with it.
+    """
+    size = client.limits.ids
+    read, is_more_waiting = 0, False
+    error: CallFailed | None = None
+    try:
+        with seller_scope(seller_id):
+            waiting = _without_details(seller_id, most=size * most_calls + 1)
+            is_walking = PollCursor.objects.filter(seller_id=seller_id, walk__isnull=False).exists()
+        is_more_waiting = len(waiting) > size * most_calls
+        for batch in _batches(waiting[: size * most_calls], size):
+            if is_walking and len(batch) < size:
+                break
+            page = client.read_shipping_details([shipment.flipkart_shipment_id for shipment in batch])
+            with seller_scope(seller_id):
+                read += _store_details(seller_id, batch, page)
+    except CallFailed as failure:
+        error = failure
+    return Details(read=read, is_more_waiting=is_more_waiting and error is None, failed=error)
+
+
+def _without_details(seller_id: int, *, most: int) -> list[Shipment]:
+    buyers = Buyer.objects.filter(seller_id=seller_id, details_read_at__isnull=True, shipment__is_open=True)
+    keys = list(buyers.order_by("shipment_id").values_list("shipment_id", flat=True)[:most])
+    return list(Shipment.objects.filter(seller_id=seller_id, pk__in=keys).order_by("pk"))
+
+
+def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.ShippingDetailsPage) -> int:
+    """All of the batch count as asked: one without an answer is noted, and not asked for each minute again."""
+    asked = {shipment.flipkart_shipment_id: shipment for shipment in batch}
+    come = {one.flipkart_shipment_id: one for one in page.details if one.flipkart_shipment_id in asked}
+    _write_addresses(seller_id, [asked[shipment_id].pk for shipment_id in asked], come, asked)
+    _write_tracking(seller_id, [(asked[shipment_id].pk, one) for shipment_id, one in come.items() if one.tracking_id])
+    silent = [shipment.pk for shipment_id, shipment in asked.items() if shipment_id not in come]
+    timeline.note(seller_id, silent, "address", "Flipkart gave no shipping details")
+    return len(come)
+
+
+def _write_addresses(
+    seller_id: int, keys: Sequence[int], come: dict[str, types.ShippingDetails], asked: dict[str, Shipment]
+) -> None:
+    rows = [
+        {
+            "shipment_id": asked[shipment_id].pk,
+            "delivery": asdict(one.delivery_address) if one.delivery_address else None,
+            "billing": asdict(one.billing_address) if one.billing_address else None,
+        }
+        for shipment_id, one in come.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            update orders_buyer b
+            set details_read_at = now(), delivery_address = a.delivery, billing_address = a.billing
+            from (
+                select k.shipment_id, d.delivery, d.billing from unnest(%s::bigint[]) as k (shipment_id)
+                left join jsonb_to_recordset(%s::jsonb) as d (shipment_id bigint, delivery jsonb, billing jsonb)
+                    using (shipment_id)
+            ) a
+            where b.seller_id = %s and b.shipment_id = a.shipment_id
+            """,
+            [list(keys), json.dumps(rows), seller_id],
+        )
+
+
+def _write_tracking(seller_id: int, found: Sequence[tuple[int, types.ShippingDetails]]) -> None:
+    """Tracking ids that are news, each with its line. The next read writes these rows again."""
+    rows = Shipment.objects.filter(seller_id=seller_id).in_bulk([key for key, _ in found])
+    news = {
+        key: one for key, one in found if rows[key].tracking_id != one.tracking_id and len(one.tracking_id) <= _LONGEST
+    }
+    if not news:
+        return
+    forget_fingerprints(news)  # first: it locks the readings, as ingest does before it locks shipments
+    for key, one in news.items():
+        rows[key].tracking_id, rows[key].courier = one.tracking_id, one.courier[:_LONGEST] or rows[key].courier
+    Shipment.objects.bulk_update([rows[key] for key in sorted(news)], ["tracking_id", "courier"])
+    TimelineEntry.objects.bulk_create(
+        TimelineEntry(seller_id=seller_id, shipment_id=key, kind="tracking", says=f"tracking id {one.tracking_id}")
+        for key, one in news.items()
+    )
+
+
+_LONGEST = 64  # of the two columns
+
+
+def _batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

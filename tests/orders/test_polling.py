@@ -1,0 +1,488 @@
+"""Shipments are found by walks over Flipkart's search; what goes wrong on the way loses and doubles nothing."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from orders import polling
+from orders.models import FollowCursor, PollCursor, Shipment, Unreadable
+from orders.polling import Leg, Walk, plan
+from orders.tasks import poll
+from sellers.models import Quota, Standing
+from shipcrowd.flipkart.types import State
+from shipcrowd.flipkart.wire.guide import ABILITIES
+from shipcrowd.tenancy import NoScope, seller_scope
+from tests import factories
+from tests.factories import as_ops, reload
+
+NOW = datetime.fromisoformat("2026-11-24T12:00:00+00:00")
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SOMEBODY = "0b6c5e9e-6f5a-4f6e-8d3b-5b1f7d1c2a3b"  # a token that is not ours
+
+
+def start(connected) -> None:
+    with seller_scope(connected.seller):
+        polling.start_polling(connected.seller, connected.connection)
+
+
+def cursor(connected) -> PollCursor:
+    (row,) = as_ops(PollCursor, seller=connected.seller)
+    return row
+
+
+def again(connected, runs: int = 30) -> int:
+    """Polls as the bell does until the walk has come to its end or waits; returns the runs."""
+    factories.wake(PollCursor)
+    ran = 1
+    while poll(seller_id=connected.seller.pk):
+        ran += 1
+        assert ran < runs
+    return ran
+
+
+def move(connected, **values) -> None:
+    with seller_scope(connected.seller):
+        PollCursor.objects.update(**values)
+
+
+def ids(connected) -> set[str]:
+    return {shipment.flipkart_shipment_id for shipment in as_ops(Shipment, seller=connected.seller)}
+
+
+def searches(flipkart) -> int:
+    return len(flipkart.ledger.calls_of("search"))
+
+
+# --- What is asked ---
+
+
+def planned(**values) -> Walk:
+    facts = {"read_until": NOW - timedelta(minutes=5), "last_full_at": NOW - HOUR, "last_late_at": None, "waiting": 0}
+    return plan(now=NOW, searchable=ABILITIES.searchable, page_size=50, **facts | values)
+
+
+def test_the_first_walk_asks_for_all_that_is_open_over_thirty_days():
+    (leg,) = planned(read_until=None, last_full_at=None).legs
+
+    assert set(leg.states) == {State.APPROVED, State.READY_TO_PACK, State.PACKED, State.READY_TO_DISPATCH}
+    assert (leg.ordered_from, leg.ordered_until) == (NOW - 30 * DAY, NOW + HOUR / 2)
+
+
+def test_later_ones_ask_for_what_is_new_in_any_state_and_for_what_was_approved_late():
+    new, late = planned().legs
+
+    assert set(new.states) == ABILITIES.searchable
+    assert (new.ordered_from, new.ordered_until) == (NOW - timedelta(minutes=35), NOW + HOUR / 2)
+    assert set(late.states) == {State.APPROVED, State.READY_TO_PACK}
+    assert (late.ordered_from, late.ordered_until) == (NOW - 7 * DAY, NOW - timedelta(minutes=35))
+
+
+def test_once_a_day_everything_that_is_open_is_searched_again():
+    walk = planned(last_full_at=NOW - DAY)
+
+    assert walk.is_full
+    assert [leg.ordered_from for leg in walk.legs] == [NOW - timedelta(minutes=35), NOW - 30 * DAY]
+    assert walk.legs[1].ordered_until == walk.legs[0].ordered_from
+
+
+@pytest.mark.parametrize(
+    ("waiting", "minutes", "is_late"), [(0, 5, True), (3_750, 5, True), (3_800, 5, False), (10_000, 14, True)]
+)
+def test_what_was_approved_late_is_looked_for_less_often_where_much_waits(waiting, minutes, is_late):
+    assert planned(waiting=waiting, last_late_at=NOW - timedelta(minutes=minutes)).is_late is is_late
+
+
+def test_after_a_long_silence_no_more_than_thirty_days_are_asked():
+    assert planned(read_until=NOW - 90 * DAY).legs[0].ordered_from == NOW - 30 * DAY
+
+
+def test_a_walk_is_stored_and_found_again_as_it_was():
+    walk = Walk(
+        legs=(Leg(states=(State.APPROVED,), ordered_from=NOW - DAY, ordered_until=NOW),),
+        began_at=NOW,
+        marker="m",
+        pages=3,
+    )
+    assert Walk.from_json(walk.to_json()) == walk
+
+
+# --- A good day ---
+
+
+def test_a_first_poll_brings_every_open_shipment_and_moves_the_cursor(connected, flipkart):
+    made = flipkart.world.add_shipments(connected.account, 120)
+    flipkart.world.add_shipments(connected.account, 3, states="DELIVERED")
+    start(connected)
+
+    again(connected)
+
+    row = cursor(connected)
+    assert ids(connected) == set(made)
+    assert searches(flipkart) == 3
+    assert (row.walk, row.token, row.says, row.failures_in_a_row) == (None, None, "", 0)
+    assert row.read_until == row.last_full_at == row.last_late_at is not None
+    assert row.wake_at - row.last_good_at == settings.POLL_EVERY
+
+
+def test_it_does_nothing_before_its_time_and_safely_twice(connected, flipkart):
+    flipkart.world.add_shipments(connected.account, 3)
+    start(connected)
+
+    assert poll(seller_id=connected.seller.pk) is False
+    assert poll(seller_id=connected.seller.pk, something_new="ignored") is False
+
+    assert searches(flipkart) == 1
+    assert again(connected) == 1
+    assert len(ids(connected)) == 3
+
+
+def test_an_order_that_is_approved_three_days_late_arrives_with_the_next_poll(connected, flipkart, clock):
+    start(connected)
+    again(connected)
+    late = flipkart.world.add_shipments(
+        connected.account, 1, ordered_at=clock.now - 3 * DAY, approved_at=clock.now + timedelta(minutes=2)
+    )
+    clock.pass_(minutes=5)
+
+    again(connected)
+
+    assert ids(connected) == set(late)
+
+
+def test_an_order_that_is_approved_three_weeks_late_arrives_within_the_day(connected, flipkart, clock):
+    start(connected)
+    again(connected)
+    late = flipkart.world.add_shipments(
+        connected.account, 1, ordered_at=clock.now - 21 * DAY, approved_at=clock.now + timedelta(minutes=2)
+    )
+    clock.pass_(minutes=5)
+    again(connected)
+    assert ids(connected) == set()
+
+    move(connected, last_full_at=timezone.now() - DAY)
+    again(connected)
+
+    assert ids(connected) == set(late)
+
+
+def test_a_flipkart_whose_clock_is_ten_minutes_off_loses_nothing(connected, flipkart, clock):
+    """trust.md 38."""
+    start(connected)
+    again(connected)
+
+    made = flipkart.world.add_shipments(connected.account, 1, ordered_at=clock.now + timedelta(minutes=10))
+    clock.pass_(minutes=10)
+    made += flipkart.world.add_shipments(connected.account, 1, ordered_at=clock.now - timedelta(minutes=20))
+    again(connected)
+
+    assert ids(connected) == set(made)
+
+
+def test_two_sellers_are_polled_apart(connected, flipkart):
+    theirs = factories.connected_seller(flipkart)
+    mine = flipkart.world.add_shipments(connected.account, 2)
+    others = flipkart.world.add_shipments(theirs.account, 3)
+    start(connected)
+    start(theirs)
+
+    poll(seller_id=connected.seller.pk)
+    poll(seller_id=theirs.seller.pk)
+
+    assert (ids(connected), ids(theirs)) == (set(mine), set(others))
+
+
+def test_new_shipments_wake_the_follower(connected, flipkart):
+    flipkart.world.add_shipments(connected.account, 2)
+    start(connected)
+    with seller_scope(connected.seller):
+        FollowCursor.objects.update(wake_at=timezone.now() + DAY)
+
+    again(connected)
+
+    (follower,) = as_ops(FollowCursor, seller=connected.seller)
+    assert follower.wake_at <= timezone.now()
+
+
+# --- Long walks ---
+
+
+def test_a_long_walk_gives_its_worker_to_others_and_goes_on(connected, flipkart, monkeypatch):
+    monkeypatch.setattr(polling, "PAGES_A_RUN", 3)
+    made = flipkart.world.add_shipments(connected.account, 400)
+    start(connected)
+
+    assert poll(seller_id=connected.seller.pk) is True
+    assert cursor(connected).read_until is None
+    assert 100 <= len(ids(connected)) < 150  # a page's last shipment comes with the page after it
+
+    runs = 1 + again(connected)
+
+    assert ids(connected) == set(made)
+    assert (runs, searches(flipkart)) == (4, 8 + 3)  # each time it goes on it reads its last page once more
+    assert cursor(connected).read_until is not None
+
+
+def test_when_the_quota_is_spent_the_walk_waits_and_goes_on(connected, flipkart):
+    made = flipkart.world.add_shipments(connected.account, 200)
+    start(connected)
+    with seller_scope(connected.seller):
+        Quota.objects.update(left=settings.QUOTA_KEPT_FROM_POLLING + 2, counted_at=timezone.now())
+
+    again(connected)
+
+    row = cursor(connected)
+    assert row.read_until is None
+    assert "quota" in row.says
+    assert row.failures_in_a_row == 0
+    assert 0 < len(ids(connected)) < 200
+    with seller_scope(connected.seller):
+        Quota.objects.update(left=1000)
+    again(connected)
+    assert ids(connected) == set(made)
+    assert (cursor(connected).says, cursor(connected).walk) == ("", None)
+
+
+def test_pages_that_move_while_they_are_read_lose_nothing(connected, flipkart):
+    """trust.md 37."""
+    made = flipkart.world.add_shipments(connected.account, 160)
+    start(connected)
+    flipkart.faults.set("search", "shifting_page")
+    flipkart.faults.set("search", "repeat_on_two_pages")
+
+    again(connected)
+    move(connected, last_full_at=timezone.now() - DAY)
+    again(connected)
+
+    assert ids(connected) >= set(made)
+    assert len(as_ops(Shipment)) == len(ids(connected))
+
+
+def test_a_walk_that_lay_for_too_long_starts_anew(connected, flipkart, monkeypatch):
+    monkeypatch.setattr(polling, "PAGES_A_RUN", 2)
+    flipkart.world.add_shipments(connected.account, 160)
+    start(connected)
+    poll(seller_id=connected.seller.pk)
+    stored = cursor(connected).walk | {"began_at": (timezone.now() - DAY).isoformat()}
+    move(connected, walk=stored)
+
+    again(connected)
+
+    assert cursor(connected).read_until > timezone.now() - DAY
+    assert len(ids(connected)) == 160
+
+
+# --- Never twice at once ---
+
+
+def test_who_holds_the_cursor_is_left_alone(connected, flipkart):
+    start(connected)
+    move(connected, token=SOMEBODY, wake_at=timezone.now() + HOUR)
+
+    assert poll(seller_id=connected.seller.pk) is False
+    with seller_scope(connected.seller):
+        assert polling.poll_now(connected.seller) is False
+
+    assert searches(flipkart) == 0
+
+
+def test_who_lost_the_cursor_moves_it_no_more(connected, flipkart, monkeypatch):
+    """A worker stands still past its lease; another one begins; the first must not write the cursor."""
+    flipkart.world.add_shipments(connected.account, 120)
+    start(connected)
+    taken_in = []
+
+    def overtaken(*arguments, **values):
+        done = ingest(*arguments, **values)
+        if not taken_in:
+            move(connected, token=SOMEBODY)
+        taken_in.append(done)
+        return done
+
+    ingest = polling.ingest
+    monkeypatch.setattr(polling, "ingest", overtaken)
+
+    assert poll(seller_id=connected.seller.pk) is False
+
+    row = cursor(connected)
+    assert (len(taken_in), row.read_until, row.walk) == (1, None, None)
+    assert ids(connected) == set()  # the page and the walk's progress go in together, or not at all
+
+
+def test_a_worker_that_died_is_followed_by_another(connected, flipkart):
+    made = flipkart.world.add_shipments(connected.account, 3)
+    start(connected)
+    move(connected, token=SOMEBODY, wake_at=timezone.now() - timedelta(seconds=1))
+
+    again(connected)
+
+    assert ids(connected) == set(made)
+
+
+# --- What goes wrong ---
+
+
+@pytest.mark.parametrize("kind", ["repeating_marker", "has_more_without_marker"])
+def test_a_walk_without_an_end_needs_a_person_and_does_not_move_the_cursor(connected, flipkart, kind):
+    """trust.md 36."""
+    flipkart.world.add_shipments(connected.account, 120)
+    start(connected)
+    flipkart.faults.set("search", kind, times=None)
+
+    again(connected)
+
+    row = cursor(connected)
+    (hole,) = as_ops(Unreadable)
+    assert (row.read_until, row.walk, row.token) == (None, None, None)
+    assert row.says.startswith("search: ")
+    assert (hole.path, hole.says) == ("search", f"the search could not be read to its end: {row.says}")
+    assert len(ids(connected)) >= 50  # what was read is here
+    assert row.wake_at - timezone.now() > settings.POLL_EVERY * 0.9
+
+    flipkart.faults.clear()
+    again(connected)
+
+    assert (len(ids(connected)), as_ops(Unreadable)) == (120, [])
+    assert cursor(connected).says == ""
+
+
+@pytest.mark.parametrize("kind", ["html", "truncated", "server_error", "drop_before", "drop_after", "throttled"])
+def test_a_page_that_fails_leaves_the_cursor_and_the_next_walk_finds_all(connected, flipkart, kind):
+    """trust.md 32."""
+    made = flipkart.world.add_shipments(connected.account, 120)
+    start(connected)
+    flipkart.faults.set("search", "slow", seconds=0)  # the first page comes
+    flipkart.faults.set("search", kind)
+
+    again(connected)
+
+    row = cursor(connected)
+    assert (row.read_until, row.token) == (None, None)
+    assert row.says != ""
+    assert row.wake_at > timezone.now()
+
+    with seller_scope(connected.seller):
+        Quota.objects.update(left=1000, closed_until=None)
+    again(connected)
+    assert ids(connected) == set(made)
+    assert as_ops(Unreadable) == []
+
+
+def test_failures_in_a_row_wait_ever_longer(connected, flipkart):
+    start(connected)
+    flipkart.faults.set("search", "server_error", times=None)
+    pauses = []
+
+    for _ in range(6):
+        again(connected)
+        pauses.append(cursor(connected).wake_at - timezone.now())
+
+    assert cursor(connected).failures_in_a_row == 6
+    assert pauses[5] > 8 * pauses[0]
+    assert max(pauses) <= timedelta(minutes=15)
+
+
+def test_one_row_that_cannot_be_read_is_kept_and_the_others_go_in(connected, flipkart):
+    made = flipkart.world.add_shipments(connected.account, 3)
+    start(connected)
+    flipkart.faults.set("search", "missing_field", field="sku", row=1)
+
+    again(connected)
+
+    (hole,) = as_ops(Unreadable)
+    assert ids(connected) == set(made) - {hole.flipkart_shipment_id}
+    assert (hole.path, cursor(connected).read_until is not None) == ("shipments[1].sku", True)
+
+    again(connected)
+    assert (ids(connected), as_ops(Unreadable)) == (set(made), [])
+
+
+def test_a_seller_that_is_not_connected_is_polled_no_more(connected, flipkart):
+    start(connected)
+    with seller_scope(connected.seller):
+        type(connected.connection).objects.update(standing=Standing.RECONNECT)
+
+    assert poll(seller_id=connected.seller.pk) is False
+
+    assert cursor(connected).wake_at is None
+    assert searches(flipkart) == 0
+    with seller_scope(connected.seller):
+        assert polling.poll_now(connected.seller) is False
+
+
+def test_a_flipkart_that_answers_forbidden_ends_the_polling(connected, flipkart):
+    start(connected)
+    flipkart.faults.set("search", "forbidden", times=None)
+
+    for _ in range(4):
+        again(connected)
+
+    assert reload(connected.connection).standing == Standing.RECONNECT
+    assert cursor(connected).wake_at is None
+    assert searches(flipkart) == 3
+
+
+def test_an_account_that_is_another_sellers_is_not_polled(connected, flipkart):
+    """The same Flipkart account connected by a second seller shows by its facilities (guide-gaps 16)."""
+    flipkart.world.add_shipments(connected.account, 2)
+    start(connected)
+    again(connected)
+    second = factories.connected_seller(flipkart)
+    with seller_scope(second.seller):
+        second.connection.client_id = connected.account.client_id
+        second.connection.client_secret = connected.account.client_secret
+        second.connection.connected_at = timezone.now()
+        second.connection.save()
+    start(second)
+
+    again(second)
+
+    assert reload(second.connection).standing == Standing.RECONNECT
+    assert (cursor(second).wake_at, cursor(second).read_until) == (None, None)
+    assert "another seller" in cursor(second).says
+
+
+# --- Starting and asking ---
+
+
+def test_fetch_now_makes_the_walk_due(connected, flipkart):
+    start(connected)
+    again(connected)
+    made = flipkart.world.add_shipments(connected.account, 1)
+    with seller_scope(connected.seller):
+        assert polling.poll_now(connected.seller) is True
+
+    poll(seller_id=connected.seller.pk)
+
+    assert ids(connected) == set(made)
+
+
+def test_connecting_again_starts_anew(connected):
+    start(connected)
+    move(connected, wake_at=None, token=SOMEBODY, failures_in_a_row=7, says="gone", walk={})
+
+    start(connected)
+
+    row = cursor(connected)
+    assert (row.token, row.failures_in_a_row, row.says, row.walk) == (None, 0, "", None)
+    assert row.wake_at is not None
+    assert len(as_ops(PollCursor, seller=connected.seller)) == 1
+
+
+def test_asking_needs_a_scope(connected):
+    with pytest.raises(NoScope):
+        polling.poll_now(connected.seller)
+    with pytest.raises(NoScope):
+        polling.start_polling(connected.seller, connected.connection)
+
+
+def test_a_flipkart_that_is_slow_still_lets_the_walk_come_to_its_end(connected, flipkart, monkeypatch):
+    monkeypatch.setattr(polling, "SECONDS_A_RUN", -1.0)
+    made = flipkart.world.add_shipments(connected.account, 160)
+    start(connected)
+
+    again(connected)
+
+    assert ids(connected) == set(made)
