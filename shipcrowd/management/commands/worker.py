@@ -4,8 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import connections
 
-from shipcrowd import queue, watchdog
+from shipcrowd import checks, queue, watchdog
 
 
 class Command(BaseCommand):
@@ -25,6 +26,8 @@ class Command(BaseCommand):
         elif bell:
             queue.run_bell()
         else:
+            checks.at_start()
+            connections.close_all()
             watchdog.supervise(
                 queue.watched(),
                 manage=settings.BASE_DIR / "manage.py",
