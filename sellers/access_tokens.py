@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import connection as database
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from sellers.models import Connection, Standing
 from shipcrowd.flipkart import tokens
 from shipcrowd.flipkart.types import Token
 from shipcrowd.flipkart.wire import Wire, wire_named
-from shipcrowd.tenancy import seller_scope
+from shipcrowd.tenancy import current_scope, seller_scope
 from shipcrowd.transport import Transport
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
 
@@ -30,6 +31,10 @@ ASK_AGAIN = timedelta(seconds=1)
 
 class NotConnected(CallFailed):
     """The seller has no working connection: nothing was sent, and nothing will be until an owner connects."""
+
+
+class TransactionIsOpen(RuntimeError):
+    """A call was about to be made inside a transaction of ours: a programmer's mistake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +81,13 @@ class StoredTokens:
     wire: Wire
 
     def current(self) -> str:
+        refuse_open_transaction()
         with seller_scope(self.seller_id):
             fresh = _fresh(connected_row(self.seller_id))
         return fresh or self._fetch(failed="")
 
     def renew(self, *, failed: str) -> str:
+        refuse_open_transaction()
         with seller_scope(self.seller_id):
             fresh = _fresh(connected_row(self.seller_id), but_not=failed)
         return fresh or self._fetch(failed=failed)
@@ -123,6 +130,13 @@ class StoredTokens:
             if row is not None and row.is_connected and is_gone(error) and Grant.of(row) == grant:
                 stop(row, _("Flipkart no longer accepts this connection ({code}).").format(code=_code(error)))
             _release(self.seller_id, lease)
+
+
+def refuse_open_transaction() -> None:
+    """Raises TransactionIsOpen inside a scope or an atomic block; that of Django's test case is not ours."""
+    ours = [block for block in database.atomic_blocks if not getattr(block, "_from_testcase", False)]
+    if ours or current_scope() is not None:
+        raise TransactionIsOpen("no call to Flipkart inside a transaction")
 
 
 def connected_row(seller_id: int) -> Connection:

@@ -64,7 +64,7 @@ class PasswordChangeForm(auth_forms.PasswordChangeForm):
     new_password2 = password(gettext_lazy("New password again"), autocomplete="new-password")
 
 
-class SetPasswordForm(auth_forms.SetPasswordForm[User]):
+class SetPasswordForm(auth_forms.SetPasswordForm):  # type: ignore[type-arg]  # generic in the stubs only
     new_password1 = password(gettext_lazy("New password"), autocomplete="new-password")
     new_password2 = password(gettext_lazy("New password again"), autocomplete="new-password")
 

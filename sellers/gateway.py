@@ -7,16 +7,15 @@ an effect that took place.
 from functools import partial
 
 from django.conf import settings
-from django.db import connection as database
 from django.utils.translation import gettext as _
 
 from sellers import access_tokens, quota
-from sellers.access_tokens import NotConnected, connected_row, stop
+from sellers.access_tokens import NotConnected, TransactionIsOpen, connected_row, refuse_open_transaction, stop
 from sellers.facilities import check_account
 from sellers.models import Connection, Environment, Seller
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.wire import Wire, wire_named
-from shipcrowd.tenancy import current_scope, seller_scope
+from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport import Answer, Request, Transport
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
 
@@ -36,10 +35,6 @@ MOST_FORBIDDEN = 3  # answers 403 without a good one between: the application or
 
 class SendingIsOff(CallFailed):
     """SENDING is off: no effect leaves the house. Nothing was sent."""
-
-
-class TransactionIsOpen(RuntimeError):
-    """A call was about to be made inside a transaction of ours: a programmer's mistake."""
 
 
 class LeavesTheSimulator(CallFailed):
@@ -112,13 +107,6 @@ def _note_refusal(seller_id: int, error: NotAuthorized) -> None:
     row.save(update_fields=["forbidden_in_a_row"])
     if row.forbidden_in_a_row >= MOST_FORBIDDEN:
         stop(row, _("Flipkart answers “forbidden” to everything: the application or the account may be suspended."))
-
-
-def refuse_open_transaction() -> None:
-    """Raises TransactionIsOpen inside a scope or an atomic block; that of Django's test case is not ours."""
-    ours = [block for block in database.atomic_blocks if not getattr(block, "_from_testcase", False)]
-    if ours or current_scope() is not None:
-        raise TransactionIsOpen("no call to Flipkart inside a transaction")
 
 
 def _before_call(seller_id: int, for_polling: bool, operation: str) -> None:

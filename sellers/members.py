@@ -125,8 +125,13 @@ def has_ended(user: User, password: str) -> bool:
     return issued is not None and issued.expires_at <= timezone.now()
 
 
+def readable_password() -> str:
+    """Random, 74 bits, in three groups that can be read out."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _place in range(5)) for _part in range(3))
+
+
 def _one_time_password(seller: Seller, by: User, user: User) -> str:
-    password = "-".join("".join(secrets.choice(_LETTERS) for _place in range(5)) for _part in range(3))
+    password = readable_password()
     user.set_password(password)
     user.must_change_password = True
     user.save(update_fields=["password", "must_change_password"])

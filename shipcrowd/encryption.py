@@ -8,6 +8,7 @@ import base64
 import hashlib
 import os
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -21,13 +22,14 @@ from django.db import connection, models
 
 VERSION = b"\x01"
 KEY_BYTES = 32
+SHORTEST = 1 + 4 + 12 + 16  # version, key id, nonce, tag
 
 
-class CannotOpen(Exception):  # noqa: N818 - the sentence a reader needs
+class CannotOpen(Exception):
     """A sealed value does not belong to this row, or its key is not among ENCRYPTION_KEYS. Holds no value."""
 
 
-class SealedAtSaveOnly(TypeError):  # noqa: N818
+class SealedAtSaveOnly(TypeError):
     """`.update()` does not know the row, so it cannot seal: use `sealed_for(row, field, text)`."""
 
 
@@ -67,8 +69,8 @@ def open_sealed(sealed: bytes, *, bound_to: str) -> str:
     """The text. Raises CannotOpen when it was sealed for another row, was changed, or its key is missing."""
     wanted = sealed[1:5]
     key = next((key for key in known_keys() if key_id(key) == wanted), None)
-    if sealed[:1] != VERSION or key is None:
-        raise CannotOpen(f"{bound_to}: no key {wanted.hex()}")
+    if sealed[:1] != VERSION or len(sealed) < SHORTEST or key is None:
+        raise CannotOpen(f"{bound_to}: cut short, or no key {wanted.hex()}")
     try:
         return _cipher(key).decrypt(sealed[5:17], sealed[17:], bound_to.encode()).decode()
     except InvalidTag as error:
@@ -129,7 +131,7 @@ class SealedTextField(models.BinaryField):  # type: ignore[type-arg]  # generic 
     def from_db_value(self, value: Any, _expression: object, _connection: object) -> Sealed | None:
         return None if value is None else Sealed(value)
 
-    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: ARG002 - Django's signature
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         value = model_instance.__dict__.get(self.attname)
         if value is None or value == "" or isinstance(value, Sealed):
             return value or None
@@ -159,6 +161,15 @@ def sealed_columns() -> list[tuple[type[models.Model], SealedTextField]]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """What became of one batch; `last` is the key of its last row, None when there was none."""
+
+    sealed: int
+    cannot_open: int
+    last: Any
+
+
 def keys_in_use() -> dict[bytes, int]:
     """How many values each key id seals; in everyone's scope."""
     counted: Counter[bytes] = Counter()
@@ -170,3 +181,29 @@ def keys_in_use() -> dict[bytes, int]:
             )
             counted.update({bytes(key_id): count for key_id, count in cursor.fetchall()})
     return dict(counted)
+
+
+def seal_anew(model: type[models.Model], field: SealedTextField, *, after: Any, limit: int) -> Resealed:
+    """Seals the next `limit` values of a column, by key, with the first of ENCRYPTION_KEYS. In everyone's scope.
+
+    Rows that somebody holds are passed over, and a value that has changed since it was read is left alone: a token that
+    is stored at the same time is not overwritten. The caller commits each batch, and looks again until nothing is left.
+    """
+    key_of = models.Func(
+        field.attname, template="substring(%(expressions)s from 2 for 4)", output_field=models.BinaryField()
+    )
+    old = model._base_manager.annotate(sealed_by=key_of).exclude(sealed_by=key_id(known_keys()[0]))
+    if after is not None:
+        old = old.filter(pk__gt=after)
+    held = old.filter(**{f"{field.attname}__isnull": False}).select_for_update(skip_locked=True, of=("self",))
+    rows = list(held.order_by("pk")[:limit])
+    sealed = cannot_open = 0
+    for row in rows:
+        before = row.__dict__[field.attname]
+        try:
+            value = seal(open_sealed(before, bound_to=binding(row, field)), bound_to=binding(row, field))
+        except CannotOpen:
+            cannot_open += 1
+            continue
+        sealed += model._base_manager.filter(**{"pk": row.pk, field.attname: before}).update(**{field.attname: value})
+    return Resealed(sealed=sealed, cannot_open=cannot_open, last=rows[-1].pk if rows else None)

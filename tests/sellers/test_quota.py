@@ -14,7 +14,7 @@ from sellers import gateway, quota
 from sellers.models import Quota, Seller
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import Throttled
-from tests.factories import ConnectedSeller, as_ops
+from tests.factories import ConnectedSeller, as_ops, connected_seller
 
 
 def fill(seller: Seller, **values: object) -> None:
@@ -155,8 +155,6 @@ def test_a_seller_without_connection_is_told_to_wait(other_seller):
 
 
 def test_one_sellers_calls_are_not_anothers(seller, flipkart):
-    from tests.factories import connected_seller
-
     other = connected_seller(flipkart).seller
     fill(other, left=3)
 
@@ -188,8 +186,6 @@ def test_no_sixty_seconds_hold_more_than_a_hundred_calls(seller, steps):
 @pytest.mark.django_db(transaction=True)
 def test_eight_threads_take_exactly_what_is_there(flipkart):
     """trust.md 27, 54"""
-    from tests.factories import connected_seller
-
     seller = connected_seller(flipkart).seller
     fill(seller, left=20)
     counts: list[int] = []
