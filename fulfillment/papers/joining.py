@@ -1,29 +1,27 @@
 """Joins many labels into one print file, in one pass and flat memory.
 
-Each label is parsed alone, renumbered and written at once; what was written before (fonts, logos) is found again by the
+Each label is read alone, renumbered and written at once; what was written before (fonts, logos) is found again by the
 digest of its bytes and shared. Merging libraries keep every page until the end, 80 KB a label and more; here
 only offsets and digests stay.
 """
 
 import hashlib
-import io
 import re
-import zlib
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-import pikepdf
 from reportlab.pdfbase import pdfmetrics
 
 from .layout import NOTE_SIZE, Layout, Placed, place
+from .stored import Stored, StoredPage, opened
 from .types import Box, PaperRefused
 
 PAGES_PER_NODE = 64
 NOTE_FONT = "Helvetica"
 # As qpdf spells values: strings with every bracket escaped, or in hexadecimal; names without a blank.
-REFERENCE = re.compile(rb"\((?:[^\\()]|\\.)*\)|(\d+) (\d+) R", re.DOTALL)
+REFERENCE = re.compile(rb"\((?:[^\\()]|\\.)*+\)|(?<!\d)(\d++ \d++) R", re.DOTALL)
 
 
 class Label(NamedTuple):
@@ -51,14 +49,16 @@ def join(
     for number, label in enumerate(labels, start=1):
         pdf, note = label if isinstance(label, Label) else (label, "")
         try:
-            with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as file:
-                copier = _Copier(writer, file)
-                for page in file.pages:
+            with opened(pdf) as stored:
+                copier = _Copier(writer, stored)
+                for page in stored.pages:
                     at = sheets.add(copier, page, note)
                     if placed:
                         placed(number, at)
-        except pikepdf.PdfError as error:
-            raise PaperRefused(f"label {number} of this stack cannot be read") from error
+        except PaperRefused as error:
+            raise PaperRefused(f"label {number} of this stack cannot be read: {error.reason}") from error
+        except RecursionError as error:
+            raise PaperRefused(f"label {number} of this stack cannot be read: it leads too deep") from error
     return sheets.finish()
 
 
@@ -105,54 +105,50 @@ class _Writer:
 class _Copier:
     """Copies what one label refers to, deepest first, so that an object's bytes name only numbers that stand.
 
-    Values stay in the spelling that qpdf gives them, and only references are replaced: taking each width of a font
-    through Python doubled the time.
+    Values stay as they are spelled in the label, and only references are replaced: taking each width of a font through
+    Python doubled the time.
     """
 
-    def __init__(self, writer: _Writer, file: pikepdf.Pdf) -> None:
+    def __init__(self, writer: _Writer, stored: Stored) -> None:
         self.writer = writer
-        self.file = file
+        self.stored = stored
         self.numbers: dict[bytes, bytes] = {}  # how it is referred to in the label -> in the joined file
         self.open: set[bytes] = set()
 
-    def form(self, page: pikepdf.Page, box: Box) -> int:
+    def form(self, page: StoredPage) -> int:
         """The page as a form that can be drawn anywhere."""
-        keys = {"/Resources": page.obj.get("/Resources", pikepdf.Dictionary()), "/Group": page.obj.get("/Group")}
-        contents = page.obj.get("/Contents")
-        if isinstance(contents, pikepdf.Stream):
-            packed = contents.read_raw_bytes()
-            keys |= {key: contents.get(key) for key in ("/Filter", "/DecodeParms")}
-        else:
-            parts = contents if isinstance(contents, pikepdf.Array) else pikepdf.Array()
-            packed = zlib.compress(b"\n".join(part.read_bytes() for part in parts))
-            keys["/Filter"] = pikepdf.Name.FlateDecode
-        head = b"/Type/XObject/Subtype/Form/BBox[%b]" % _numbers(box)
-        head += b"".join(
-            b"%b %b" % (key.encode(), self._moved(value.unparse())) for key, value in keys.items() if value
-        )
-        return self.writer.write(_stream(head, packed))
+        head = b"/Type/XObject/Subtype/Form/BBox[%b]%b" % (_numbers(page.box), self._moved(page.keys))
+        return self.writer.write(_stream(head, page.packed))
 
     def _moved(self, spelled: bytes) -> bytes:
         """The same with every reference leading to its copy, which is written first where it does not stand yet."""
-        return REFERENCE.sub(self._copied, spelled) if b" R" in spelled else spelled
+        if b" R" not in spelled:
+            return spelled
+        if b"(" in spelled:
+            return REFERENCE.sub(lambda match: self._copied(match[1]) if match[1] else match[0], spelled)
+        # Without strings an R is a reference's, and its two numbers stand before it: widths of fonts are long rows of
+        # numbers, on which the expression above spends a third of the whole time.
+        *pieces, end = spelled.split(b" R")
+        moved = []
+        for piece in pieces:
+            before, *reference = piece.rsplit(b" ", 2)
+            if len(reference) < 2 or not all(map(bytes.isdigit, reference)):
+                raise PaperRefused("it is not as it was written")
+            moved += [before, b" ", self._copied(b" ".join(reference))]
+        return b"".join([*moved, end])
 
-    def _copied(self, match: re.Match[bytes]) -> bytes:
-        found = match[0]
-        if not match[1]:  # a string, whatever stands in it
-            return found
+    def _copied(self, found: bytes) -> bytes:
+        """The reference that leads to the copy of what "5 0" leads to in the label."""
         if found not in self.numbers:
             if found in self.open:
-                raise PaperRefused("a label of this stack leads in a circle")
+                raise PaperRefused("it leads in a circle")
             self.open.add(found)
-            body = self._body(self.file.get_object(int(match[1]), int(match[2])))
+            head, packed = self.stored.find(found)
+            body = self._moved(head)
+            if packed is not None:
+                body = b"%b\nstream\n%b\nendstream" % (body, packed)
             self.numbers[found] = b"%d 0 R" % self.writer.share(body)
         return self.numbers[found]
-
-    def _body(self, thing: pikepdf.Object) -> bytes:
-        if isinstance(thing, pikepdf.Stream):
-            head = self._moved(thing.stream_dict.unparse(resolved=True))
-            return b"%b\nstream\n%b\nendstream" % (head, thing.read_raw_bytes())
-        return self._moved(thing.unparse(resolved=True))
 
 
 @dataclass(slots=True)
@@ -177,15 +173,14 @@ class _Sheets:
             b"<</Type/Font/Subtype/Type1/BaseFont/%b/Encoding/WinAnsiEncoding>>" % NOTE_FONT.encode()
         )
 
-    def add(self, copier: _Copier, page: pikepdf.Page, note: str) -> int:
+    def add(self, copier: _Copier, page: StoredPage, note: str) -> int:
         """The number of the sheet it stands on."""
-        box = Box(*(float(side) for side in page.cropbox))
-        turned = int(page.obj.get("/Rotate", 0)) % 360
-        size = (box.width, box.height) if turned in (0, 180) else (box.height, box.width)
-        spot = place(size, self.layout, len(self.forms), turned=turned, with_note=bool(note))
+        box = page.box
+        size = (box.width, box.height) if page.turned in (0, 180) else (box.height, box.width)
+        spot = place(size, self.layout, len(self.forms), turned=page.turned, with_note=bool(note))
         self.size = spot.sheet
         self.drawn.append(_draw(spot, box, len(self.forms), note))
-        self.forms.append(copier.form(page, box))
+        self.forms.append(copier.form(page))
         if len(self.forms) >= max(1, len(self.layout.slots)):
             self._close_sheet()
             return self.pages

@@ -28,7 +28,7 @@ MOVE_TEXT = frozenset(("Td", "TD", "Tm", "T*"))
 MARKED_CONTENT = frozenset(("BMC", "BDC", "EMC", "MP", "DP"))
 
 
-class NotMastered(Exception):  # noqa: N818 - what happened, as in transport.errors
+class NotMastered(Exception):
     """The page draws in a way that this module does not follow."""
 
 

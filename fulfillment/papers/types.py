@@ -54,7 +54,7 @@ class Box(NamedTuple):
         return Box(self.left - by, self.bottom - by, self.right + by, self.top + by)
 
 
-class PaperRefused(Exception):  # noqa: N818 - what happened, as in transport.errors
+class PaperRefused(Exception):
     """These bytes are no paper that we may keep or print. The text is ours and safe to show."""
 
     def __init__(self, reason: str) -> None:
@@ -62,7 +62,7 @@ class PaperRefused(Exception):  # noqa: N818 - what happened, as in transport.er
         self.reason = reason
 
 
-class ChildFailed(Exception):  # noqa: N818
+class ChildFailed(Exception):
     """The checking process could not do its work at all (it does not start): says nothing about the paper."""
 
 

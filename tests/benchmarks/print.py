@@ -15,10 +15,8 @@ from pathlib import Path
 
 import pikepdf
 
-from fulfillment.papers.cutting import cut_label
 from fulfillment.papers.joining import join
 from fulfillment.papers.layout import THERMAL
-from tests.fulfillment.papers.pages import label_pages
 
 FEW, MANY = 500, 5000
 DISTINCT = 100  # pages drawn and cut by our own code; the others are these with a content and barcodes of their own
@@ -60,6 +58,10 @@ def run() -> dict[str, object]:
 
 def _store_labels(folder: Path, count: int) -> list[Path]:
     """Cut labels as files. Their fonts are equal, as in papers that one generator made; nothing else is."""
+    # Not above: what the measured process holds for nothing would hide the growth of its peak.
+    from fulfillment.papers.cutting import cut_label  # noqa: PLC0415
+    from tests.fulfillment.papers.pages import label_pages  # noqa: PLC0415
+
     cuts = [cut_label(page.pdf).pdf for page in label_pages(DISTINCT)]
     paths = []
     for number in range(count):
