@@ -5,6 +5,7 @@ ends, and forks inherit it. One keeper process (`keeper.py`) runs PostgreSQL as 
 No Django here: the demo calls it before there are settings.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -34,7 +35,8 @@ def ensure(folder: str | Path) -> str:
     """
     folder = Path(folder).absolute()
     with _starting:
-        if folder in _held and _keeper_lives(folder):
+        # Both: a new keeper may be starting at this moment, for somebody else, and is not ready.
+        if folder in _held and _keeper_lives(folder) and _host(folder) == _held[folder][1]:
             return _held[folder][1]
         try:
             return _ensure(folder)
@@ -75,7 +77,9 @@ def _ensure(folder: Path) -> str:
     try:
         if not _keeper_lives(folder):
             _start_keeper(folder)
-        host: str = json.loads((folder / "ready.json").read_text())["host"]
+        host = _host(folder)
+        if host is None:
+            raise EmbeddedError(f"{folder}/ready.json is gone: end the process that keeps {folder}, and start again.")
     except BaseException:
         if folder not in _held:
             os.close(users)
@@ -87,6 +91,8 @@ def _ensure(folder: Path) -> str:
 
 
 def _start_keeper(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "ready.json").replace(folder / "before.json")
     # From the house's folder with -m: run as a file, our queue.py would stand in for the standard library's.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     with (folder / "keeper.log").open("ab") as log:
@@ -107,6 +113,14 @@ def _start_keeper(folder: Path) -> None:
         keeper.wait()
         raise EmbeddedError(said or f"The embedded PostgreSQL did not start: {folder}/keeper.log says why.")
     keeper.returncode = 0  # it outlives us; without this Python would warn that a child still runs
+
+
+def _host(folder: Path) -> str | None:
+    try:
+        host: str = json.loads((folder / "ready.json").read_text())["host"]
+    except FileNotFoundError:
+        return None
+    return host
 
 
 def _keeper_lives(folder: Path) -> bool:

@@ -61,7 +61,7 @@ def keep(folder: Path) -> None:
         signal.signal(name, lambda *_: server.send_signal(signal.SIGINT))
     try:
         _make_roles_and_database(server, socket_folder, folder)
-        (folder / "ready.json").write_text(json.dumps({"host": str(socket_folder), "pid": server.pid}))
+        _say_where(folder, socket_folder, server.pid)
         print(READY, flush=True)  # noqa: T201 - the line that embedded.ensure() reads
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         users_lock = _wait_until_alone(server, folder / "users.lock")
@@ -207,7 +207,7 @@ def _runs_in(pid: int, data: Path) -> bool:
 def _socket_folder(folder: Path, user: ServerUser) -> Path:
     """Private, and short: a path with spaces, commas (libpq splits at them) or over 107 characters does not matter."""
     with contextlib.suppress(OSError, ValueError, KeyError):
-        left_behind = Path(json.loads((folder / "ready.json").read_text())["host"])
+        left_behind = Path(json.loads((folder / "before.json").read_text())["host"])
         if left_behind.name.startswith("shipcrowd-"):
             shutil.rmtree(left_behind, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix="shipcrowd-", dir="/tmp"))
@@ -276,6 +276,13 @@ def _connected(
                     f"PostgreSQL did not start: {folder}/keeper.log says why (a full disk is the usual cause)."
                 ) from error
         time.sleep(0.03)
+
+
+def _say_where(folder: Path, socket_folder: Path, pid: int) -> None:
+    """Written aside and renamed: others read it at any time."""
+    aside = folder / "ready.json.new"
+    aside.write_text(json.dumps({"host": str(socket_folder), "pid": pid}))
+    aside.replace(folder / "ready.json")
 
 
 def _wait_until_alone(server: "subprocess.Popen[bytes]", users_lock: Path) -> int | None:

@@ -42,10 +42,10 @@ class User:
         assert said, self.process.stderr.read()
         return said
 
-    def asks_again(self) -> str:
+    def ask_again(self) -> None:
+        """As if for its next connection; `host` has the answer."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return self.host()
 
     def gone(self, number: signal.Signals = signal.SIGKILL) -> None:
         self.process.send_signal(number)
