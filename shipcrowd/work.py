@@ -356,17 +356,19 @@ def look_for_due() -> list[tuple[int, str]]:
 
 
 def _read_due() -> list[tuple[int, str]]:
+    # statement_timestamp() as in Django's Now(): now() stands still from a transaction's begin to its end.
     tables = {model.KIND: model._meta.db_table for model in apps.get_models() if issubclass(model, Due)}
     exists = " union all ".join(
         f"select seller.id, '{kind}' from sellers_seller seller where exists "  # noqa: S608 - names of our own tables
-        f'(select 1 from "{table}" w where w.seller_id = seller.id and w.wake_at <= now())'
+        f'(select 1 from "{table}" w where w.seller_id = seller.id and w.wake_at <= statement_timestamp())'
         for kind, table in sorted(tables.items())
     )
     with connection.cursor() as cursor:
         cursor.execute(
             f"select w.id, w.kind from ({exists}) w (id, kind) "  # noqa: S608
             "left join shipcrowd_turn t on t.seller_id = w.id and t.kind = w.kind "
-            "where (t.held_until is null or t.held_until < now()) and (t.rung_at is null or t.rung_at < now() - %s)",
+            "where (t.held_until is null or t.held_until < statement_timestamp()) "
+            "and (t.rung_at is null or t.rung_at < statement_timestamp() - %s)",
             [timedelta(seconds=settings.RING_AGAIN_SECONDS)],
         )
         return list(cursor.fetchall())
@@ -375,9 +377,9 @@ def _read_due() -> list[tuple[int, str]]:
 def _mark_rung(seller_id: int, kind: str) -> bool:
     with seller_scope(seller_id), connection.cursor() as cursor:
         cursor.execute(
-            "insert into shipcrowd_turn as t (seller_id, kind, rung_at) values (%s, %s, now()) "
-            "on conflict (seller_id, kind) do update set rung_at = now() "
-            "where t.rung_at is null or t.rung_at < now() - %s returning 1",
+            "insert into shipcrowd_turn as t (seller_id, kind, rung_at) values (%s, %s, statement_timestamp()) "
+            "on conflict (seller_id, kind) do update set rung_at = statement_timestamp() "
+            "where t.rung_at is null or t.rung_at < statement_timestamp() - %s returning 1",
             [seller_id, kind, timedelta(seconds=settings.RING_AGAIN_SECONDS)],
         )
         return cursor.fetchone() is not None
@@ -388,9 +390,10 @@ def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
     token = uuid.uuid4()
     with seller_scope(seller_id), connection.cursor() as cursor:
         cursor.execute(
-            "insert into shipcrowd_turn as t (seller_id, kind, held_until, token) values (%s, %s, now() + %s, %s) "
+            "insert into shipcrowd_turn as t (seller_id, kind, held_until, token) "
+            "values (%s, %s, statement_timestamp() + %s, %s) "
             "on conflict (seller_id, kind) do update set held_until = excluded.held_until, token = excluded.token, "
-            "rung_at = null where t.held_until is null or t.held_until < now() returning 1",
+            "rung_at = null where t.held_until is null or t.held_until < statement_timestamp() returning 1",
             [seller_id, kind, timedelta(seconds=settings.LEASE_SECONDS), token],
         )
         return token if cursor.fetchone() else None

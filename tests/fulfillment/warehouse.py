@@ -1,0 +1,96 @@
+"""A warehouse's day in a few words: shipments come in, work is done as time passes, and what is here is told."""
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from fulfillment import dispatch, labels, printing
+from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob
+from fulfillment.outcome import Outcome
+from orders.ingest import ingest
+from orders.models import Shipment, TimelineEntry
+from sellers import gateway
+from sellers.models import Seller, User
+from shipcrowd import queue, work
+from shipcrowd.tenancy import seller_scope
+from tests import factories
+from tests.factories import as_ops
+
+KINDS = ("labels", "dispatches", "print_jobs")
+
+
+def take_in(seller: Seller, shipment_ids: Sequence[str]) -> list[Shipment]:
+    """What polling would have brought, read just now."""
+    client = gateway.client_for(seller.pk)
+    for start in range(0, len(shipment_ids), client.limits.ids):
+        began = work.database_now()
+        page = client.fetch_shipments(shipment_ids[start : start + client.limits.ids])
+        with seller_scope(seller):
+            ingest(seller_id=seller.pk, shipments=page.shipments, read_began_at=began)
+    return as_ops(Shipment, seller=seller, flipkart_shipment_id__in=list(shipment_ids))
+
+
+def drain() -> int:
+    """Does all that is due now of this app's work; how many batches. What goes wrong comes out."""
+    batches = 0
+    for _ in range(200):
+        due = [(seller_id, kind) for seller_id, kind in work.look_for_due() if kind in KINDS]
+        if not due:
+            return batches
+        for seller_id, kind in due:
+            queue.work_batch(seller_id=seller_id, kind=kind)
+            batches += 1
+    raise AssertionError("the work does not come to an end")
+
+
+def wait(clock, **span: float) -> None:
+    """Time passes, at Flipkart and here, and what wants to wake up does."""
+    clock.pass_(**span)
+    factories.wake(LabelRequest, Dispatch, PrintJob)
+
+
+def work_on(clock, *, looks: int = 12, seconds: float = 6) -> None:
+    """Works until everything has ended or only wants to wait for longer than `looks` times `seconds`."""
+    drain()
+    for _ in range(looks):
+        if not [row for model in (LabelRequest, Dispatch, PrintJob) for row in as_ops(model, wake_at__isnull=False)]:
+            return
+        wait(clock, seconds=seconds)
+        drain()
+
+
+def ask_labels(seller: Seller, shipments: Sequence[Shipment], by: User) -> Outcome:
+    with seller_scope(seller):
+        return labels.request_labels(seller=seller, shipment_ids=keys(shipments), by=by, now=timezone.now())
+
+
+def ask_dispatch(seller: Seller, shipments: Sequence[Shipment], by: User) -> Outcome:
+    with seller_scope(seller):
+        return dispatch.request_dispatch(seller=seller, shipment_ids=keys(shipments), by=by, now=timezone.now())
+
+
+def ask_print(seller: Seller, shipments: Sequence[Shipment], by: User, **options) -> PrintJob:
+    with seller_scope(seller):
+        return printing.request_print(seller=seller, shipment_ids=keys(shipments), by=by, now=timezone.now(), **options)
+
+
+def keys(shipments: Sequence[Shipment]) -> list[int]:
+    return [shipment.pk for shipment in shipments]
+
+
+def states(model: type[LabelRequest] | type[Dispatch], **filters) -> list[str]:
+    return [row.state for row in as_ops(model, **filters)]
+
+
+def only(model, **filters):
+    (row,) = as_ops(model, **filters)
+    return row
+
+
+def papers(shipment: Shipment) -> list[Document]:
+    return as_ops(Document, shipment=shipment)
+
+
+def told(shipment: Shipment) -> list[str]:
+    """The lines of its timeline, oldest first."""
+    return [entry.says for entry in as_ops(TimelineEntry, shipment=shipment)]
