@@ -85,10 +85,7 @@ def test_due_ones_are_read_in_full_batches_the_longest_due_first(connected, flip
     assert follow(seller_id=connected.seller.pk) is False
 
     assert calls(flipkart, "shipments") == 2
-    read = [r.read_at for r in as_ops(Reading)]
-    assert (
-        sum(at > min(read) + (max(read) - min(read)) / 2 for at in read) == 100
-    )  # 70 that were due, 30 that come next
+    assert sum(reading.read_at > began for reading in as_ops(Reading)) == 100  # the 70, and 30 that come due next
 
 
 def test_a_flood_is_followed_run_by_run(connected, flipkart, monkeypatch):

@@ -1,0 +1,190 @@
+"""Lists and searches of shipments. Every query says its seller: the fence is for the day somebody forgets."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from orders.models import Buyer, PaymentType, PollCursor, Reading, Shipment, ShipmentItem, Unreadable
+from orders.stages import Stage, condition
+from sellers.models import Seller
+from shipcrowd.flipkart.times import INDIAN_TIME
+from shipcrowd.flipkart.types import State
+from shipcrowd.tenancy import require_scope
+
+PAGE = 50
+# Fewer characters are not an id but a walk through all of them.
+SHORTEST_SEARCH = 3
+_LONGEST_ID = 64
+_MOST_KEY = 2**63
+# How long before its dispatch-by a shipment may have been ordered: bounds the search by day in what has left.
+_OLDEST_FOR_A_DAY = timedelta(days=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a list shows. `facilities` are our keys; `dispatch_by` a day in India; empty says nothing."""
+
+    stage: Stage | None = None
+    state: State | None = None
+    facilities: Collection[int] = ()
+    sku: str = ""
+    dispatch_by: date | None = None
+    payment_type: PaymentType | None = None
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Up to 50 shipments with their facility joined; `after` is where the next page goes on, "" at the end."""
+
+    shipments: Sequence[Shipment]
+    after: str = ""
+
+
+def shipments(seller: Seller, filters: Filters, now: datetime) -> QuerySet[Shipment]:
+    """The shipments that `filters` let through, facility joined; in the seller's scope.
+
+    Work of the house comes most urgent first, what has left and everything together newest first.
+    """
+    require_scope(seller)
+    rows = Shipment.objects.filter(_condition(seller, filters, now), seller=seller).select_related("facility")
+    return rows.order_by("dispatch_by_at", "pk") if _is_by_urgency(filters) else rows.order_by("-ordered_at", "-pk")
+
+
+def page(seller: Seller, filters: Filters, now: datetime, *, after: str = "") -> Page:
+    """One page, in one statement, however long the list is; `after` as the page before gave it.
+
+    An `after` that is none starts at the beginning. In the seller's scope.
+    """
+    rows = shipments(seller, filters, now)
+    is_by_urgency = _is_by_urgency(filters)
+    if mark := _read_mark(after):
+        rows = rows.filter(_behind_by_urgency(*mark) if is_by_urgency else _behind_by_age(*mark))
+    found = list(rows[: PAGE + 1])
+    more = _mark(found[PAGE - 1], is_by_urgency=is_by_urgency) if len(found) > PAGE else ""
+    return Page(shipments=found[:PAGE], after=more)
+
+
+def chosen(seller: Seller, shipment_ids: Collection[int]) -> QuerySet[Shipment]:
+    """These shipments (our keys) as far as they are the seller's, by key; in the seller's scope."""
+    require_scope(seller)
+    return Shipment.objects.filter(seller=seller, pk__in=shipment_ids).order_by("pk")
+
+
+def matching_ids(seller: Seller, filters: Filters, now: datetime, *, most: int) -> list[int]:
+    """Keys of all that match, for a bulk action on "all that match"; `most` of them, in the list's order."""
+    return list(shipments(seller, filters, now).values_list("pk", flat=True)[:most])
+
+
+def find(seller: Seller, public_id: UUID) -> Shipment | None:
+    """One shipment by the id in its address, facility and order joined; None when it is not the seller's."""
+    require_scope(seller)
+    return Shipment.objects.filter(seller=seller, public_id=public_id).select_related("facility", "order").first()
+
+
+def items(seller: Seller, shipment_ids: Collection[int]) -> QuerySet[ShipmentItem]:
+    return ShipmentItem.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("shipment_id", "pk")
+
+
+def buyer(seller: Seller, shipment_id: int) -> Buyer | None:
+    return Buyer.objects.filter(seller=seller, shipment_id=shipment_id).first()
+
+
+def reading(seller: Seller, shipment_id: int) -> Reading | None:
+    return Reading.objects.filter(seller=seller, shipment_id=shipment_id).first()
+
+
+def unreadable(seller: Seller) -> QuerySet[Unreadable]:
+    """What of Flipkart's could not be read, for the list of what needs a person; latest first."""
+    return Unreadable.objects.filter(seller=seller).order_by("-last_seen_at", "-pk")
+
+
+def poll_cursor(seller: Seller) -> PollCursor | None:
+    """For "as of 13:27": `last_good_at`, whether a walk is under way (`walk`), and what it `says`."""
+    return PollCursor.objects.filter(seller=seller).first()
+
+
+# --- Conditions ------------------------------------------------------------------------------------------------------
+
+
+def _condition(seller: Seller, filters: Filters, now: datetime) -> Q:
+    holds = Q()
+    if filters.stage:
+        holds &= condition(filters.stage, now)
+    if filters.state:
+        holds &= Q(state=filters.state)
+    if filters.facilities:
+        holds &= Q(facility_id__in=filters.facilities)
+    if filters.payment_type:
+        holds &= Q(payment_type=filters.payment_type)
+    if filters.sku:
+        holds &= Q(Exists(ShipmentItem.objects.filter(seller=seller, shipment_id=OuterRef("pk"), sku=filters.sku)))
+    if filters.dispatch_by:
+        holds &= _due_on(filters.dispatch_by)
+    if filters.search.strip():
+        holds &= by_any_id(filters.search)
+    return holds
+
+
+def _due_on(day: date) -> Q:
+    begins = datetime.combine(day, time(), INDIAN_TIME)
+    ends = begins + timedelta(days=1)
+    # The order date is said too: the index of what has left goes by it, and none goes by dispatch-by.
+    return Q(dispatch_by_at__gte=begins, dispatch_by_at__lt=ends) & Q(
+        ordered_at__gte=begins - _OLDEST_FOR_A_DAY, ordered_at__lt=ends
+    )
+
+
+def by_any_id(text: str) -> Q:
+    """Shipment, order or tracking id that begins or ends with `text`, in any case; from 3 characters on."""
+    wanted = text.replace("\0", "").strip()[:_LONGEST_ID]
+    if len(wanted) < SHORTEST_SEARCH:
+        return Q(pk__in=[])
+    holds = Q()
+    for column in ("flipkart_shipment_id", "flipkart_order_id", "tracking_id"):
+        for beginning in {wanted, wanted.upper()}:
+            holds |= Q(**{f"{column}__prefix": beginning})
+    for column in ("shipment_id_reversed", "order_id_reversed", "tracking_id_reversed"):
+        holds |= Q(**{f"{column}__prefix": wanted.upper()[::-1]})
+    return holds
+
+
+# --- Pages -----------------------------------------------------------------------------------------------------------
+
+
+def _is_by_urgency(filters: Filters) -> bool:
+    return filters.stage is not None and filters.stage not in (Stage.HANDED_OVER, Stage.CANCELLED)
+
+
+def _behind_by_age(at: datetime | None, key: int) -> Q:
+    """In this form PostgreSQL begins in the middle of the index; `a or (b and c)` walks there from its start."""
+    if at is None:
+        return Q()
+    return Q(ordered_at__lte=at) & (Q(ordered_at__lt=at) | Q(pk__lt=key))
+
+
+def _behind_by_urgency(at: datetime | None, key: int) -> Q:
+    """Those without a dispatch-by come last, as PostgreSQL sorts them."""
+    if at is None:
+        return Q(dispatch_by_at__isnull=True, pk__gt=key)
+    return (Q(dispatch_by_at__gte=at) & (Q(dispatch_by_at__gt=at) | Q(pk__gt=key))) | Q(dispatch_by_at__isnull=True)
+
+
+def _mark(shipment: Shipment, *, is_by_urgency: bool) -> str:
+    at = shipment.dispatch_by_at if is_by_urgency else shipment.ordered_at
+    return f"{at.astimezone(UTC).strftime(_MARK) if at else ''}~{shipment.pk}"
+
+
+def _read_mark(after: str) -> tuple[datetime | None, int] | None:
+    at, _, key = after.partition("~")
+    try:
+        when = datetime.strptime(at, _MARK).replace(tzinfo=UTC) if at else None
+        return (when, int(key)) if 0 < int(key) < _MOST_KEY else None
+    except ValueError:
+        return None
+
+
+_MARK = "%Y%m%dT%H%M%S.%fZ"  # nothing in it that an address would change

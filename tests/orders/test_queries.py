@@ -1,0 +1,246 @@
+"""Lists and searches: what is asked for shows, nobody else's does, and a page costs the same in a long list."""
+
+import random
+import re
+import string
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from orders import queries, stages
+from orders.models import Order, PaymentType, Shipment
+from orders.queries import Filters
+from orders.stages import Stage
+from shipcrowd.flipkart.types import State
+from shipcrowd.tenancy import NoScope, seller_scope
+from tests import factories
+
+NOW = timezone.now()
+HOUR = timedelta(hours=1)
+
+
+def listed(seller, **filters) -> list[Shipment]:
+    with seller_scope(seller):
+        return list(queries.page(seller, Filters(**filters), NOW).shipments)
+
+
+def test_only_ones_own_shipments_are_listed_and_found(seller, other_seller):
+    mine = factories.shipment(seller, flipkart_order_id="OD431", tracking_id="EK4471")
+    theirs = factories.shipment(other_seller, flipkart_order_id="OD431", tracking_id="EK4471")
+
+    assert listed(seller) == listed(seller, search="4471") == listed(seller, search="OD431") == [mine]
+    with seller_scope(seller):
+        assert queries.find(seller, mine.public_id) == mine
+        assert queries.find(seller, theirs.public_id) is None
+        assert list(queries.chosen(seller, [mine.pk, theirs.pk])) == [mine]
+
+
+def test_without_a_scope_nothing_is_listed(seller):
+    with pytest.raises(NoScope):
+        queries.page(seller, Filters(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("filters", "facts"),
+    [
+        ({"stage": Stage.ON_HOLD}, {"is_on_hold": True}),
+        ({"state": State.PACKED}, {"state": State.PACKED}),
+        ({"sku": "MUG"}, {"sku": "MUG"}),
+        ({"payment_type": PaymentType.COD}, {"payment_type": PaymentType.COD}),
+        ({"search": "ship42"}, {"flipkart_shipment_id": "SHIP42-1"}),
+        ({"search": " od9 "}, {"flipkart_order_id": "OD9000"}),
+        ({"search": "EK99"}, {"tracking_id": "EK99IN"}),
+        ({"search": "99in"}, {"tracking_id": "EK99IN"}),
+        ({"search": "2-1"}, {"flipkart_shipment_id": "SHIP42-1"}),
+        ({"search": "9000"}, {"flipkart_order_id": "OD9000"}),
+        ({"search": "abc"}, {"flipkart_shipment_id": "abcDEF"}),
+    ],
+)
+def test_a_filter_shows_what_it_says(seller, filters, facts):
+    wanted = factories.shipment(seller, **facts)
+    factories.shipment(seller)
+
+    assert listed(seller, **filters) == [wanted]
+
+
+@pytest.mark.parametrize("text", ["4_71", "%", "44", "\0\0\0", "", "SHIP42-1 or", "🚚🚚🚚"])
+def test_a_search_takes_its_text_as_it_is(seller, text):
+    factories.shipment(seller, tracking_id="EK4471")
+
+    assert listed(seller, search=text or "  x") == []
+
+
+def test_a_facility_and_a_day_filter_the_list(seller):
+    day = datetime.fromisoformat("2026-11-24T23:59:59+05:30")
+    place = factories.facility(seller)
+    here = factories.shipment(seller, facility=place, dispatch_by_at=day, ordered_at=day - HOUR)
+    next_day = factories.shipment(seller, dispatch_by_at=day + HOUR, ordered_at=day - HOUR)
+
+    assert listed(seller, facilities=[place.pk]) == [here]
+    assert listed(seller, dispatch_by=day.date()) == [here]
+    assert listed(seller, dispatch_by=day.date() + timedelta(days=1)) == [next_day]
+
+
+def pages(seller, filters: Filters) -> list[list[Shipment]]:
+    """All pages, one after the other."""
+    walked, after = [], ""
+    with seller_scope(seller):
+        while True:
+            page = queries.page(seller, filters, NOW, after=after)
+            walked.append(list(page.shipments))
+            after = page.after
+            if not after:
+                return walked
+
+
+def many(seller, count: int, **values) -> None:
+    """Shipments with order and dispatch-by dates of which some meet, and a few without a dispatch-by."""
+    draw = random.Random(1)
+    order = Order.objects.create(seller=seller, flipkart_order_id="OD1")
+    Shipment.objects.bulk_create(
+        Shipment(
+            **{
+                "seller": seller,
+                "order": order,
+                "flipkart_shipment_id": "".join(draw.choices(string.ascii_uppercase, k=12)) + str(number),
+                "flipkart_order_id": f"OD{draw.randrange(10**15):015}",
+                "tracking_id": f"EK{draw.randrange(10**10):010}IN",
+                "ordered_at": NOW - draw.randrange(40) * HOUR,
+                "dispatch_by_at": NOW + draw.randrange(40) * HOUR if draw.random() < 0.9 else None,
+                "read_began_at": NOW,
+                "state": State.APPROVED,
+                "state_word": "APPROVED",
+            }
+            | values
+        )
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters(stage=Stage.TO_LABEL), Filters(state=State.APPROVED)])
+def test_pages_show_every_shipment_once_in_order(seller, filters):
+    with seller_scope(seller):
+        many(seller, 230)
+        whole = list(queries.shipments(seller, filters, NOW))
+
+    walked = pages(seller, filters)
+
+    assert [len(page) for page in walked] == [50, 50, 50, 50, 30]
+    assert [row for page in walked for row in page] == whole
+    assert len({row.pk for row in whole}) == 230
+
+
+def test_what_must_leave_first_stands_first(seller):
+    later = factories.shipment(seller, dispatch_by_at=NOW + 2 * HOUR)
+    sometime = factories.shipment(seller, dispatch_by_at=None)
+    soon = factories.shipment(seller, dispatch_by_at=NOW + HOUR)
+
+    assert listed(seller, stage=Stage.TO_LABEL) == [soon, later, sometime]
+
+
+@pytest.mark.parametrize("after", ["x", "~", "~0", "~99999999999999999999", "2026~1", "20261124T000000.000000Z~x"])
+def test_a_mark_that_is_none_starts_at_the_beginning(seller, after):
+    row = factories.shipment(seller)
+
+    with seller_scope(seller):
+        assert queries.page(seller, Filters(), NOW, after=after).shipments == [row]
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_page_is_one_statement(seller, count):
+    with seller_scope(seller):
+        many(seller, count, facility=None)
+        with CaptureQueriesContext(connection) as asked:
+            page = queries.page(seller, Filters(stage=Stage.TO_LABEL), NOW)
+            assert all(row.facility is None for row in page.shipments)
+
+    assert len(asked) == 1
+
+
+# --- Plans: which index is used under row-level security ---
+
+
+@pytest.fixture
+def long_list(transactional_db):
+    """19,700 shipments that have left and 300 open ones, beside another seller's; PostgreSQL has counted them."""
+    seller, other = factories.seller(), factories.seller()
+    with seller_scope(seller):
+        many(seller, 300)
+        order = Order.objects.get()
+        for month in range(4):
+            left = {"state": State.DELIVERED, "state_word": "DELIVERED", "order": order}
+            many_left(seller, 4_925, NOW - timedelta(days=30 * month + 5), **left)
+    with seller_scope(other):
+        many(other, 300)
+    with connection.as_owner(), connection.cursor() as cursor:
+        cursor.execute("analyze orders_shipment")
+    return seller
+
+
+def many_left(seller, count: int, newest: datetime, **values) -> None:
+    draw = random.Random(newest.isoformat())
+    Shipment.objects.bulk_create(
+        Shipment(
+            seller=seller,
+            flipkart_shipment_id=f"SHIP{draw.randrange(10**12):012}{number}",
+            flipkart_order_id=f"OD{draw.randrange(10**15):015}",
+            tracking_id=f"EK{draw.randrange(10**10):010}IN",
+            read_began_at=NOW,
+            ordered_at=newest - number * timedelta(minutes=7),
+            dispatch_by_at=newest + 24 * HOUR,
+            **values,
+        )
+        for number in range(count)
+    )
+
+
+def indexes_of(rows) -> set[str]:
+    """The indexes of shipments that the plan of `rows` uses, and "sequential" where it reads the whole table."""
+    plan = rows.explain()
+    names = set(re.findall(r"Index (?:Only )?Scan (?:Backward )?(?:using|on) (shipment_\w+)", plan))
+    return names | ({"sequential"} if "Seq Scan on orders_shipment" in plan else set())
+
+
+ENDS = {"shipment_ends_shipment", "shipment_ends_order", "shipment_ends_tracking"}
+BEGINS = {"shipment_by_shipment_id", "shipment_by_order_id", "shipment_by_tracking_id"}
+
+
+def test_every_list_and_search_uses_its_index(long_list):
+    with seller_scope(long_list):
+        used = {
+            name: indexes_of(queries.shipments(long_list, filters, NOW)[: queries.PAGE + 1])
+            for name, filters in {
+                "all": Filters(),
+                "a stage of the house": Filters(stage=Stage.TO_LABEL),
+                "cash on delivery in a stage": Filters(stage=Stage.TO_LABEL, payment_type=PaymentType.COD),
+                "handed over": Filters(stage=Stage.HANDED_OVER),
+                "attention": Filters(stage=Stage.ATTENTION),
+                "search": Filters(search="EK4471"),
+            }.items()
+        }
+        middle = queries.shipments(long_list, Filters(), NOW).filter(queries._behind_by_age(NOW - 900 * HOUR, 5))[:51]
+        plan = middle.explain()
+
+    assert used["all"] == {"shipment_newest"}
+    assert used["a stage of the house"] == used["cash on delivery in a stage"] == {"shipment_open"}
+    assert used["handed over"] <= {"shipment_newest", "shipment_by_state"}
+    assert "shipment_attention" in used["attention"]
+    # Where the database sorts by bytes, as here, the unique key serves as well as the index of shipment ids.
+    assert {name.replace("once_a_seller", "by_shipment_id") for name in used["search"]} == ENDS | BEGINS
+    assert not any("sequential" in indexes for indexes in used.values())
+    assert re.search(r"Index Cond: .*ordered_at <= ", plan)
+
+
+def test_counts_use_the_indexes_of_what_is_open(long_list):
+    with seller_scope(long_list), CaptureQueriesContext(connection) as asked:
+        found = stages.counts(long_list, NOW)
+        with connection.cursor() as cursor:
+            cursor.execute(f"explain {asked[0]['sql']}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert found[Stage.HANDED_OVER] == "1,000+"
+    assert found[Stage.TO_LABEL] == 300
+    assert {"shipment_open", "shipment_attention"} <= set(re.findall(r"shipment_\w+", plan))
