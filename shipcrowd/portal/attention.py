@@ -1,11 +1,11 @@
 """What needs a person, of one seller: grouped by what it is and why, in plain words, with the button that mends it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, models
-from django.db.models import Count, F, Q, Window
+from django.db import models
+from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +16,7 @@ from sellers.models import Connection, Seller, Standing
 from shipcrowd.work import Attention, WorkRow
 
 SHOWN = 25  # rows of a group; its count says how many there are
+RETRIED_AT_ONCE = 500  # by one press; the next press takes the next
 FAILURES_SHOWN = 3  # polls that failed in a row before a person is told: fewer mend themselves
 
 _WORK: tuple[type[WorkRow], ...] = (LabelRequest, Dispatch, PrintJob)
@@ -24,17 +25,26 @@ _WHAT = {
     Dispatch.KIND: gettext_lazy("Ready to dispatch"),
     PrintJob.KIND: gettext_lazy("Print jobs"),
     "shipments": gettext_lazy("Shipments"),
+    "unreadable": gettext_lazy("What Flipkart sent"),
 }
 _DO = {
     Attention.REFUSED: gettext_lazy("Read Flipkart's reason beside each. Once it is mended there, press Retry."),
-    Attention.LATE: gettext_lazy("It is still being tried. If the parcel must leave now, look in Flipkart's own panel."),
+    Attention.LATE: gettext_lazy(
+        "It is still being tried. If the parcel must leave now, look in Flipkart's own panel."
+    ),
     Attention.GIVEN_UP: gettext_lazy("Tried until it made no sense any more. Press Retry to begin again."),
-    Attention.BAD_PAPER: gettext_lazy("Flipkart's file cannot be printed. Retry fetches it anew; else print it in their panel."),
+    Attention.BAD_PAPER: gettext_lazy(
+        "Flipkart's file cannot be printed. Retry fetches it anew; else print it in their panel."
+    ),
     Attention.RECONNECT: gettext_lazy("An owner renews the connection; then press Retry."),
-    Attention.PULL: gettext_lazy("The buyer cancelled after the label: take the parcel out of the stack before pickup."),
+    Attention.PULL: gettext_lazy(
+        "The buyer cancelled after the label: take the parcel out of the stack before pickup."
+    ),
     Attention.PARKED: gettext_lazy("Left undone when the connection was cut. Press Retry if it is still wanted."),
     Attention.UNREADABLE: gettext_lazy("Look it up in Flipkart's panel. It goes away once a later read succeeds."),
-    Attention.UNKNOWN_STATE: gettext_lazy("Nothing is done to it here until its state is known. Handle it in Flipkart's panel."),
+    Attention.UNKNOWN_STATE: gettext_lazy(
+        "Nothing is done to it here until its state is known. Handle it in Flipkart's panel."
+    ),
     Attention.ODD_MOVE: gettext_lazy("Compare it with Flipkart's panel before you pack it."),
     Attention.BROKEN: gettext_lazy("A mistake of ours, tried again by itself. Tell the platform if it stays."),
 }
@@ -52,7 +62,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows of one kind that want a person for one reason; `count` may be more than the rows that are shown."""
+    """Rows of one kind that want a person for one reason: `count` of them, of which `rows` are shown.
+
+    `retries` are the work rows' public ids for one press of Retry; empty where a retry mends nothing.
+    """
 
     kind: str
     reason: str
@@ -60,8 +73,8 @@ class Group:
     why: str
     do: str
     count: int
-    can_retry: bool
     rows: list[Row]
+    retries: list[str]
 
 
 def count(seller: Seller) -> int:
@@ -73,14 +86,40 @@ def count(seller: Seller) -> int:
     return one[0].union(*one[1:], all=True).count()
 
 
+def summary(seller: Seller) -> list[Group]:
+    """The groups with their counts alone, the largest first, in one statement."""
+    parts = [
+        model._default_manager.filter(seller=seller)
+        .exclude(attention="")
+        .order_by()
+        .annotate(kind=models.Value(kind, output_field=models.CharField()))
+        .values("kind", "attention")
+        .annotate(n=Count("pk"))
+        .values_list("kind", "attention", "n")
+        for kind, model in ((LabelRequest.KIND, LabelRequest), (Dispatch.KIND, Dispatch), (PrintJob.KIND, PrintJob))
+    ]
+    parts.append(_counted_shipments(seller))
+    unreadable = Unreadable.objects.filter(seller=seller).order_by()
+    kind = models.Value("unreadable", output_field=models.CharField())
+    reason = models.Value(Attention.UNREADABLE.value, output_field=models.CharField())
+    parts.append(
+        unreadable.annotate(kind=kind, attention=reason)
+        .values("kind", "attention")
+        .annotate(n=Count("pk"))
+        .values_list("kind", "attention", "n")
+    )
+    found = [_group(kind, reason, number) for kind, reason, number in parts[0].union(*parts[1:], all=True)]
+    return sorted(found, key=lambda group: (-group.count, group.kind, group.reason))
+
+
 def groups(seller: Seller) -> list[Group]:
-    """Everything that needs a person, the largest group first; two statements fewer than there are tables."""
+    """Everything that needs a person, the largest group first, with its rows; one statement a table."""
     found: list[Group] = []
     for model in _WORK:
         found += _of_work(seller, model)
     found += _of_shipments(seller)
     found += _unreadable(seller)
-    return sorted(found, key=lambda group: -group.count)
+    return sorted(found, key=lambda group: (-group.count, group.kind, group.reason))
 
 
 def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | None]:
@@ -89,25 +128,30 @@ def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | No
     return row, PollCursor.objects.filter(seller=seller).first() if row else None
 
 
+def _counted_shipments(seller: Seller) -> models.QuerySet[Any, Any]:
+    kind = models.Value("shipments", output_field=models.CharField())
+    rows = Shipment.objects.filter(seller=seller).exclude(attention="").order_by().annotate(kind=kind)
+    return rows.values("kind", "attention").annotate(n=Count("pk")).values_list("kind", "attention", "n")
+
+
 def _of_work(seller: Seller, model: type[WorkRow]) -> list[Group]:
-    rows = _numbered(model.objects.filter(seller=seller).exclude(attention=""))
-    if model is not PrintJob:
-        rows = rows.select_related("shipment")
-    return _grouped(model.KIND, rows, can_retry=True)
+    rows = _numbered(model._default_manager.filter(seller=seller).exclude(attention=""), RETRIED_AT_ONCE)
+    return _grouped(model.KIND, rows if model is PrintJob else rows.select_related("shipment"), can_retry=True)
 
 
 def _of_shipments(seller: Seller) -> list[Group]:
-    return _grouped("shipments", _numbered(Shipment.objects.filter(seller=seller).exclude(attention="")), can_retry=False)
+    rows = _numbered(Shipment.objects.filter(seller=seller).exclude(attention=""), SHOWN)
+    return _grouped("shipments", rows, can_retry=False)
 
 
-def _numbered(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+def _numbered(rows: models.QuerySet[Any], most: int) -> models.QuerySet[Any]:
     """The first rows of each reason, each with how many there are of it."""
     return (
         rows.annotate(
             place=Window(RowNumber(), partition_by=F("attention"), order_by=F("pk").asc()),
             of_reason=Window(Count("pk"), partition_by=F("attention")),
         )
-        .filter(place__lte=SHOWN)
+        .filter(place__lte=most)
         .order_by("attention", "pk")
     )
 
@@ -117,42 +161,45 @@ def _grouped(kind: str, rows: Iterable[Any], *, can_retry: bool) -> list[Group]:
     for row in rows:
         by_reason.setdefault(row.attention, []).append(row)
     return [
-        Group(
-            kind=kind,
-            reason=reason,
-            what=str(_WHAT[kind]),
-            why=str(Attention(reason).label),
-            do=str(_DO.get(Attention(reason), "")),
-            count=of_reason[0].of_reason,
-            can_retry=can_retry,
-            rows=[_row(row) for row in of_reason],
+        _group(
+            kind,
+            reason,
+            found[0].of_reason,
+            rows=[_row(row) for row in found[:SHOWN]],
+            retries=[str(row.public_id) for row in found] if can_retry else [],
         )
-        for reason, of_reason in by_reason.items()
+        for reason, found in by_reason.items()
     ]
+
+
+def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), retries: Sequence[str] = ()) -> Group:
+    known = Attention(reason)
+    return Group(
+        kind=kind,
+        reason=reason,
+        what=str(_WHAT[kind]),
+        why=str(known.label),
+        do=str(_DO.get(known, "")),
+        count=number,
+        rows=list(rows),
+        retries=list(retries),
+    )
 
 
 def _row(row: Any) -> Row:
     if isinstance(row, Shipment):
         return Row(says=row.attention_says, shipment=row)
     if isinstance(row, PrintJob):
-        return Row(says=row.says, public_id=str(row.public_id), name=_("Print job of %(count)d") % {"count": row.asked_for})
+        return Row(
+            says=row.says, public_id=str(row.public_id), name=_("Print job of %(count)d") % {"count": row.asked_for}
+        )
     return Row(says=row.says, shipment=row.shipment, public_id=str(row.public_id))
 
 
 def _unreadable(seller: Seller) -> list[Group]:
-    rows = Unreadable.objects.filter(seller=seller).annotate(total=Window(Count("pk"))).order_by("-last_seen_at", "-pk")[:SHOWN]
-    read = list(rows)
+    rows = Unreadable.objects.filter(seller=seller).annotate(total=Window(Count("pk")))
+    read = list(rows.order_by("-last_seen_at", "-pk")[:SHOWN])
     if not read:
         return []
-    return [
-        Group(
-            kind="unreadable",
-            reason=Attention.UNREADABLE,
-            what=_("What Flipkart sent"),
-            why=str(Attention.UNREADABLE.label),
-            do=str(_DO[Attention.UNREADABLE]),
-            count=read[0].total,  # type: ignore[attr-defined]  # annotated above
-            can_retry=False,
-            rows=[Row(says=f"{row.says} ({row.path})", name=row.flipkart_shipment_id or _("without an id")) for row in read],
-        )
-    ]
+    shown = [Row(says=f"{row.says} ({row.path})", name=row.flipkart_shipment_id or _("without an id")) for row in read]
+    return [_group("unreadable", Attention.UNREADABLE, read[0].total, rows=shown)]

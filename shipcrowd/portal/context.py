@@ -13,7 +13,7 @@ from shipcrowd.portal import navigation
 class _Look(UnfoldAdminSite):
     """unfold's surroundings for pages outside of the admin: it lists no models, and so asks for no permission."""
 
-    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:  # noqa: ARG002
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         return []
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -41,9 +41,8 @@ def _look() -> dict[str, Any]:
 def _oldest_due() -> datetime | None:
     """When the work that has waited longest became due, of all sellers and kinds."""
     tables = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, Due))
-    oldest = ", ".join(f'(select min(wake_at) from "{table}")' for table in tables)
+    oldest = ", ".join(f'(select min(wake_at) from "{table}")' for table in tables)  # noqa: S608 - names of our own tables
     with connection.cursor() as cursor:
-        cursor.execute(f"select least({oldest})")  # noqa: S608 - names of our own tables
+        cursor.execute(f"select least({oldest})")
         found: datetime | None = cursor.fetchone()[0]
     return found
-

@@ -70,8 +70,22 @@ def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
 def _of_the_platform() -> list[Entry]:
     return [
         Entry(_("All sellers"), "storefront", "portal:sellers"),
-        Entry(_("Admin"), "build", "admin:index"),
+        Entry(
+            _("Find a shipment"), "search", "admin:orders_shipment_changelist", also=("admin:orders_shipment_change",)
+        ),
+        Entry(
+            _("Connections"), "link", "admin:sellers_connection_changelist", also=("admin:sellers_connection_change",)
+        ),
+        Entry(_("Sellers"), "store", "admin:sellers_seller_changelist", also=_forms("sellers_seller")),
+        Entry(_("Log-ins"), "person", "admin:sellers_user_changelist", also=_forms("sellers_user")),
+        Entry(
+            _("Audit"), "history", "admin:shipcrowd_auditentry_changelist", also=("admin:shipcrowd_auditentry_change",)
+        ),
     ]
+
+
+def _forms(model: str) -> tuple[str, str]:
+    return f"admin:{model}_add", f"admin:{model}_change"
 
 
 def _attention(request: HttpRequest) -> int:

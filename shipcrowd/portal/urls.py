@@ -12,6 +12,6 @@ urlpatterns = [
     path("sellers/", views.sellers, name="sellers"),
     path("sellers/<slug:slug>/reason/", views.ops_reason, name="ops_reason"),
     path("s/<slug:slug>/", views.home, name="home"),
-    path("s/<slug:slug>/fetch-now/", views.fetch_now, name="fetch_now"),
+    path("s/<slug:slug>/fetch/", views.fetch_now, name="fetch_now"),
     path("s/<slug:slug>/attention/", views.attention, name="attention"),
 ]

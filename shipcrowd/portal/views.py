@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -44,7 +45,9 @@ def sellers(request: HttpRequest) -> HttpResponse:
     if user.is_staff:
         rows = today.every_seller(by=user, named=words, now=timezone.now())
         return render(request, "portal/sellers.html", {"title": _("All sellers"), "rows": rows, "words": words})
-    return render(request, "portal/your_sellers.html", {"title": _("Your sellers"), "memberships": access.memberships(user)})
+    return render(
+        request, "portal/your_sellers.html", {"title": _("Your sellers"), "memberships": access.memberships(user)}
+    )
 
 
 @ops_required
@@ -78,11 +81,12 @@ def home(request: SellerRequest) -> HttpResponse:
     context = {
         "title": _("Today"),
         "figures": today.figures(request.seller, now),
-        "groups": needs.groups(request.seller),
+        "groups": needs.summary(request.seller),
         "connection": connection,
         "cursor": cursor,
         "may_act": request.role != Role.VIEWER,
         "may_connect": request.role == Role.OWNER,
+        "may_press": bool(settings.FLIPKART_CLIENT_ID),
     }
     return render(request, "portal/home.html", context)
 
@@ -90,8 +94,10 @@ def home(request: SellerRequest) -> HttpResponse:
 @require_POST
 @member_required(Role.STAFF)
 def fetch_now(request: SellerRequest) -> HttpResponse:
-    polling.poll_now(request.seller)
-    messages.info(request, _("Asked Flipkart for what is new. It shows here in a moment."))
+    if polling.poll_now(request.seller):
+        messages.info(request, _("Asked Flipkart for what is new. It shows here in a moment."))
+    else:
+        messages.warning(request, _("Flipkart is being read just now, or this seller is not connected."))
     return redirect("portal:home", slug=request.seller.slug)
 
 

@@ -1,8 +1,14 @@
-// The few things of the portal that a page cannot do alone. Everything works without it but the tick boxes' counting.
+// What a page of the portal cannot do alone. Without it every form still works; only the counting of ticks is missing.
 "use strict";
 
-(() => {
-  // A form that was sent is not sent again by a second click; coming back to the page makes it whole again.
+document.addEventListener("DOMContentLoaded", () => {
+  sendOnce();
+  countTicks();
+  focusOnSlash();
+});
+
+// A form that was sent is not sent again by a second click; coming back to the page makes it whole again.
+function sendOnce() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || form.method !== "post") return;
@@ -12,4 +18,57 @@
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form.sc-sent")) form.classList.remove("sc-sent");
   });
-})();
+}
+
+// The shipments list: how many are ticked, and buttons that wait until something is.
+function countTicks() {
+  const form = document.getElementById("shipments");
+  const said = document.getElementById("said");
+  if (!form || !said) return;
+  const ticks = [...form.querySelectorAll('input[name="shipment"]')];
+  const page = document.getElementById("tick-page");
+  const all = document.getElementById("all-matching");
+  let last = null;
+
+  const show = () => {
+    const chosen = ticks.filter((tick) => tick.checked).length;
+    const isAll = Boolean(all && all.checked);
+    for (const tick of ticks) tick.closest("tr").classList.toggle("sc-chosen", tick.checked || isAll);
+    if (page) {
+      page.checked = chosen === ticks.length;
+      page.indeterminate = chosen > 0 && chosen < ticks.length;
+    }
+    const count = isAll ? form.dataset.matching : chosen;
+    said.textContent = isAll || chosen ? said.dataset.some.replace("%s", count) : said.dataset.none;
+    for (const button of form.querySelectorAll("[data-needs-choice]")) button.disabled = !isAll && !chosen;
+  };
+  const tickAll = (to) => ticks.forEach((tick) => { tick.checked = to; });
+
+  page?.addEventListener("change", () => { tickAll(page.checked); if (all) all.checked = false; show(); });
+  all?.addEventListener("change", () => { tickAll(all.checked); show(); });
+  // With shift, everything between the last tick and this one follows it.
+  form.addEventListener("click", (event) => {
+    const here = ticks.indexOf(event.target);
+    if (here < 0) return;
+    if (event.shiftKey && last !== null) {
+      for (let at = Math.min(here, last); at <= Math.max(here, last); at += 1) ticks[at].checked = event.target.checked;
+    }
+    last = here;
+    if (all) all.checked = false;
+    show();
+  });
+  window.addEventListener("pageshow", show);
+  show();
+}
+
+// "/" leads to the search box, wherever one is on the page.
+function focusOnSlash() {
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const box = document.querySelector('form[role="search"] input[type="search"]');
+    if (!box) return;
+    event.preventDefault();
+    box.select();
+  });
+}

@@ -1,0 +1,169 @@
+"""A shipment in the words and tones that lists and its page show. Values in, values out: nothing is read here.
+
+A tone is a colour's name (`good`, `note`, `warn`, `bad`, or empty); its words always say the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from orders import rules
+from orders.models import PaymentType, Shipment, ShipmentItem
+from orders.rules import Act
+from orders.states import HANDED_OVER, READY, State
+
+SOON = timedelta(hours=3)
+ITEMS_SHOWN = 2
+
+_TONES = {
+    **dict.fromkeys(READY, "note"),
+    **dict.fromkeys(HANDED_OVER, "good"),
+    State.PACKED: "note",
+    State.CANCELLED: "bad",
+    State.FORM_FAILED: "bad",
+    State.UNKNOWN: "warn",
+    State.RETURN_REQUESTED: "warn",
+    State.RETURNED: "warn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    says: str
+    tone: str = ""
+    more: str = ""  # in full, for who points at it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the list. `items` are the first of its items, `more_items` how many are not shown."""
+
+    shipment: Shipment
+    deadline: Words
+    state: Words
+    label: Words
+    payment: str
+    items: list[ShipmentItem]
+    more_items: int
+
+
+def row(shipment: Shipment, now: datetime) -> Row:
+    """`shipment` with its items and its facility already read."""
+    items = list(shipment.items.all())
+    return Row(
+        shipment=shipment,
+        deadline=deadline(shipment, now),
+        state=state(shipment),
+        label=label(shipment),
+        payment=payment(shipment),
+        items=items[:ITEMS_SHOWN],
+        more_items=max(0, len(items) - ITEMS_SHOWN),
+    )
+
+
+def deadline(shipment: Shipment, now: datetime) -> Words:
+    """By when it must stand ready: its dispatch-by, or its facility's next pickup where that comes earlier."""
+    if not shipment.is_open:
+        return Words("")
+    at = shipment.dispatch_by_at
+    if at is None:
+        return Words(_("no deadline given"))
+    full = date_format(timezone.localtime(at), "D j M Y H:i")
+    if State(shipment.state) in READY:
+        return Words(when(at, now), "", full)
+    if at < now:
+        return Words(_("late by %(span)s") % {"span": span(now - at)}, "bad", full)
+    facility = shipment.facility
+    before = (
+        rules.deadline(at, facility.pickup_times if facility else [], facility.holidays if facility else [], now) or at
+    )
+    return Words(when(before, now), "warn" if before - now < SOON else "", full)
+
+
+def when(at: datetime, now: datetime) -> str:
+    """ "today 18:30", "tomorrow 10:00", "26 Nov 10:00", Indian time."""
+    local, today = timezone.localtime(at), timezone.localtime(now).date()
+    if local.date() == today:
+        return _("today %(time)s") % {"time": f"{local:%H:%M}"}
+    if local.date() == today + timedelta(days=1):
+        return _("tomorrow %(time)s") % {"time": f"{local:%H:%M}"}
+    if local.date() == today - timedelta(days=1):
+        return _("yesterday %(time)s") % {"time": f"{local:%H:%M}"}
+    return rules.in_indian_words(at)
+
+
+def span(length: timedelta) -> str:
+    """ "20 min", "3 h", "2 days"."""
+    minutes = int(length.total_seconds() // 60)
+    if minutes < 60:
+        return _("%(count)d min") % {"count": minutes}
+    if minutes < 48 * 60:
+        return _("%(count)d h") % {"count": minutes // 60}
+    return ngettext("%(count)d day", "%(count)d days", minutes // 1440) % {"count": minutes // 1440}
+
+
+def state(shipment: Shipment) -> Words:
+    """Flipkart's state; a hold stands before it, because nothing may be done meanwhile."""
+    known = State(shipment.state)
+    if known is State.UNKNOWN:
+        return Words(_("unknown: %(word)s") % {"word": shipment.state_word}, "warn")
+    if shipment.is_on_hold and shipment.is_open:
+        return Words(_("On hold"), "warn", shipment.get_state_display())
+    return Words(shipment.get_state_display(), _TONES.get(known, ""))
+
+
+def label(shipment: Shipment) -> Words:
+    if shipment.printed_at:
+        return Words(_("printed"), "good", date_format(timezone.localtime(shipment.printed_at), "D j M H:i"))
+    if shipment.label_stored_at:
+        return Words(_("ready"), "note")
+    if shipment.labelled_outside:
+        return Words(_("made outside"), "", _("Packed in Flipkart's own panel; print its label there"))
+    if shipment.label_requested_at:
+        return Words(_("fetching"), "warn")
+    return Words(_("none"))
+
+
+def payment(shipment: Shipment) -> str:
+    if shipment.payment_type == PaymentType.COD and shipment.cod_amount is not None:
+        return f"COD {rupees(shipment.cod_amount)}"
+    return str(shipment.get_payment_type_display())
+
+
+def rupees(amount: Decimal | None) -> str:
+    """ "₹1,23,456.50": lakhs and crores as India writes them; paise only where there are any."""
+    if amount is None:
+        return ""
+    whole, paise = f"{abs(amount):.2f}".split(".")
+    head, tail = whole[:-3], whole[-3:]
+    while len(head) > 2:
+        head, tail = head[:-2], f"{head[-2:]},{tail}"
+    grouped = f"{head},{tail}" if head else tail
+    return f"{'-' if amount < 0 else ''}₹{grouped}{'' if paise == '00' else '.' + paise}"
+
+
+def acts_open(shipment: Shipment, now: datetime) -> list[tuple[str, str, str]]:
+    """(act, its name, why not or empty) for the three acts, in the order of the day."""
+    names = {Act.LABEL: _("Request label"), Act.PRINT: _("Print label"), Act.DISPATCH: _("Ready to dispatch")}
+    return [(act.value, name, rules.why_not(shipment, act, now) or "") for act, name in names.items()]
+
+
+def masked_name(name: str) -> str:
+    """ "Asha Rao" is "A… R…"."""
+    return " ".join(f"{word[0]}…" for word in name.split())
+
+
+def masked_phone(phone: str) -> str:
+    """The last two digits only."""
+    return f"•••••••• {phone[-2:]}" if len(phone) > 4 else ""
+
+
+def masked_address(address: Mapping[str, str] | None) -> dict[str, str]:
+    """What is left for those whose work needs no more: city, state and pincode."""
+    return {key: (address or {}).get(key, "") for key in ("city", "state", "pincode")}

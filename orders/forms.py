@@ -1,0 +1,102 @@
+"""What the shipments list is asked to show, read from its address. The same words name "all that match"."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import PaymentType
+from orders.queries import SHORTEST_SEARCH, Filters
+from orders.stages import Stage
+from orders.states import STATE_CHOICES, State
+from sellers.models import Facility, Seller
+
+EVERYTHING = "all"
+MINE = "mine"
+
+
+class ShipmentFilter(forms.Form):
+    """`stage` empty is "to label", the first work of the day; a search looks in every stage.
+
+    `facilities` are the seller's; `mine` the public ids of those that the member's lists open on.
+    """
+
+    stage = forms.ChoiceField(required=False, choices=[(EVERYTHING, ""), *((stage.value, "") for stage in Stage)])
+    q = forms.CharField(required=False, max_length=64)
+    facility = forms.MultipleChoiceField(required=False)
+    state = forms.ChoiceField(label=_("State"), required=False, choices=[("", _("any")), *STATE_CHOICES])
+    payment = forms.ChoiceField(label=_("Payment"), required=False, choices=[("", _("any")), *PaymentType.choices])
+    sku = forms.CharField(label=_("SKU"), required=False, max_length=128)
+    due = forms.DateField(label=_("Dispatch by"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, asked: QueryDict, *, facilities: Sequence[Facility], mine: Sequence[UUID] = ()) -> None:
+        super().__init__(asked)
+        self._keys = {str(row.public_id): row.pk for row in facilities}
+        self._mine = [str(public_id) for public_id in mine]
+        names = [(str(row.public_id), row.name) for row in facilities]
+        self.facility_choices = [("", _("all")), *([(MINE, _("mine"))] if self._mine else []), *names]
+        self.fields["facility"].choices = self.facility_choices  # type: ignore[attr-defined]  # a choice field has them
+
+    @property
+    def stage_shown(self) -> Stage | None:
+        """None is every stage."""
+        asked = self.cleaned_data["stage"]
+        if self.cleaned_data["q"] or asked == EVERYTHING:
+            return None
+        return Stage(asked or Stage.TO_LABEL)
+
+    @property
+    def facility_chosen(self) -> str:
+        """What stands in the select box."""
+        asked = self.data.getlist("facility") if "facility" in self.data else [MINE] if self._mine else [""]
+        return asked[0] if len(asked) == 1 else MINE
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether something besides the stage says what is shown."""
+        return any(self.cleaned_data[name] for name in ("q", "state", "payment", "sku", "due", "facility"))
+
+    def clean_q(self) -> str:
+        words: str = self.cleaned_data["q"]
+        if words and len(words) < SHORTEST_SEARCH:
+            raise forms.ValidationError(_("Give at least %(least)d characters of the id.") % {"least": SHORTEST_SEARCH})
+        return words
+
+    def as_filters(self) -> Filters:
+        found = self.cleaned_data
+        return Filters(
+            stage=self.stage_shown,
+            state=State(found["state"]) if found["state"] else None,
+            facilities=[self._keys[public_id] for public_id in self._facilities() if public_id in self._keys],
+            sku=found["sku"],
+            dispatch_by=found["due"],
+            payment_type=PaymentType(found["payment"]) if found["payment"] else None,
+            search=found["q"],
+        )
+
+    def as_query(self, **changed: str) -> str:
+        """The address's query that shows the same to everybody: the stage and the facilities said out loud."""
+        stage = self.stage_shown
+        words: dict[str, Any] = {name: self.data.get(name, "") for name in ("q", "state", "payment", "sku", "due")}
+        query = QueryDict(mutable=True)
+        for name, value in ({"stage": stage.value if stage else EVERYTHING} | words | changed).items():
+            if value:
+                query[name] = value
+        # An empty one says "all", and not "those of whoever looks".
+        query.setlist("facility", self._facilities() or [""])
+        return query.urlencode()
+
+    def _facilities(self) -> list[str]:
+        asked: list[str] = self.data.getlist("facility") if "facility" in self.data else [MINE]
+        return self._mine if asked == [MINE] else [public_id for public_id in asked if public_id]
+
+
+def filters_of(seller: Seller, asked: QueryDict) -> Filters:
+    """What `asked`, a list's own query, lets through. Raises ValidationError with words for whoever asked."""
+    form = ShipmentFilter(asked, facilities=list(Facility.objects.filter(seller=seller)))
+    if not form.is_valid():
+        raise forms.ValidationError([error for errors in form.errors.values() for error in errors])
+    return form.as_filters()

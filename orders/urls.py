@@ -1,0 +1,14 @@
+"""Addresses of orders, below `/s/<slug>/`."""
+
+from django.urls import path
+
+from orders import views
+
+app_name = "orders"
+
+urlpatterns = [
+    path("shipments/", views.shipments, name="shipments"),
+    path("shipments/act/", views.act, name="act"),
+    path("shipments/<uuid:public_id>/", views.shipment, name="shipment"),
+    path("shipments/<uuid:public_id>/buyer/", views.show_buyer, name="show_buyer"),
+]

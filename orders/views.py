@@ -1,0 +1,269 @@
+"""The shipments list by stage, and the page of one shipment."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Prefetch, prefetch_related_objects
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from orders import display, queries, stages, timeline
+from orders.forms import EVERYTHING, ShipmentFilter
+from orders.models import Buyer, Shipment, ShipmentItem
+from orders.stages import Stage
+from sellers.access import SellerRequest, member_required
+from sellers.models import Facility, MemberFacility, Role
+from shipcrowd import audit
+
+# Where a press on the list or the page leads; what it means stands there.
+ACTS = {
+    "labels": "fulfillment:request_labels",
+    "print": "fulfillment:request_print",
+    "dispatch": "fulfillment:request_dispatch",
+}
+_ACT_NAMES = {
+    "labels": gettext_lazy("Request labels"),
+    "print": gettext_lazy("Print"),
+    "dispatch": gettext_lazy("Ready to dispatch"),
+}
+_NEXT = {Stage.TO_LABEL: "labels", Stage.TO_PRINT: "print", Stage.TO_DISPATCH: "dispatch"}
+_EMPTY = {
+    Stage.UPCOMING: gettext_lazy("Orders that may not be packed yet wait here until their time has come."),
+    Stage.TO_LABEL: gettext_lazy("New orders come here by themselves as soon as they may be packed."),
+    Stage.TO_PRINT: gettext_lazy("Request labels under “To label”; they come here once they are stored."),
+    Stage.TO_DISPATCH: gettext_lazy("Print labels under “To print”; what is printed comes here."),
+    Stage.AWAITING_PICKUP: gettext_lazy(
+        "What is marked ready to dispatch waits here until the courier has scanned it."
+    ),
+    Stage.ON_HOLD: gettext_lazy("Flipkart holds nothing back."),
+    Stage.ATTENTION: gettext_lazy("What the machine cannot mend by itself comes here."),
+    Stage.HANDED_OVER: gettext_lazy("What the courier has scanned comes here."),
+    Stage.CANCELLED: gettext_lazy("What buyers cancel comes here."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    stage: str
+    title: str
+    count: int | str
+    link: str
+    is_here: bool
+    is_bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBuyer:
+    """A buyer as far as whoever looks may see them."""
+
+    name: str = ""
+    lines: tuple[str, ...] = ()
+    phone: str = ""
+    is_shown: bool = False
+
+
+@require_safe
+@member_required(Role.VIEWER)
+def shipments(request: SellerRequest) -> HttpResponse:
+    """One page of the list. A search with one match opens it, so that a scanner needs no second key."""
+    now = timezone.now()
+    form = _filter(request)
+    if not form.is_valid():
+        return render(
+            request, "orders/shipments.html", {"title": _("Shipments"), "form": form, "is_filtered": True}, status=400
+        )
+    filters = form.as_filters()
+    page = queries.page(request.seller, filters, now, after=request.GET.get("after", ""))
+    if filters.search and len(page.shipments) == 1 and not request.GET.get("after"):
+        return redirect("orders:shipment", slug=request.seller.slug, public_id=page.shipments[0].public_id)
+    prefetch_related_objects(list(page.shipments), Prefetch("items", ShipmentItem.objects.order_by("pk")))
+    counts = stages.counts(request.seller, now, filters.facilities or None)
+    stage = filters.stage
+    may_act = request.role != Role.VIEWER
+    matching = _matching(request, form, counts) if may_act and page.shipments else 0
+    address = reverse("orders:shipments", args=[request.seller.slug])
+    context = {
+        "title": _("Shipments"),
+        "tabs": _tabs(form, counts, address),
+        "form": form,
+        "stage": form.cleaned_data["stage"],
+        "is_filtered": form.is_narrowed,
+        "unfiltered": f"{address}?stage={stage.value if stage else ''}&facility=",
+        "rows": [display.row(shipment, now) for shipment in page.shipments],
+        "may_act": may_act,
+        "acts": [{"value": act, "name": name, "is_next": _NEXT.get(stage) == act} for act, name in _ACT_NAMES.items()]
+        if stage
+        else [],
+        "matching": matching,
+        "all_that_match": _all_in_words(matching) if matching > len(page.shipments) else "",
+        "query": form.as_query(),
+        "first_page": f"{address}?{form.as_query()}" if request.GET.get("after") else "",
+        "next_page": f"{address}?{form.as_query(after=page.after)}" if page.after else "",
+        "nothing_here": _("Nothing here"),
+        "what_comes_here": _EMPTY.get(stage, _("Orders of the last 30 days come here once Flipkart is connected."))
+        if stage
+        else _EMPTY[Stage.TO_LABEL],
+    }
+    return render(request, "orders/shipments.html", context)
+
+
+@require_POST
+@member_required(Role.STAFF)
+def act(request: SellerRequest) -> HttpResponse:
+    """One form, three buttons: hands what was chosen on to where the pressed one leads."""
+    route = ACTS.get(request.POST.get("act", ""))
+    if route is None:
+        messages.error(request, _("Press one of the buttons below the list."))
+        return redirect("orders:shipments", slug=request.seller.slug)
+    return redirect(reverse(route, args=[request.seller.slug]), preserve_request=True)
+
+
+@require_safe
+@member_required(Role.VIEWER)
+def shipment(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    found = _find(request, public_id)
+    return render(request, "orders/shipment.html", _page(request, found, _buyer(request, found)))
+
+
+@require_POST
+@member_required(Role.OWNER)
+def show_buyer(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    """The buyer in full, in the answer itself: nothing of it is kept for another page. Who looked is written down."""
+    found = _find(request, public_id)
+    audit.record(
+        request.user,
+        "looked at a buyer's address and phone",
+        seller=request.seller,
+        rows=[found],
+        why=request.ops_reason,
+    )
+    timeline.note(request.seller.pk, [found.pk], "looked", _("address and phone were looked at"), by=request.user)
+    shown = _in_full(queries.buyer(request.seller, found.pk))
+    if getattr(request, "htmx", False):
+        return render(request, "orders/shipment_buyer.html", {"shipment": found, "buyer": shown})
+    return render(request, "orders/shipment.html", _page(request, found, shown))
+
+
+def _filter(request: SellerRequest) -> ShipmentFilter:
+    facilities = list(Facility.objects.filter(seller=request.seller).order_by("name", "pk"))
+    mine = (
+        MemberFacility.objects.filter(seller=request.seller, member_id=request.member_id) if request.member_id else None
+    )
+    chosen = list(mine.values_list("facility__public_id", flat=True)) if mine is not None else []
+    return ShipmentFilter(request.GET, facilities=facilities, mine=chosen)
+
+
+def _tabs(form: ShipmentFilter, counts: dict[Stage, int | str], address: str) -> list[Tab]:
+    """Each with its number; filters do not go with one to another tab, the facility does."""
+    here = form.stage_shown
+    facility = f"&facility={form.facility_chosen}" if "facility" in form.data else ""
+    tabs = [
+        Tab(
+            stage=stage.value,
+            title=stages.WORDS[stage],
+            count=counts[stage],
+            link=f"{address}?stage={stage.value}{facility}",
+            is_here=stage == here,
+            is_bad=stage is Stage.ATTENTION and bool(counts[stage]),
+        )
+        for stage in Stage
+    ]
+    return [*tabs, Tab(EVERYTHING, _("All"), "", f"{address}?stage={EVERYTHING}{facility}", here is None)]
+
+
+def _matching(request: SellerRequest, form: ShipmentFilter, counts: dict[Stage, int | str]) -> int:
+    """How many match, where they are work of the house: what has left is neither counted nor worked on."""
+    stage = form.stage_shown
+    if stage is None or not stage.is_open:
+        return 0
+    known = counts[stage]
+    is_counted = isinstance(known, int) and not any(
+        form.cleaned_data[name] for name in ("state", "payment", "sku", "due")
+    )
+    return int(known) if is_counted else queries.shipments(request.seller, form.as_filters(), timezone.now()).count()
+
+
+def _all_in_words(matching: int) -> str:
+    return ngettext("all %(count)s that matches", "all %(count)s that match", matching) % {"count": f"{matching:,}"}
+
+
+def _find(request: SellerRequest, public_id: UUID) -> Shipment:
+    found = queries.find(request.seller, public_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[str, Any]:
+    now = timezone.now()
+    # Named by string: papers and work rows belong to an app above this one.
+    prefetch_related_objects([found], "documents", "label_requests__asked_by", "dispatches__asked_by")
+    items = list(queries.items(request.seller, [found.pk]))
+    reading = queries.reading(request.seller, found.pk)
+    return {
+        "title": found.flipkart_shipment_id,
+        "shipment": found,
+        "state": display.state(found),
+        "deadline": display.deadline(found, now),
+        "label": display.label(found),
+        "payment": display.payment(found),
+        "total": display.rupees(found.total_price),
+        "items": [(item, display.rupees(item.total_price)) for item in items],
+        "acts": list(
+            zip(
+                ACTS,
+                *zip(*[(name, why) for _act, name, why in display.acts_open(found, now)], strict=True),
+                strict=True,
+            )
+        ),
+        "documents": sorted(
+            found.documents.all(), key=lambda paper: (paper.paper != "label", paper.paper, -paper.version)
+        ),
+        "work": _work(found),
+        "buyer": buyer,
+        "may_show_buyer": request.role == Role.OWNER,
+        "may_act": request.role != Role.VIEWER,
+        "read_at": reading.read_at if reading else found.read_began_at,
+        "timeline": timeline.of_shipment(request.seller, found.pk),
+    }
+
+
+def _work(found: Shipment) -> list[tuple[str, Any, str, bool]]:
+    """(what, its work row, tone, whether a retry makes sense) of each effect that was asked for."""
+    tones = {"done": "good", "refused": "bad", "given_up": "bad", "unknown": "warn"}
+    rows = [(_("Label"), row) for row in found.label_requests.all()]
+    rows += [(_("Ready to dispatch"), row) for row in found.dispatches.all()]
+    return [
+        (name, row, tones.get(row.state, ""), row.state in ("refused", "given_up", "withdrawn") or bool(row.attention))
+        for name, row in rows
+    ]
+
+
+def _buyer(request: SellerRequest, found: Shipment) -> ShownBuyer:
+    """Name and place for those who pack; initials and place for those who only look."""
+    row = queries.buyer(request.seller, found.pk)
+    if row is None:
+        return ShownBuyer()
+    place = display.masked_address(row.delivery_address or row.shipping_address)
+    line = " ".join(part for part in (place["city"], place["pincode"]) if part)
+    name = display.masked_name(row.name) if request.role == Role.VIEWER else row.name
+    return ShownBuyer(
+        name=name, lines=tuple(part for part in (line, place["state"]) if part), phone=display.masked_phone(row.phone)
+    )
+
+
+def _in_full(row: Buyer | None) -> ShownBuyer:
+    if row is None:
+        return ShownBuyer(is_shown=True)
+    address = row.delivery_address or row.shipping_address or {}
+    lines = [address.get(part, "") for part in ("line1", "line2", "landmark")]
+    lines.append(" ".join(address.get(part, "") for part in ("city", "pincode")).strip())
+    lines.append(address.get("state", ""))
+    return ShownBuyer(name=row.name, lines=tuple(line for line in lines if line), phone=row.phone, is_shown=True)
