@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -18,12 +19,14 @@ from fulfillment.forms import RowChoice, ShipmentChoice
 from fulfillment.models import Document, PrintJob
 from fulfillment.outcome import Outcome
 from orders import queries as orders
+from orders.forms import filters_of
 from sellers.access import SellerRequest, calls_outside, member_required
 from sellers.models import Role
 from shipcrowd import files
 from shipcrowd.tenancy import seller_scope
 
 LEFT_OUT_SHOWN = 200
+MOST_MATCHING = 50_000
 PRINT_JOBS_SHOWN = 50
 
 
@@ -61,7 +64,7 @@ def request_dispatch(request: SellerRequest) -> HttpResponse:
 @member_required(Role.VIEWER)
 def print_jobs(request: SellerRequest) -> HttpResponse:
     jobs = list(queries.print_jobs(request.seller)[:PRINT_JOBS_SHOWN])
-    return render(request, "fulfillment/print_jobs.html", {"title": _("Print jobs"), "jobs": jobs, **_frame(request)})
+    return render(request, "fulfillment/print_jobs.html", {"title": _("Print jobs"), "jobs": jobs})
 
 
 @require_GET
@@ -69,16 +72,18 @@ def print_jobs(request: SellerRequest) -> HttpResponse:
 def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
     """The page of a job; asked by htmx only the part that changes while it is laid out."""
     job = get_object_or_404(queries.print_jobs(request.seller), public_id=public_id)
-    left_out = list(queries.left_out_lines(job)[:LEFT_OUT_SHOWN]) if not job.is_open else []
+    is_moving = job.is_open and not job.storage_key
+    left_out = [] if is_moving else list(queries.left_out_lines(job)[:LEFT_OUT_SHOWN])
     page = {
         "title": _("Print job"),
         "job": job,
         "left_out": left_out,
         "left_out_more": max(0, job.left_out_count - len(left_out)),
-        "waits_for_flipkart": job.is_open and not job.storage_key and bool(job.says) and job.unchecked_since is None,
-        "last_read_at": printing.last_read_at(job) if job.is_open else None,
+        "words": _words(job),
+        "is_moving": is_moving,
+        "waits_for_flipkart": is_moving and bool(job.says) and job.unchecked_since is None,
+        "last_read_at": printing.last_read_at(job) if is_moving else None,
         "may_act": request.role != Role.VIEWER,
-        **_frame(request),
     }
     is_part = bool(getattr(request, "htmx", False))
     return render(request, "fulfillment/print_job_part.html" if is_part else "fulfillment/print_job.html", page)
@@ -131,33 +136,51 @@ def retry(request: SellerRequest) -> HttpResponse:
     return _back(request)
 
 
+def _words(job: PrintJob) -> str:
+    """How a job stands, in one line."""
+    if job.says:
+        return job.says
+    if job.is_open:
+        return _("laying out: %(done)d of %(all)d") % {"done": job.progress, "all": job.asked_for}
+    return str(job.get_state_display())
+
+
 def _confirm_or_do(request: SellerRequest, act: Act) -> HttpResponse:
     """The page that shows the consequences first; its button comes back here with `confirmed`."""
     form = ShipmentChoice(_lists(request.POST if request.method == "POST" else request.GET, "shipment"))
-    if not form.is_valid():
-        for error in (error for errors in form.errors.values() for error in errors):
-            messages.error(request, error)
+    try:
+        form.full_clean()
+        if form.errors:
+            raise ValidationError([error for errors in form.errors.values() for error in errors])
+        shipment_ids = _chosen(request, form)
+    except ValidationError as error:
+        for words in error.messages:
+            messages.error(request, words)
         return _back(request)
-    shipment_ids = _chosen(request, form)
     if request.method == "POST" and form.cleaned_data["confirmed"]:
         return act.do(request, shipment_ids, form.cleaned_data["once"])
     page = {
         "title": act.title,
         "act": act,
+        "act_title": act.title,
         "outcome": act.preview(seller=request.seller, shipment_ids=shipment_ids, now=timezone.now()),
         "chosen": form.cleaned_data,
         "chosen_count": len(shipment_ids),
         "once": uuid4(),
         "back": _safe_back(request),
-        **_frame(request),
     }
     return render(request, "fulfillment/confirm.html", page)
 
 
 def _chosen(request: SellerRequest, form: ShipmentChoice) -> list[int]:
-    if form.cleaned_data["all_matching"]:
-        return orders.matching_ids(request.seller, form.filters)
-    return queries.ids_of(request.seller, form.cleaned_data["shipment"])
+    """Our keys of what was ticked, or of all that match the list's filters. Raises ValidationError with words."""
+    if not form.cleaned_data["all_matching"]:
+        return queries.ids_of(request.seller, form.cleaned_data["shipment"])
+    filters = filters_of(request.seller, form.filters)
+    found = orders.matching_ids(request.seller, filters, timezone.now(), most=MOST_MATCHING + 1)
+    if len(found) > MOST_MATCHING:
+        raise ValidationError(_("More than %(most)s match: narrow the list first.") % {"most": f"{MOST_MATCHING:,}"})
+    return found
 
 
 def _do_labels(request: SellerRequest, shipment_ids: list[int], _once: UUID | None) -> HttpResponse:
@@ -218,17 +241,14 @@ DISPATCH = Act(
 )
 
 
-def _pdf(request: HttpRequest, *, key: str, sha256: str, name: str) -> HttpResponse:
+def _pdf(request: SellerRequest, *, key: str, sha256: str, name: str) -> HttpResponse:
+    """The stored PDF, or the page that says why there is none just now; called outside of any scope."""
     try:
         return files.as_pdf_response(files.read_checked(key, sha256), name=name)
     except files.StorageFailed as error:
-        return render(
-            request, "fulfillment/no_file.html", {"title": _("Not available"), "says": str(error)}, status=503
-        )
-
-
-def _frame(request: SellerRequest) -> dict[str, object]:
-    return {"seller": request.seller}
+        page = {"title": _("Not available"), "says": str(error)}
+    with seller_scope(request.seller):
+        return render(request, "fulfillment/no_file.html", page, status=503)
 
 
 def _lists(sent: QueryDict, *names: str) -> dict[str, object]:
