@@ -94,8 +94,10 @@ def work_batch(*, seller_id: int, kind: str) -> None:
         return
     try:
         is_more_due = import_string(work_rows.kinds()[kind].run)(seller_id=seller_id)
-    finally:
-        work_rows.release_turn(seller_id, kind, token)
+    except BaseException:
+        work_rows.release_turn(seller_id, kind, token, is_well=False)
+        raise
+    work_rows.release_turn(seller_id, kind, token)
     if is_more_due:
         ring(seller_id, kind)
 

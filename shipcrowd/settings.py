@@ -59,6 +59,11 @@ QUOTA_BURST = env.int("QUOTA_BURST", default=20)
 QUOTA_PER_MINUTE = env.int("QUOTA_PER_MINUTE", default=80)
 QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # polling stops when fewer are left
 
+# What a lower floor starts in a higher one, by name. `f(seller, connection)` in the scope of a new connection; and modules
+# with `open_effects(seller)` and `park(seller, by)` for one that is being cut.
+ON_CONNECTED = ["orders.polling.start_polling"]
+ON_DISCONNECT = ["fulfillment.parking"]
+
 # --- How work is done ------------------------------------------------------------------------------------------------
 
 SENDING = env.bool("SENDING", default=True)  # off stops every effect at Flipkart at once and says so on every screen
@@ -74,7 +79,8 @@ HEARTBEAT_GIVEN_UP_SECONDS = env.float("HEARTBEAT_GIVEN_UP_SECONDS", default=10.
 POLL_EVERY = timedelta(seconds=env.float("POLL_EVERY_SECONDS", default=300.0))
 POLL_OVERLAP = timedelta(minutes=30)
 POLL_FIRST = timedelta(days=30)  # how far back the first poll and the daily re-read search
-READ_AGAIN_AFTER = timedelta(minutes=5)  # what was read longer ago is read again before anything leaves the house
+# What was read longer ago is read again before anything leaves the house.
+READ_AGAIN_AFTER = timedelta(seconds=env.float("READ_AGAIN_AFTER_SECONDS", default=300.0))
 GIVE_UP_AFTER = timedelta(hours=24)  # reads and throttled work
 GIVE_UP_BEFORE_DISPATCH_BY = timedelta(minutes=30)
 LABEL_LATE_AFTER = timedelta(minutes=30)  # a label that has not come by then needs a person
@@ -101,6 +107,7 @@ Q_CLUSTER = {
     "bulk": 1,
     "save_limit": -1,
     "catch_up": False,
+    "scheduler": False,  # the bell rings for what is due
     "ack_failures": True,
     "max_attempts": 3,
     "log_level": "WARNING",

@@ -406,10 +406,11 @@ def keep_turn(seller_id: int, kind: str, token: uuid.UUID) -> bool:
         return bool(mine.update(held_until=Now() + timedelta(seconds=settings.LEASE_SECONDS)))
 
 
-def release_turn(seller_id: int, kind: str, token: uuid.UUID) -> None:
+def release_turn(seller_id: int, kind: str, token: uuid.UUID, *, is_well: bool = True) -> None:
+    """The turn is free again; after a failure of ours the bell waits a while, lest it ring for it each second."""
     with seller_scope(seller_id):
         Turn.objects.filter(seller_id=seller_id, kind=kind, token=token).update(
-            held_until=None, token=None, rung_at=None
+            held_until=None, token=None, rung_at=None if is_well else Now()
         )
 
 

@@ -23,7 +23,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FAULTS = ("drop_before", "drop_after", "server_error", "truncated", "throttled", "html", "silent", "partial")
-GIVEN_UP_AFTER = 900.0  # seconds without an end is a failure too
 
 
 def main() -> int:
@@ -31,6 +30,7 @@ def main() -> int:
     arguments.add_argument("--kills", type=int, default=50)
     arguments.add_argument("--shipments", type=int, default=500)
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    arguments.add_argument("--patience", type=float, default=900.0, help="seconds without an end are a failure too")
     asked = arguments.parse_args()
     print(f"seed {asked.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="shipcrowd-chaos-"))
@@ -40,8 +40,14 @@ def main() -> int:
 
     django.setup()
     try:
-        return _run(asked.kills, asked.shipments, asked.seed, folder)
+        return _run(asked.kills, asked.shipments, asked.seed, asked.patience, folder)
     finally:
+        from django.db import connection
+
+        from shipcrowd.db import embedded
+
+        connection.close()
+        embedded.let_go(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -70,7 +76,7 @@ def _environment(folder: Path) -> None:
     )
 
 
-def _run(kills: int, shipments: int, seed: int, folder: Path) -> int:
+def _run(kills: int, shipments: int, seed: int, patience: float, folder: Path) -> int:
     from django.core.management import call_command
 
     from shipcrowd.simulator import Simulator
@@ -95,7 +101,7 @@ def _run(kills: int, shipments: int, seed: int, folder: Path) -> int:
                     workers.kill_one(world.in_hand())
                 else:
                     simulator.faults.clear()
-                if time.monotonic() - began > GIVEN_UP_AFTER:
+                if time.monotonic() - began > patience:
                     break
                 time.sleep(dice.uniform(0.02, 0.12))
         finally:
@@ -116,6 +122,7 @@ class World:
         from django.utils import timezone
 
         from fulfillment import labels
+        from orders import polling
         from orders.models import PollCursor, Shipment
         from shipcrowd.tenancy import seller_scope
         from tests import factories
@@ -123,13 +130,16 @@ class World:
         settings.SIMULATOR_URL = self.address
         connected = factories.connected_seller(self.simulator, facilities=2)
         self.seller = connected.seller
+        self.owner = factories.member(self.seller)
         self.wanted = self.simulator.world.add_shipments(connected.account, self.count)
-        factories.wake(PollCursor)
+        with seller_scope(self.seller):
+            polling.poll_now(self.seller)
         factories.run_due_work()
         with seller_scope(self.seller):
             ids = list(Shipment.objects.filter(seller=self.seller).values_list("pk", flat=True))
-            assert len(ids) == self.count, f"{len(ids)} of {self.count} shipments came in"
-            labels.request_labels(seller=self.seller, shipment_ids=ids, by=None, now=timezone.now())
+            cursor = PollCursor.objects.get(seller=self.seller)
+            assert len(ids) == self.count, f"{len(ids)} of {self.count} shipments came in: {cursor.says}"
+            labels.request_labels(seller=self.seller, shipment_ids=ids, by=self.owner, now=timezone.now())
 
     def go_on(self) -> None:
         """What has a label is marked ready to dispatch; what needs a person gets the person's retry."""
@@ -148,12 +158,12 @@ class World:
                 ).values_list("pk", flat=True)[:100]
             )
             if ready:
-                dispatch.request_dispatch(seller=self.seller, shipment_ids=ready, by=None, now=timezone.now())
+                dispatch.request_dispatch(seller=self.seller, shipment_ids=ready, by=self.owner, now=timezone.now())
             for model in (LabelRequest, Dispatch):
                 ended = list(
                     model.objects.filter(seller=self.seller, state__in=(work.State.REFUSED, work.State.GIVEN_UP))
                 )
-                if work.sent_again_by_hand(ended, by_id=None):
+                if work.sent_again_by_hand(ended, by_id=self.owner.pk):
                     queue.ring(self.seller.pk, model.KIND)
 
     def in_hand(self) -> int:
@@ -184,6 +194,19 @@ class World:
             ]
         return [wanted for wanted in self.wanted if wanted not in done[0] & done[1]]
 
+    def where_they_stand(self, unsettled: list[str]) -> list[str]:
+        """How far the work of what is unsettled has come, a line for each way of standing."""
+        from fulfillment.models import Dispatch, LabelRequest
+        from shipcrowd.tenancy import seller_scope
+
+        with seller_scope(self.seller):
+            standing = Counter(
+                f"  {model.KIND} {row.state} {row.attention} {row.says} (attempts {row.attempts})"
+                for model in (LabelRequest, Dispatch)
+                for row in model.objects.filter(shipment__flipkart_shipment_id__in=unsettled)
+            )
+        return [f"{count} x {line}" for line, count in standing.most_common(20)]
+
     def is_settled(self) -> bool:
         return not self.unsettled()
 
@@ -203,6 +226,8 @@ class World:
         print(f"calls {len(calls)}, spoiled {sum(bool(call.fault) for call in calls)}")
         print(f"lost {len(lost)}\ndoubled {len(doubled) + len(too_often)}\nunsettled {len(unsettled)}")
         print(f"seconds to settle {seconds:.1f}")
+        for line in self.where_they_stand(unsettled):
+            print(line)
         return 1 if lost or doubled or too_often or unsettled else 0
 
 

@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+_documents = tempfile.TemporaryDirectory(prefix="shipcrowd-documents-")  # goes when the tests end
 ROOT = Path(__file__).resolve().parent.parent
 
 for _name, _value in {
@@ -17,7 +18,7 @@ for _name, _value in {
     "SIMULATOR_URL": "http://simulator.test",
     "FLIPKART_CLIENT_ID": "shipcrowd-portal",
     "FLIPKART_CLIENT_SECRET": "planted-portal-secret-3f9a",
-    "DOCUMENTS_FOLDER": tempfile.mkdtemp(prefix="shipcrowd-documents-"),
+    "DOCUMENTS_FOLDER": _documents.name,
 }.items():
     os.environ.setdefault(_name, _value)
 

@@ -80,11 +80,12 @@ class House:
         owner = self.visit_as(seller.owner)
         owner.open(f"/s/{seller.slug}/")
         try:
-            connect(owner, seller)
-            self.say(f"  {seller.name}: connected")
-        except NotThere:
             owner.submit(owner.page.form_to("/fetch/"))
             self.say(f"  {seller.name}: fetching the fresh day")
+        except NotThere:
+            owner.open(f"/s/{seller.slug}/connection/")
+            connect(owner, seller)
+            self.say(f"  {seller.name}: connected")
 
     def welcome(self) -> str:
         names = ", ".join(seller.owner for seller in SELLERS)
@@ -100,7 +101,7 @@ class House:
 
 
 def connect(owner: Visitor, seller: DemoSeller) -> None:
-    """Press Connect, choose the account of the seller's name at the simulator, allow. Raises NotThere."""
+    """On the page of the connection: Connect, the account of the seller's name, Allow. Raises NotThere."""
     owner.submit(owner.page.form_to("/connect/"))
     form = owner.page.form_with("decision")
     owner.submit(form, account=account_of(seller), decision="allow")

@@ -24,7 +24,7 @@ class Page(HTMLParser):
 
     def __init__(self, url: str, html: str) -> None:
         super().__init__()
-        self.url, self.forms, self.links, self.text = url, [], [], ""
+        self.url, self.forms, self.links, self.rows, self.text = url, [], [], [], ""
         self._form: Form | None = None
         self._link: str | None = None
         self._button = False
@@ -32,7 +32,8 @@ class Page(HTMLParser):
         self.feed(html)
 
     forms: list[Form]
-    links: list[tuple[str, str]]
+    links: list[tuple[str, str]]  # address, text
+    rows: list[list[str]]  # of its tables, cell by cell
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
@@ -44,6 +45,10 @@ class Page(HTMLParser):
             self.links.append((self._link, ""))
         elif tag in ("script", "style"):
             self._silent += 1
+        elif tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
         elif self._form is None:
             return
         elif tag == "button" or (tag == "input" and given.get("type") == "submit"):
@@ -70,6 +75,8 @@ class Page(HTMLParser):
         if self._silent:
             return
         self.text += text
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += text.strip()
         if self._link is not None:
             url, before = self.links[-1]
             self.links[-1] = (url, before + text)
@@ -77,19 +84,23 @@ class Page(HTMLParser):
             name, value, before = self._form.buttons[-1]
             self._form.buttons[-1] = (name, value, before + text)
 
+    def words(self) -> str:
+        """The beginning of what the page says."""
+        return " ".join(self.text.split())[:300]
+
     def form_to(self, ending: str) -> Form:
         """The first form whose action's path ends with `ending`."""
         for form in self.forms:
             if form.action.split("?")[0].rstrip("/").endswith(ending.rstrip("/")):
                 return form
-        raise NotThere(f"{self.url} has no form to …{ending}; it says: {' '.join(self.text.split())[:300]}")
+        raise NotThere(f"{self.url} has no form to …{ending}; it says: {self.words()}")
 
     def form_with(self, name: str) -> Form:
         """The first form that has a field or button of this name."""
         for form in self.forms:
             if name in {field for field, _value in form.fields} | {button[0] for button in form.buttons}:
                 return form
-        raise NotThere(f"{self.url} has no form with {name}; it says: {' '.join(self.text.split())[:300]}")
+        raise NotThere(f"{self.url} has no form with {name}; it says: {self.words()}")
 
 
 class Visitor:
@@ -123,5 +134,5 @@ class Visitor:
     def _show(self, answer: requests.Response) -> Page:
         self.page = Page(answer.url, answer.text)
         if answer.status_code >= 400:
-            raise NotThere(f"{answer.url} answered {answer.status_code}: {' '.join(self.page.text.split())[:300]}")
+            raise NotThere(f"{answer.url} answered {answer.status_code}: {self.page.words()}")
         return self.page

@@ -1,0 +1,285 @@
+"""The whole job by HTTP as a browser would do it, with faults on the way, and a table of what happened.
+
+Two sellers connect, several pages of shipments come in, labels are asked for and waited for, one PDF a seller is
+printed, and what is in it is marked ready to dispatch. On the way: a 401, a 429, two lost answers, labels that come
+late, and a buyer who cancels after the label. The simulator's ledger is the judge; any count that is off makes the
+exit code 1.
+"""
+
+import math
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pikepdf
+from django.db import connection
+
+from shipcrowd.db import embedded
+from shipcrowd.portal.demo import PACKER, SELLERS, DemoSeller, House, Say, account_of, connect, control, started
+from shipcrowd.portal.visitor import NotThere, Page, Visitor
+
+DUE, HELD, NOT_YET_DUE = 115, 3, 4
+ALL = DUE + HELD + NOT_YET_DUE
+# Flipkart's batch sizes in the guide's format, for the fewest calls that this job can take.
+PAGE, IDS, LABELS, DISPATCHES = 50, 50, 20, 25
+OPEN_STAGES = ("upcoming", "to_label", "to_print", "to_dispatch", "awaiting_pickup", "on_hold")
+SHEET_TITLE = "Left out of this print"
+PATIENCE = 240.0  # seconds for one step
+
+
+@dataclass
+class SellersDay:
+    """What one seller's day came to, as the portal's pages and the simulator's ledger say."""
+
+    seller: DemoSeller
+    account: str = ""
+    ingested: int = 0
+    labels: int = 0
+    pages: int = 0
+    dispatched: int = 0
+    left_out: list[list[str]] = field(default_factory=list)
+    pdf: Path | None = None
+    cancelled: str = ""
+    calls: int = 0
+
+    @property
+    def fewest_calls(self) -> int:
+        printed = DUE - 1
+        return (
+            math.ceil(ALL / PAGE) + 2 * math.ceil(DUE / LABELS) + math.ceil(DUE / IDS) + math.ceil(printed / DISPATCHES)
+        )
+
+
+def run(*, say: Say, keep: bool) -> int:
+    """The exit code: 0 when every count is right. Raises Ended, CannotStart, Stopped."""
+    job = Job(say)
+    kept: Path | None = None
+    folder: Path | None = None
+    try:
+        with started(say=say, shipments_a_day=0) as house:
+            folder = house.folder
+            try:
+                job.do(house)
+                wrong = job.what_is_wrong()
+            except NotThere as error:
+                wrong = [str(error)]
+    finally:
+        if folder is not None:
+            kept = job.put_away(folder, keep=keep)
+    job.print_table()
+    say(f"The PDFs are in {kept}")
+    for line in wrong:
+        say(f"WRONG: {line}")
+    return 1 if wrong else 0
+
+
+class Job:
+    """The day's work, step by step, with the seconds of each."""
+
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.days = [SellersDay(seller) for seller in SELLERS]
+        self.seconds: dict[str, float] = {}
+        self.ledger: dict[str, list[dict[str, Any]]] = {}
+
+    def do(self, house: House) -> None:
+        """Raises NotThere when a page does not show what it should in time."""
+        with self.step("orders at Flipkart"):
+            for day in self.days:
+                order(day)
+        with self.step("connect"):
+            self.connect(house)
+        packer = house.visit_as(PACKER)
+        with self.step("poll"):
+            self.poll(packer)
+        with self.step("labels"):
+            self.label(packer)
+        with self.step("a buyer cancels"):
+            for day in self.days:
+                day.cancelled = self.labelled(day)[-1]
+                control("POST", f"shipments/{day.cancelled}/cancel")
+        with self.step("print"):
+            for day in self.days:
+                self.print_all(packer, day, house.folder)
+        with self.step("dispatch"):
+            self.dispatch(packer)
+        self.ledger = control("GET", "ledger")
+        for day in self.days:
+            day.calls = sum(call["account"] == day.account for call in self.ledger["calls"])
+
+    def connect(self, house: House) -> None:
+        """Both owners press Connect; the first polls meet a 401 and a 429."""
+        control("POST", "faults", operation="search", kind="unauthorized", times=1)
+        control("POST", "faults", operation="search", kind="throttled", times=1, retry_after="2")
+        for day in self.days:
+            owner = house.visit_as(day.seller.owner)
+            owner.open(f"/s/{day.seller.slug}/connection/")
+            connect(owner, day.seller)
+
+    def poll(self, packer: Visitor) -> None:
+        for day in self.days:
+            wait(packer, day, "shipments", lambda found: sum(found[stage] for stage in OPEN_STAGES) >= ALL)
+            day.ingested = sum(stage_counts(packer.page)[stage] for stage in OPEN_STAGES)
+
+    def label(self, packer: Visitor) -> None:
+        """The answer to one request is lost, the labels of two come late."""
+        control("POST", "faults", operation="generate_labels", kind="drop_after", times=1)
+        control("POST", "faults", operation="generate_labels", kind="late_labels", times=2, seconds=8)
+        for day in self.days:
+            press(packer, day, "to_label", "labels")
+        for day in self.days:
+            wait(packer, day, "labels", lambda found: found["to_print"] >= DUE)
+            day.labels = stage_counts(packer.page)["to_print"]
+
+    def print_all(self, packer: Visitor, day: SellersDay, folder: Path) -> None:
+        press(packer, day, "to_print", "print")
+        job_page = packer.page.url
+        deadline = time.monotonic() + PATIENCE
+        while not (pdf := next((url for url, _text in packer.page.links if url.endswith(".pdf")), "")):
+            if time.monotonic() > deadline:
+                raise NotThere(f"{job_page} has no PDF after {PATIENCE:.0f} seconds: {packer.page.words()}")
+            time.sleep(0.5)
+            packer.open(job_page)
+        day.pdf = folder / f"{day.seller.slug}.pdf"
+        day.pdf.write_bytes(packer.download(pdf))
+        day.left_out = [row for row in packer.page.rows if any(day.cancelled in cell for cell in row)]
+        with pikepdf.open(day.pdf) as opened:
+            day.pages = sum(SHEET_TITLE not in _text(page) for page in opened.pages)
+
+    def dispatch(self, packer: Visitor) -> None:
+        """The answer to one dispatch is lost."""
+        control("POST", "faults", operation="dispatch", kind="drop_after", times=1)
+        for day in self.days:
+            press(packer, day, "to_dispatch", "dispatch")
+        for day in self.days:
+            wait(packer, day, "dispatches", lambda found: found["awaiting_pickup"] >= DUE - 1)
+            day.dispatched = stage_counts(packer.page)["awaiting_pickup"]
+
+    def labelled(self, day: SellersDay) -> list[str]:
+        effects = control("GET", "ledger")["effects"]
+        return [str(e["shipment_id"]) for e in effects if e["kind"] == "pack" and e["account"] == day.account]
+
+    def what_is_wrong(self) -> list[str]:
+        """A line for each count that is off; what the portal shows is held against the simulator's ledger."""
+        wrong = []
+        for day in self.days:
+            wanted = {"ingested": ALL, "labels": DUE, "pages": DUE - 1, "dispatched": DUE - 1}
+            wrong += [
+                f"{day.seller.name}: {getattr(day, name)} {name}, expected {count}"
+                for name, count in wanted.items()
+                if getattr(day, name) != count
+            ]
+            if len(day.left_out) != 1:
+                wrong.append(f"{day.seller.name}: the cancelled {day.cancelled} is not listed as left out")
+            for kind, count in (("pack", DUE), ("dispatch", DUE - 1)):
+                times = Counter(
+                    e["shipment_id"]
+                    for e in self.ledger["effects"]
+                    if e["kind"] == kind and e["account"] == day.account
+                )
+                if len(times) != count or set(times.values()) != {1} or (kind == "dispatch" and day.cancelled in times):
+                    wrong.append(
+                        f"{day.seller.name}: Flipkart counts {sum(times.values())} of {kind}, expected {count}"
+                    )
+        return wrong
+
+    def print_table(self) -> None:
+        head = ("", *(day.seller.name for day in self.days))
+        rows = [
+            ("shipments ingested", *(f"{day.ingested} of {ALL}" for day in self.days)),
+            ("labels stored", *(f"{day.labels} of {DUE}" for day in self.days)),
+            ("pages printed", *(f"{day.pages}" for day in self.days)),
+            ("dispatched", *(f"{day.dispatched} of {DUE - 1}" for day in self.days)),
+            ("left out of print", *(f"{row[-1]} ({row[0]})" for day in self.days for row in day.left_out[:1])),
+            ("on hold, not yet due", *(f"{HELD}, {NOT_YET_DUE}" for _day in self.days)),
+            ("Flipkart calls (fewest)", *(f"{day.calls} ({day.fewest_calls})" for day in self.days)),
+        ]
+        widths = [max(len(row[at]) for row in (head, *rows) if at < len(row)) for at in range(len(head))]
+        self.say("")
+        for row in (head, *rows):
+            self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip())
+        self.say("\nseconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.seconds.items()))
+
+    def put_away(self, folder: Path, *, keep: bool) -> Path:
+        """Where the PDFs are: in the folder itself when it is kept, else in one beside it while the rest goes."""
+        if keep:
+            return folder
+        papers = Path(tempfile.mkdtemp(prefix="shipcrowd-labels-"))
+        for day in self.days:
+            if day.pdf:
+                shutil.move(day.pdf, papers)
+        connection.close()
+        embedded.let_go(folder / "postgres")
+        shutil.rmtree(folder, ignore_errors=True)
+        return papers
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self.say(f"  {name} …")
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
+
+
+def order(day: SellersDay) -> None:
+    """What the seller's buyers ordered: due ones, some held, some not yet due."""
+    day.account = account_of(day.seller)
+    tomorrow, later = (datetime.now(UTC) + timedelta(days=days) for days in (1, 2))
+    control("POST", "shipments", account=day.account, count=DUE // 2)
+    control("POST", "shipments", account=day.account, count=DUE - DUE // 2, cod=True)
+    control("POST", "shipments", account=day.account, count=HELD, held=True)
+    control(
+        "POST",
+        "shipments",
+        account=day.account,
+        count=NOT_YET_DUE,
+        dispatchAfter=tomorrow.isoformat(),
+        dispatchBy=later.isoformat(),
+    )
+
+
+def press(packer: Visitor, day: SellersDay, stage: str, act: str) -> None:
+    """One of the list's buttons for all that match the stage, through the page that shows the consequences first."""
+    packer.open(f"/s/{day.seller.slug}/shipments/?stage={stage}")
+    packer.submit(packer.page.form_with("act"), all_matching="1", act=act)
+    packer.submit(packer.page.form_with("confirmed"))
+
+
+def wait(packer: Visitor, day: SellersDay, what: str, enough: Callable[[Counter[str]], bool]) -> None:
+    """Looks at the list until its tabs say so, as a person would. Raises NotThere when they do not in time."""
+    deadline = time.monotonic() + PATIENCE
+    packer.open(f"/s/{day.seller.slug}/shipments/")
+    while not enough(found := stage_counts(packer.page)):
+        if time.monotonic() > deadline:
+            raise NotThere(f"{day.seller.name}: waited {PATIENCE:.0f} s for its {what}; the tabs say {dict(found)}")
+        time.sleep(1.0)
+        packer.open(packer.page.url)
+
+
+def stage_counts(page: Page) -> Counter[str]:
+    """What the tabs of the list say, by stage."""
+    found: Counter[str] = Counter()
+    for url, text in page.links:
+        stage = parse_qs(urlsplit(url).query).get("stage", [""])[0]
+        number = "".join(character for character in text if character.isdigit())
+        if stage and number:
+            found[stage] = int(number)
+    return found
+
+
+def _text(page: pikepdf.Page) -> str:
+    """The words of a sheet of ours, which are shown as they are; a label's are encoded by its own fonts."""
+    return " ".join(
+        str(operand)
+        for instruction in pikepdf.parse_content_stream(page)
+        for operand in instruction.operands
+        if isinstance(operand, pikepdf.String)
+    )
