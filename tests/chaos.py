@@ -221,7 +221,7 @@ class World:
         lost = [wanted for wanted in self.wanted if effects[wanted] < 2]
         doubled = [wanted for wanted, times in effects.items() if times > 2]
         unsettled = self.unsettled()
-        print(f"kills {workers.kills} while a row was in hand (of {workers.all_kills}): {dict(workers.victims)}")
+        print(f"kills while a row was in hand {workers.kills}: {dict(workers.victims)}")
         calls = self.simulator.ledger.calls
         print(f"calls {len(calls)}, spoiled {sum(bool(call.fault) for call in calls)}")
         print(f"lost {len(lost)}\ndoubled {len(doubled) + len(too_often)}\nunsettled {len(unsettled)}")
@@ -238,7 +238,7 @@ class Workers:
     folder: Path
     dice: random.Random
     kills: int = 0
-    all_kills: int = 0
+    next_kill_at: float = 0.0
     victims: Counter[str] = field(default_factory=Counter)
     process: subprocess.Popen[bytes] | None = None
 
@@ -257,8 +257,8 @@ class Workers:
             self.start()
 
     def kill_one(self, in_hand: int) -> None:
-        """Kills any process of the tree, each as likely; counted only while a row is in hand."""
-        if not in_hand or self.process is None:
+        """Kills any process of the tree, each as likely, while a row is in hand; then lets them work for a while."""
+        if not in_hand or self.process is None or time.monotonic() < self.next_kill_at:
             return
         family = _family(self.process.pid)
         if not family:
@@ -268,8 +268,8 @@ class Workers:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             return
-        self.all_kills += 1
         self.kills += 1
+        self.next_kill_at = time.monotonic() + self.dice.uniform(0.1, 2.5)
         self.victims[name] += 1
 
     def stop(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import pikepdf
+import pypdfium2
 from django.db import connection
 
 from shipcrowd.db import embedded
@@ -151,8 +151,7 @@ class Job:
         day.pdf = folder / f"{day.seller.slug}.pdf"
         day.pdf.write_bytes(packer.download(pdf))
         day.left_out = [row for row in packer.page.rows if any(day.cancelled in cell for cell in row)]
-        with pikepdf.open(day.pdf) as opened:
-            day.pages = sum(SHEET_TITLE not in _text(page) for page in opened.pages)
+        day.pages = printed_labels(day.pdf)
 
     def dispatch(self, packer: Visitor) -> None:
         """The answer to one dispatch is lost."""
@@ -275,11 +274,8 @@ def stage_counts(page: Page) -> Counter[str]:
     return found
 
 
-def _text(page: pikepdf.Page) -> str:
-    """The words of a sheet of ours, which are shown as they are; a label's are encoded by its own fonts."""
-    return " ".join(
-        str(operand)
-        for instruction in pikepdf.parse_content_stream(page)
-        for operand in instruction.operands
-        if isinstance(operand, pikepdf.String)
-    )
+def printed_labels(pdf: Path) -> int:
+    """Pages of the stack that are labels and not the list of what was left out."""
+    with pypdfium2.PdfDocument(pdf) as opened:
+        texts = [page.get_textpage().get_text_range() for page in opened]
+    return sum(SHEET_TITLE not in text for text in texts)
