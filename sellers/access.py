@@ -164,7 +164,8 @@ class ScopeMiddleware:
             if getattr(error.__cause__, "sqlstate", "") != "42501":
                 raise
             # A write past the fence: our mistake or somebody's trick, and no reason to tell which rows exist.
-            audit.record(asked.user, "was stopped by the fence", why=request.path[:500])
+            with seller_scope(asked.seller):  # its own: the page's was rolled back
+                audit.record(asked.user, "was stopped by the fence", seller=asked.seller, why=request.path[:500])
             raise Http404 from error
 
 

@@ -81,8 +81,8 @@ def parse_times(text: str) -> list[str]:
     for word in filter(None, re.split(r"[\s,;]+", text.strip())):
         match = re.match(r"([0-9]{1,2})[:.]([0-9]{2})\Z", word)
         try:
-            found.add(time(int(match[1]), int(match[2])) if match else time.fromisoformat(word))
-        except ValueError:
+            found.add(time(int(match[1]), int(match[2])))  # type: ignore[index]  # None is caught
+        except (ValueError, TypeError):
             raise ValueError(word[:20]) from None
     return [moment.strftime("%H:%M") for moment in sorted(found)]
 
