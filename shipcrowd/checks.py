@@ -4,6 +4,7 @@
 worker begin, and `manage.py check --deploy` at settings that must not reach production.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
@@ -28,7 +29,7 @@ def refuse_without_settings(argv: Sequence[str]) -> None:
         problems = [] if needs_no_settings(argv) else missing_settings()
         settings.DATABASES  # noqa: B018 - read now, so that a wrong word in the environment is told in one line
     except ImproperlyConfigured as error:
-        problems = [" ".join(str(error).split())]
+        problems = [f"A setting cannot be read: {' '.join(str(error).split())}."]
     if problems:
         _refuse(problems)
 
@@ -44,7 +45,7 @@ def missing_settings() -> list[str]:
     """One sentence for each setting without which nothing may serve, in the order of settings.py."""
     found = [
         (
-            settings.SECRET_KEY_IS_SET and settings.SECRET_KEY,
+            settings.SECRET_KEY_IS_SET and os.environ.get("SECRET_KEY") != "",  # settings.py makes one up
             "SECRET_KEY is missing: set at least 50 random characters.",
         ),
         (not _wrong_keys(), _wrong_keys()),
@@ -98,9 +99,10 @@ def at_start() -> None:
 
 
 def _database_problems() -> Iterable[str]:
-    yield from role_problems()
-    pending = pending_migrations()
-    if pending:
+    wrong_role = list(role_problems())
+    if wrong_role:
+        yield from wrong_role  # and nothing more: the wrong role cannot even look
+    elif pending := pending_migrations():
         yield f"The database is not up to date ({pending} migrations wait): run manage.py migrate."
     else:
         yield from key_problems()
