@@ -7,12 +7,14 @@ Django's connections never prepare statements: keep it so. A plan made for empty
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 from hashlib import blake2b
-from typing import Any
+from operator import attrgetter
+from typing import Any, get_type_hints
 
 from django.db import connection
 
@@ -20,7 +22,7 @@ from orders import rules
 from orders.changes import Known, KnownItem, Line, address_fields, attention_after, is_older, lines, rupees
 from orders.models import Reading
 from orders.states import is_packed_or_later
-from shipcrowd.flipkart.types import Shipment, State, Unreadable
+from shipcrowd.flipkart.types import Address, Shipment, ShipmentItem, State, SubShipment, Unreadable
 from shipcrowd.tenancy import require_scope
 
 # Part of every fingerprint: raise it when the wires read more or differently, and every next read writes again.
@@ -74,21 +76,29 @@ def forget_fingerprints(shipment_ids: Collection[int]) -> None:
 
 
 def fingerprint(copy: Shipment) -> bytes:
-    """16 bytes that differ when anything in `copy` does."""
-    canonical = repr((READER_VERSION, *(_plain(getattr(copy, name)) for name in _SHIPMENT_FIELDS)))
-    return blake2b(canonical.encode(), digest_size=16).digest()
+    """16 bytes that differ when anything in `copy` does. In few microseconds: most of an unchanged page."""
+    canonical = (
+        READER_VERSION,
+        _SHIPMENT(copy),
+        [_ITEM(item) for item in copy.items],
+        [_SUB_SHIPMENT(part) for part in copy.sub_shipments],
+        copy.shipping_address and _ADDRESS(copy.shipping_address),
+    )
+    return blake2b(repr(canonical).encode(), digest_size=16).digest()
 
 
-_SHIPMENT_FIELDS = [field.name for field in fields(Shipment)]
+def _everything_of(kind: type[Any], *apart: str) -> Callable[[Any], Any]:
+    """Reads all fields, also those of persons that the types leave out of their repr; an enum's by its plain value."""
+    hints = get_type_hints(kind)
+    enums = {name for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Enum)}
+    names = [field.name for field in fields(kind) if field.name not in apart]
+    return attrgetter(*(f"{name}._value_" if name in enums else name for name in names))
 
 
-def _plain(value: Any) -> Any:
-    """With every field in its repr: the dataclasses leave persons out of theirs."""
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return [_plain(getattr(value, name)) for name in value.__slots__]
-    return value
+_SHIPMENT = _everything_of(Shipment, "items", "sub_shipments", "shipping_address")
+_ITEM = _everything_of(ShipmentItem)
+_SUB_SHIPMENT = _everything_of(SubShipment)
+_ADDRESS = _everything_of(Address)
 
 
 # --- Nothing changed -------------------------------------------------------------------------------------------------

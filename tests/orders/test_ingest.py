@@ -1,6 +1,7 @@
 """Copies of shipments go in once, newest wins, and what did not change costs nothing."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -245,6 +246,29 @@ def test_every_field_is_in_the_fingerprint():
 
     assert len(prints | {fingerprint(copy())}) == len(EVERY_FIELD) + 1
     assert fingerprint(copy()) == fingerprint(copy())
+
+
+def other(value):
+    """Something of the same type that differs."""
+    if isinstance(value, State):
+        return State.PACKED
+    if isinstance(value, str):
+        return f"{value}x"
+    return 7 if value is None else value + 1
+
+
+@pytest.mark.parametrize("name", types.ShipmentItem.__slots__)
+def test_every_field_of_an_item_is_in_the_fingerprint(name):
+    changed = replace(item(), **{name: other(getattr(item(), name))})
+
+    assert fingerprint(copy(items=(changed,))) != fingerprint(copy())
+
+
+@pytest.mark.parametrize("name", types.Address.__slots__)
+def test_every_field_of_an_address_is_in_the_fingerprint(name):
+    changed = replace(ADDRESS, **{name: other(getattr(ADDRESS, name))})
+
+    assert fingerprint(copy(shipping_address=changed)) != fingerprint(copy())
 
 
 # --- Older and newer (guide-gaps 20) ---
