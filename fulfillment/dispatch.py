@@ -20,11 +20,13 @@ from fulfillment.shown import mark_shown
 from fulfillment.verdicts import give_up_at
 from orders import rules, timeline
 from orders.models import Shipment
-from orders.states import State, is_dispatched_or_later
+from orders.states import is_dispatched_or_later
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
+from shipcrowd.flipkart.types import State
 from shipcrowd.tenancy import require_scope
 
+BATCH = 5000  # rows of one statement
 KIND = Dispatch.KIND
 
 
@@ -70,14 +72,17 @@ def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Spli
 def _write_rows(shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
     # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
     Dispatch.objects.bulk_create(
-        Dispatch(
-            seller_id=shipment.seller_id,
-            shipment=shipment,
-            wake_at=Now(),
-            give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
-            asked_by=by,
-        )
-        for shipment in sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
+        (
+            Dispatch(
+                seller_id=shipment.seller_id,
+                shipment=shipment,
+                wake_at=Now(),
+                give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
+                asked_by=by,
+            )
+            for shipment in sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
+        ),
+        batch_size=BATCH,
     )
 
 

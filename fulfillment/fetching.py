@@ -19,12 +19,12 @@ from fulfillment.shown import mark_shown
 from fulfillment.verdicts import WORDS_CANCELLED, in_ist
 from orders import reading, timeline
 from orders.models import Shipment
-from orders.states import BEFORE_PACK, State
+from orders.states import BEFORE_PACK
 from sellers import gateway
 from shipcrowd import work
 from shipcrowd.files import StorageFailed
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Papers
+from shipcrowd.flipkart.types import Papers, State
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
 from shipcrowd.transport.retry import next_look

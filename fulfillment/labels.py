@@ -21,11 +21,13 @@ from fulfillment.sending import Effect
 from fulfillment.verdicts import give_up_at
 from orders import rules, timeline
 from orders.models import Shipment
-from orders.states import State, is_packed_or_later
+from orders.states import is_packed_or_later
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
+from shipcrowd.flipkart.types import State
 from shipcrowd.tenancy import require_scope
 
+BATCH = 5000  # rows of one statement
 KIND = LabelRequest.KIND
 # Labels are ready two to five seconds after the request (guide, Issue 2).
 FIRST_FETCH = timedelta(seconds=2)
@@ -81,16 +83,19 @@ def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Spli
 def _write_rows(shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
     # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
     LabelRequest.objects.bulk_create(
-        LabelRequest(
-            seller_id=shipment.seller_id,
-            shipment=shipment,
-            step=Step.FETCH if is_packed_or_later(State(shipment.state)) else Step.PACK,
-            packed_at=now if is_packed_or_later(State(shipment.state)) else None,
-            wake_at=Now(),
-            give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
-            asked_by=by,
-        )
-        for shipment in sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
+        (
+            LabelRequest(
+                seller_id=shipment.seller_id,
+                shipment=shipment,
+                step=Step.FETCH if is_packed_or_later(State(shipment.state)) else Step.PACK,
+                packed_at=now if is_packed_or_later(State(shipment.state)) else None,
+                wake_at=Now(),
+                give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
+                asked_by=by,
+            )
+            for shipment in sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
+        ),
+        batch_size=BATCH,
     )
 
 

@@ -13,9 +13,9 @@ from fulfillment.papers.sheets import LeftOut, summary_pdf
 from fulfillment.verdicts import in_ist
 from orders import rules
 from orders.models import Shipment
-from orders.states import State
 from shipcrowd import files, work
 from shipcrowd.files import Stored, StoredFileChanged, StoredFileLost
+from shipcrowd.flipkart.types import State
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention
 

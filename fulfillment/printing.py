@@ -20,11 +20,12 @@ from fulfillment.outcome import Outcome, by_reason
 from fulfillment.verdicts import in_ist
 from orders import reading, timeline
 from orders.models import Reading, Shipment
-from orders.states import FINAL, State
+from orders.states import FINAL
 from sellers import gateway
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.files import StorageFailed, Stored
+from shipcrowd.flipkart.types import State
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport.errors import CallFailed, Throttled
 from shipcrowd.work import Attention

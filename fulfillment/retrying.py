@@ -17,6 +17,8 @@ from shipcrowd import audit, queue, work
 from shipcrowd.tenancy import require_scope
 from shipcrowd.work import State
 
+Rows = list[LabelRequest] | list[Dispatch] | list[PrintJob]
+
 
 def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
     """Makes these work rows due now; how many were taken up. What is in doubt is read back before anything is sent.
@@ -27,24 +29,30 @@ def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
     require_scope(seller)
     taken_up = 0
     with transaction.atomic():
-        for model in (LabelRequest, Dispatch, PrintJob):
-            rows = list(model.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk"))
-            if not rows:
-                continue
-            if model is not PrintJob:
-                queries.lock_shipments(seller.pk, [row.shipment_id for row in rows])
+        for rows in _chosen(seller, row_ids):
+            shipment_ids = [row.shipment_id for row in rows if not isinstance(row, PrintJob)]
+            queries.lock_shipments(seller.pk, shipment_ids)
             count = work.sent_again_by_hand(rows, by_id=by.pk) + _woken(rows)
             if not count:
                 continue
             taken_up += count
-            if model is not PrintJob:
-                timeline.note(seller.pk, [row.shipment_id for row in rows], model.KIND, "retried by a person", by=by)
-            audit.record(by, f"retried {model.KIND}", seller=seller, rows=rows)
-            queue.ring(seller.pk, model.KIND)
+            timeline.note(seller.pk, shipment_ids, rows[0].KIND, "retried by a person", by=by)
+            audit.record(by, f"retried {rows[0].KIND}", seller=seller, rows=rows)
+            queue.ring(seller.pk, rows[0].KIND)
     return taken_up
 
 
-def _woken(rows: list[LabelRequest] | list[Dispatch] | list[PrintJob]) -> int:
+def _chosen(seller: Seller, row_ids: Collection[UUID]) -> list[Rows]:
+    """The chosen rows of each kind that has any."""
+    found: list[Rows] = [
+        list(LabelRequest.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
+        list(Dispatch.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
+        list(PrintJob.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
+    ]
+    return [rows for rows in found if rows]
+
+
+def _woken(rows: Rows) -> int:
     """Those that only wait have their turn now; what a worker has in hand is left alone."""
     return (
         type(rows[0])

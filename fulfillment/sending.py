@@ -21,11 +21,10 @@ from fulfillment.queries import lock_shipments
 from fulfillment.verdicts import AskPerson, Drop, Lost, NotThere, Send, There, Verdict, Wait
 from orders import reading, timeline
 from orders.models import Shipment
-from orders.states import State
 from sellers import gateway
 from shipcrowd import work
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Limits, RowOutcome
+from shipcrowd.flipkart.types import Limits, RowOutcome, State
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import CallFailed, Refused, Throttled
 from shipcrowd.work import Attention

@@ -7,7 +7,8 @@ from django.db.models.functions import Now
 
 from orders.ingest import forget_fingerprints
 from orders.models import Shipment
-from orders.states import State, rank
+from orders.states import rank
+from shipcrowd.flipkart.types import State
 
 
 def mark_shown(seller_id: int, shipment_ids: Collection[int], state: State, *, at: datetime) -> None:

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from orders.states import State
-from shipcrowd.flipkart.types import RowOutcome
+from shipcrowd.flipkart.types import RowOutcome, State
 from shipcrowd.transport.errors import CallFailed, NotAuthorized
 from shipcrowd.transport.retry import AskPerson as AskPersonAfterAll
 from shipcrowd.transport.retry import ReadBack, SendAgain, after_failure
@@ -155,7 +154,7 @@ def after_failed_call(
     )
     match decision:
         case ReadBack(after=after):
-            wanted = timedelta(seconds=settings.READ_BACK_SECONDS) * 2 ** min(attempt - 1, 10)
+            wanted = timedelta(seconds=settings.READ_BACK_SECONDS) * (1 << min(attempt - 1, 10))
             return Lost(min(after, wanted), f"Flipkart's answer was lost at {in_ist(now, now=now)}: will be read back")
         case SendAgain(after=after):
             return Wait(after, "waiting: too many calls to Flipkart at once")
@@ -188,4 +187,4 @@ def in_ist(moment: datetime, *, now: datetime) -> str:
 
 
 def _growing(attempt: int) -> timedelta:
-    return min(LONGEST_WAIT, timedelta(seconds=30) * 2 ** min(attempt - 1, 10))
+    return min(LONGEST_WAIT, timedelta(seconds=30) * (1 << min(attempt - 1, 10)))

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -34,9 +35,9 @@ PRINT_JOBS_SHOWN = 50
 class Act:
     """One of the three bulk acts. `do` does it and gives where to go next."""
 
-    title: str
-    button: str
-    consequence: str
+    title: str | Promise
+    button: str | Promise
+    consequence: str | Promise
     route: str
     preview: Callable[..., Outcome]
     do: Callable[[SellerRequest, list[int], UUID | None], HttpResponse]
@@ -78,7 +79,7 @@ def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
         "title": _("Print job"),
         "job": job,
         "left_out": left_out,
-        "left_out_more": max(0, job.left_out_count - len(left_out)),
+        "left_out_more": max(0, job.left_out_count - len(left_out)),  # type: ignore[attr-defined]  # annotated
         "words": _words(job),
         "is_moving": is_moving,
         "waits_for_flipkart": is_moving and bool(job.says) and job.unchecked_since is None,

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, cast
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from sellers.models import Seller
 
 
-class StorageFailed(Exception):  # noqa: N818 - storage failed: that is the sentence a reader needs
+PIECE = 2**20  # bytes read at once
+
+
+class StorageFailed(Exception):
     """The storage does not take or give bytes just now: nothing was kept, and the work is to be tried again."""
 
 
@@ -48,10 +51,10 @@ def store(seller: "Seller", *, kind: str, content: bytes, suffix: str = ".pdf") 
     return store_file(seller, kind=kind, file=io.BytesIO(content), suffix=suffix)
 
 
-def store_file(seller: "Seller", *, kind: str, file: BinaryIO, suffix: str = ".pdf") -> Stored:
+def store_file(seller: "Seller", *, kind: str, file: IO[bytes], suffix: str = ".pdf") -> Stored:
     """As `store`, for what is too large to hold in memory: `file` is read from its begin, piece by piece."""
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = _digest(file)
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     wanted = f"sellers/{seller.public_id}/{kind}/{uuid.uuid4()}{suffix}"
@@ -60,7 +63,7 @@ def store_file(seller: "Seller", *, kind: str, file: BinaryIO, suffix: str = ".p
     except Exception as error:
         raise StorageFailed("the file storage does not take files just now") from error
     with _opened(key) as stored:
-        if hashlib.file_digest(stored, "sha256").hexdigest() != digest:
+        if _digest(stored) != digest:
             raise StoredFileChanged("the file storage gives back other bytes than it was given")
     return Stored(key=key, sha256=digest, size=size)
 
@@ -74,12 +77,19 @@ def read_checked(key: str, sha256: str) -> bytes:
     return content
 
 
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 @contextmanager
-def _opened(key: str) -> Iterator[BinaryIO]:
+def _opened(key: str) -> Iterator[IO[bytes]]:
     """Each storage has exceptions of its own: whatever one raises while it is read means that it gave nothing."""
     try:
         with default_storage.open(key) as file:
-            yield file
+            yield cast(IO[bytes], file)  # reads as one
     except (StorageFailed, GeneratorExit):
         raise
     except FileNotFoundError as error:

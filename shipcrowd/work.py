@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, cast
 
 from django.apps import apps
 from django.conf import settings
@@ -118,9 +118,8 @@ def claim_due(
         model.objects.filter(pk__in=taken).update(
             state=State.CLAIMED, claim_token=token, wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS)
         )
-        rows = list(
-            model.objects.filter(seller_id=seller_id, claim_token=token).select_related(*related).order_by("pk")
-        )
+        mine = _all(model).filter(seller_id=seller_id, claim_token=token)
+        rows = list(mine.select_related(*related).order_by("pk"))
     crash_point(f"{model.KIND}.claimed")
     return rows
 
@@ -304,9 +303,13 @@ def _settle(rows: Sequence[RowT], **values: object) -> set[int]:
 
 def _still_ours(model: type[RowT], rows: Iterable[RowT]) -> models.QuerySet[RowT]:
     held = list(rows)
-    return model.objects.filter(
+    return _all(model).filter(
         pk__in=[row.pk for row in held], claim_token__in={row.claim_token for row in held if row.claim_token}
     )
+
+
+def _all(model: type[RowT]) -> models.QuerySet[RowT]:
+    return cast("models.QuerySet[RowT]", model.objects.all())  # the manager only knows that they are work rows
 
 
 # --- Kinds of work, turns and the bell -------------------------------------------------------------------------------
@@ -368,8 +371,8 @@ def _read_due() -> list[tuple[int, str]]:
             f"select w.id, w.kind from ({exists}) w (id, kind) "  # noqa: S608
             "left join shipcrowd_turn t on t.seller_id = w.id and t.kind = w.kind "
             "where (t.held_until is null or t.held_until < statement_timestamp()) "
-            "and (t.rung_at is null or t.rung_at < statement_timestamp() - %s)",
-            [timedelta(seconds=settings.RING_AGAIN_SECONDS)],
+            "and (t.rung_at is null or t.rung_at < statement_timestamp() - make_interval(secs => %s))",
+            [settings.RING_AGAIN_SECONDS],
         )
         return list(cursor.fetchall())
 
@@ -379,8 +382,8 @@ def _mark_rung(seller_id: int, kind: str) -> bool:
         cursor.execute(
             "insert into shipcrowd_turn as t (seller_id, kind, rung_at) values (%s, %s, statement_timestamp()) "
             "on conflict (seller_id, kind) do update set rung_at = statement_timestamp() "
-            "where t.rung_at is null or t.rung_at < statement_timestamp() - %s returning 1",
-            [seller_id, kind, timedelta(seconds=settings.RING_AGAIN_SECONDS)],
+            "where t.rung_at is null or t.rung_at < statement_timestamp() - make_interval(secs => %s) returning 1",
+            [seller_id, kind, settings.RING_AGAIN_SECONDS],
         )
         return cursor.fetchone() is not None
 
@@ -391,10 +394,10 @@ def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
     with seller_scope(seller_id), connection.cursor() as cursor:
         cursor.execute(
             "insert into shipcrowd_turn as t (seller_id, kind, held_until, token) "
-            "values (%s, %s, statement_timestamp() + %s, %s) "
+            "values (%s, %s, statement_timestamp() + make_interval(secs => %s), %s) "
             "on conflict (seller_id, kind) do update set held_until = excluded.held_until, token = excluded.token, "
             "rung_at = null where t.held_until is null or t.held_until < statement_timestamp() returning 1",
-            [seller_id, kind, timedelta(seconds=settings.LEASE_SECONDS), token],
+            [seller_id, kind, settings.LEASE_SECONDS, token],
         )
         return token if cursor.fetchone() else None
 

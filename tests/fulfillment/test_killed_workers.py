@@ -1,0 +1,208 @@
+"""A real worker is killed at every named point of labels, dispatch and print: nothing lost, nothing doubled.
+
+`manage.py worker` on the tests' database, the simulator on a socket; afterwards Flipkart's ledger has each shipment
+exactly once and the portal agrees.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as portal
+from django.db import connection
+from django.utils import timezone
+
+from fulfillment.models import Dispatch, LabelRequest, PrintJob
+from orders.models import Shipment
+from sellers.models import Quota, Role
+from shipcrowd import files, work
+from shipcrowd.db import embedded
+from shipcrowd.simulator import Simulator
+from shipcrowd.simulator.serving import running
+from tests import factories
+from tests.factories import as_ops, reload
+from tests.fulfillment.warehouse import ask_dispatch, ask_labels, ask_print, only, papers, take_in, told
+
+pytestmark = pytest.mark.slow
+
+ROUND_THE_CALL = work.CRASH_POINTS
+
+
+def hurried() -> datetime:
+    """Flipkart's clock runs ten times as fast, so that its labels are ready in half a second."""
+    return BEGAN + 10 * (timezone.now() - BEGAN)
+
+
+BEGAN = timezone.now() - timedelta(minutes=1)
+
+
+@pytest.fixture
+def flipkart(settings) -> Iterator[Simulator]:
+    simulator = Simulator(clock=hurried, calls_per_minute=None)
+    with running(simulator) as address:
+        settings.SIMULATOR_URL = address
+        yield simulator
+
+
+@pytest.fixture
+def connected(transactional_db, flipkart):
+    found = factories.connected_seller(flipkart)
+    with factories.ops():
+        Quota.objects.update(left=1000)
+    return found
+
+
+class DoomedWorker:
+    """`manage.py worker` that is killed once, where `point` says; what ends it ends everything it started."""
+
+    def __init__(self, point: str, folder: Path, documents: Path) -> None:
+        self.killed = folder / "killed"
+        self._log = folder / "log"
+        self._mark = f"WORKER_TEST={uuid.uuid4().hex}"  # inherited by all that it starts
+        name, _, value = self._mark.partition("=")
+        environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "SHIPCROWD_EMBEDDED": "",
+            "DATABASE_URL": embedded.url(portal.EMBEDDED_DATA, database=connection.settings_dict["NAME"]),
+            "SIMULATOR_URL": portal.SIMULATOR_URL,
+            "DOCUMENTS_FOLDER": str(documents),
+            "SHIPCROWD_CRASH": f"{point} {self.killed}",
+            "LEASE_SECONDS": "3",
+            "READ_BACK_SECONDS": "0.5",
+            "GRACE_SECONDS": "1",
+            "RING_AGAIN_SECONDS": "2",
+            "HEARTBEAT_SECONDS": "1",
+            "HEARTBEAT_GIVEN_UP_SECONDS": "5",
+            "LOG_LEVEL": "ERROR",
+            name: value,
+        }
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "manage.py", "worker", "--skip-checks"],
+                cwd=portal.BASE_DIR,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def end(self) -> None:
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                is_ours = self._mark.encode() in (place / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if is_ours:
+                os.kill(int(place.name), signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture
+def doomed(tmp_path, documents) -> Iterator[Callable[[str], DoomedWorker]]:
+    workers: list[DoomedWorker] = []
+
+    def start(point: str) -> DoomedWorker:
+        workers.append(DoomedWorker(point, tmp_path, documents))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.end()
+
+
+def until(worker: DoomedWorker, what: Callable[[], object], *, within: float = 90) -> None:
+    begun = time.monotonic()
+    while not what():
+        assert time.monotonic() - begun < within, f"not within {within} s:\n{worker.log}"
+        time.sleep(0.1)
+
+
+def is_done(model, count: int) -> bool:
+    rows = as_ops(model)
+    return len(rows) == count and {row.state for row in rows} == {work.State.DONE}
+
+
+def ids(shipments: list[Shipment]) -> list[str]:
+    return sorted(shipment.flipkart_shipment_id for shipment in shipments)
+
+
+@pytest.mark.parametrize("point", [*ROUND_THE_CALL, "fetched", "stored", "storing"])
+def test_a_worker_killed_at_a_point_of_labels_loses_and_doubles_nothing(connected, flipkart, doomed, point):
+    """trust.md 6, 7, 8, 9."""
+    packer = factories.member(connected.seller, Role.STAFF)
+    shipments = take_in(connected.seller, flipkart.world.add_shipments(connected.account, 4))
+    ask_labels(connected.seller, shipments, packer)
+
+    worker = doomed(f"labels.{point}")
+    until(worker, lambda: is_done(LabelRequest, 4))
+
+    assert worker.killed.exists()
+    assert sorted(flipkart.ledger.attempts_of("generate_labels")) == ids(shipments)
+    assert sorted(flipkart.ledger.labels) == ids(shipments)
+    for shipment in as_ops(Shipment):
+        assert (shipment.state, shipment.labelled_outside, shipment.attention) == ("PACKED", False, "")
+        label, *_others = stored = papers(shipment)
+        assert [paper.paper for paper in stored] == ["label", "invoice", "manifest"]
+        assert files.read_checked(label.storage_key, label.sha256)
+
+
+@pytest.mark.parametrize("point", ROUND_THE_CALL)
+def test_a_worker_killed_at_a_point_of_dispatch_loses_and_doubles_nothing(connected, flipkart, doomed, point):
+    """trust.md 6, 7, 8, 9."""
+    packer = factories.member(connected.seller, Role.STAFF)
+    parcels = take_in(connected.seller, flipkart.world.add_shipments(connected.account, 30, states="PACKED"))
+    ask_dispatch(connected.seller, parcels, packer)
+
+    worker = doomed(f"dispatches.{point}")
+    until(worker, lambda: is_done(Dispatch, 30))
+
+    assert worker.killed.exists()
+    assert sorted(flipkart.ledger.attempts_of("dispatch")) == ids(parcels)
+    assert sorted(flipkart.ledger.dispatches) == ids(parcels)
+    assert {shipment.state for shipment in as_ops(Shipment)} == {"READY_TO_DISPATCH"}
+
+
+@pytest.mark.parametrize("point", ["claimed", "stored", "settling", "settled"])
+def test_a_print_job_survives_its_workers_death(connected, flipkart, doomed, point):
+    """trust.md 50."""
+    packer = factories.member(connected.seller, Role.STAFF)
+    shipments = take_in(connected.seller, flipkart.world.add_shipments(connected.account, 3))
+    ask_labels(connected.seller, shipments, packer)
+    worker = doomed(f"print_jobs.{point}")
+    until(worker, lambda: is_done(LabelRequest, 3))
+
+    job = ask_print(connected.seller, shipments, packer)
+    until(worker, lambda: is_done(PrintJob, 1))
+
+    assert worker.killed.exists()
+    assert (reload(job).pages, reload(job).says) == (3, "3 labels")
+    assert files.read_checked(reload(job).storage_key, reload(job).sha256)
+    assert [told(shipment).count("label printed") for shipment in shipments] == [1, 1, 1]
+
+
+def test_work_asked_for_while_everything_is_dead_is_done_by_who_comes_next(connected, flipkart, doomed):
+    """trust.md 17, 26a: the queue lost every row, and the work rows are the truth."""
+    from django_q.models import OrmQ  # noqa: PLC0415 - only this test looks into the queue's own table
+
+    packer = factories.member(connected.seller, Role.STAFF)
+    shipments = take_in(connected.seller, flipkart.world.add_shipments(connected.account, 2))
+    ask_labels(connected.seller, shipments, packer)
+    OrmQ.objects.all().delete()
+
+    worker = doomed("nothing.at_all")
+    until(worker, lambda: is_done(LabelRequest, 2))
+
+    assert sorted(flipkart.ledger.labels) == ids(shipments)
+    assert only(LabelRequest, shipment=shipments[0]).attempts == 1
