@@ -11,20 +11,12 @@ from django.utils.safestring import SafeString
 
 from orders.models import Shipment
 from sellers.models import Seller
-from shipcrowd.admin_site import ReadOnlyAdmin, SearchById
+from shipcrowd.admin_site import ReadOnlyAdmin, SearchById, in_india
 
 
 @admin.register(Shipment)
 class ShipmentAdmin(SearchById, ReadOnlyAdmin):
-    list_display = (
-        "flipkart_shipment_id",
-        "flipkart_order_id",
-        "of",
-        "state",
-        "dispatch_by_at",
-        "attention",
-        "on_its_page",
-    )
+    list_display = ("flipkart_shipment_id", "flipkart_order_id", "of", "state", "leaves", "needs", "on_its_page")
     list_select_related = ("seller",)
     ordering = ("-pk",)
     search_help_text = "The beginning of a shipment id, order id or tracking id"
@@ -65,6 +57,14 @@ class ShipmentAdmin(SearchById, ReadOnlyAdmin):
     @admin.display(description="Seller", ordering="seller")
     def of(self, row: Shipment) -> str:
         return row.seller.name
+
+    @admin.display(description="Dispatch by", ordering="dispatch_by_at")
+    def leaves(self, row: Shipment) -> str:
+        return in_india(row.dispatch_by_at)
+
+    @admin.display(description="Attention", ordering="attention")
+    def needs(self, row: Shipment) -> str:
+        return str(row.get_attention_display()) if row.attention else ""
 
     @admin.display(description="Page")
     def on_its_page(self, row: Shipment) -> SafeString:

@@ -16,7 +16,8 @@ from django.utils.translation import ngettext
 from orders import rules
 from orders.models import PaymentType, Shipment, ShipmentItem
 from orders.rules import Act
-from orders.states import HANDED_OVER, READY, State
+from orders.states import HANDED_OVER, READY
+from shipcrowd.flipkart.types import State
 
 SOON = timedelta(hours=3)
 ITEMS_SHOWN = 2
@@ -51,10 +52,11 @@ class Row:
     payment: str
     items: list[ShipmentItem]
     more_items: int
+    troubles: list[Words]
 
 
 def row(shipment: Shipment, now: datetime) -> Row:
-    """`shipment` with its items and its facility already read."""
+    """`shipment` with its items, its facility and what was asked for it already read."""
     items = list(shipment.items.all())
     return Row(
         shipment=shipment,
@@ -64,6 +66,7 @@ def row(shipment: Shipment, now: datetime) -> Row:
         payment=payment(shipment),
         items=items[:ITEMS_SHOWN],
         more_items=max(0, len(items) - ITEMS_SHOWN),
+        troubles=troubles(shipment),
     )
 
 
@@ -128,6 +131,13 @@ def label(shipment: Shipment) -> Words:
     if shipment.label_requested_at:
         return Words(_("fetching"), "warn")
     return Words(_("none"))
+
+
+def troubles(shipment: Shipment) -> list[Words]:
+    """Why a person is needed: for the shipment itself, for its label, for its dispatch."""
+    found = [Words(shipment.get_attention_display(), "bad", shipment.attention_says)] if shipment.attention else []
+    asked = [*shipment.label_requests.all(), *shipment.dispatches.all()]
+    return found + [Words(row.get_attention_display(), "bad", row.says) for row in asked if row.attention]
 
 
 def payment(shipment: Shipment) -> str:

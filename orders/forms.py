@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import PaymentType
 from orders.queries import SHORTEST_SEARCH, Filters
 from orders.stages import Stage
-from orders.states import STATE_CHOICES, State
+from orders.states import STATE_CHOICES
 from sellers.models import Facility, Seller
+from shipcrowd.flipkart.types import State
 
 EVERYTHING = "all"
 MINE = "mine"
@@ -34,6 +35,7 @@ class ShipmentFilter(forms.Form):
 
     def __init__(self, asked: QueryDict, *, facilities: Sequence[Facility], mine: Sequence[UUID] = ()) -> None:
         super().__init__(asked)
+        self._asked = asked
         self._keys = {str(row.public_id): row.pk for row in facilities}
         self._mine = [str(public_id) for public_id in mine]
         names = [(str(row.public_id), row.name) for row in facilities]
@@ -51,8 +53,13 @@ class ShipmentFilter(forms.Form):
     @property
     def facility_chosen(self) -> str:
         """What stands in the select box."""
-        asked = self.data.getlist("facility") if "facility" in self.data else [MINE] if self._mine else [""]
+        asked = self._asked.getlist("facility") if "facility" in self._asked else [MINE] if self._mine else [""]
         return asked[0] if len(asked) == 1 else MINE
+
+    @property
+    def facility_is_said(self) -> bool:
+        """Whether the address says which facilities, rather than what is usual for the member."""
+        return "facility" in self._asked
 
     @property
     def is_narrowed(self) -> bool:
@@ -80,7 +87,7 @@ class ShipmentFilter(forms.Form):
     def as_query(self, **changed: str) -> str:
         """The address's query that shows the same to everybody: the stage and the facilities said out loud."""
         stage = self.stage_shown
-        words: dict[str, Any] = {name: self.data.get(name, "") for name in ("q", "state", "payment", "sku", "due")}
+        words: dict[str, Any] = {name: self._asked.get(name, "") for name in ("q", "state", "payment", "sku", "due")}
         query = QueryDict(mutable=True)
         for name, value in ({"stage": stage.value if stage else EVERYTHING} | words | changed).items():
             if value:
@@ -90,7 +97,7 @@ class ShipmentFilter(forms.Form):
         return query.urlencode()
 
     def _facilities(self) -> list[str]:
-        asked: list[str] = self.data.getlist("facility") if "facility" in self.data else [MINE]
+        asked: list[str] = self._asked.getlist("facility") if "facility" in self._asked else [MINE]
         return self._mine if asked == [MINE] else [public_id for public_id in asked if public_id]
 
 

@@ -33,7 +33,9 @@ _ACT_NAMES = {
     "print": gettext_lazy("Print"),
     "dispatch": gettext_lazy("Ready to dispatch"),
 }
-_NEXT = {Stage.TO_LABEL: "labels", Stage.TO_PRINT: "print", Stage.TO_DISPATCH: "dispatch"}
+# What was asked of Flipkart, named by string: papers and work rows belong to an app above this one.
+_ASKED = ("label_requests", "dispatches")
+_NEXT: dict[Stage | None, str] = {Stage.TO_LABEL: "labels", Stage.TO_PRINT: "print", Stage.TO_DISPATCH: "dispatch"}
 _EMPTY = {
     Stage.UPCOMING: gettext_lazy("Orders that may not be packed yet wait here until their time has come."),
     Stage.TO_LABEL: gettext_lazy("New orders come here by themselves as soon as they may be packed."),
@@ -83,7 +85,8 @@ def shipments(request: SellerRequest) -> HttpResponse:
     page = queries.page(request.seller, filters, now, after=request.GET.get("after", ""))
     if filters.search and len(page.shipments) == 1 and not request.GET.get("after"):
         return redirect("orders:shipment", slug=request.seller.slug, public_id=page.shipments[0].public_id)
-    prefetch_related_objects(list(page.shipments), Prefetch("items", ShipmentItem.objects.order_by("pk")))
+    items = Prefetch("items", ShipmentItem.objects.order_by("pk"))
+    prefetch_related_objects(list(page.shipments), items, *_ASKED)
     counts = stages.counts(request.seller, now, filters.facilities or None)
     stage = filters.stage
     may_act = request.role != Role.VIEWER
@@ -98,9 +101,7 @@ def shipments(request: SellerRequest) -> HttpResponse:
         "unfiltered": f"{address}?stage={stage.value if stage else ''}&facility=",
         "rows": [display.row(shipment, now) for shipment in page.shipments],
         "may_act": may_act,
-        "acts": [{"value": act, "name": name, "is_next": _NEXT.get(stage) == act} for act, name in _ACT_NAMES.items()]
-        if stage
-        else [],
+        "acts": [{"value": act, "name": name, "is_next": _NEXT.get(stage) == act} for act, name in _ACT_NAMES.items()],
         "matching": matching,
         "all_that_match": _all_in_words(matching) if matching > len(page.shipments) else "",
         "query": form.as_query(),
@@ -163,7 +164,7 @@ def _filter(request: SellerRequest) -> ShipmentFilter:
 def _tabs(form: ShipmentFilter, counts: dict[Stage, int | str], address: str) -> list[Tab]:
     """Each with its number; filters do not go with one to another tab, the facility does."""
     here = form.stage_shown
-    facility = f"&facility={form.facility_chosen}" if "facility" in form.data else ""
+    facility = f"&facility={form.facility_chosen}" if form.facility_is_said else ""
     tabs = [
         Tab(
             stage=stage.value,
@@ -203,8 +204,7 @@ def _find(request: SellerRequest, public_id: UUID) -> Shipment:
 
 def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[str, Any]:
     now = timezone.now()
-    # Named by string: papers and work rows belong to an app above this one.
-    prefetch_related_objects([found], "documents", "label_requests__asked_by", "dispatches__asked_by")
+    prefetch_related_objects([found], "documents", *(f"{name}__asked_by" for name in _ASKED))
     items = list(queries.items(request.seller, [found.pk]))
     reading = queries.reading(request.seller, found.pk)
     return {
@@ -238,7 +238,7 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
 def _work(found: Shipment) -> list[tuple[str, Any, str, bool]]:
     """(what, its work row, tone, whether a retry makes sense) of each effect that was asked for."""
     tones = {"done": "good", "refused": "bad", "given_up": "bad", "unknown": "warn"}
-    rows = [(_("Label"), row) for row in found.label_requests.all()]
+    rows: list[tuple[str, Any]] = [(_("Label"), row) for row in found.label_requests.all()]
     rows += [(_("Ready to dispatch"), row) for row in found.dispatches.all()]
     return [
         (name, row, tones.get(row.state, ""), row.state in ("refused", "given_up", "withdrawn") or bool(row.attention))

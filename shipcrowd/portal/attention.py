@@ -79,16 +79,19 @@ class Group:
 
 def count(seller: Seller) -> int:
     """How many things need a person, in one statement."""
-    parts = [model.objects.filter(seller=seller).exclude(attention="") for model in (*_WORK, Shipment)]
+    tables: tuple[type[models.Model], ...] = (*_WORK, Shipment)
+    parts: list[models.QuerySet[Any]] = [
+        model._default_manager.filter(seller=seller).exclude(attention="") for model in tables
+    ]
     parts.append(Unreadable.objects.filter(seller=seller))
     parts.append(Connection.objects.filter(seller=seller, standing=Standing.RECONNECT))
     one = [part.order_by().values(one=models.Value(1)) for part in parts]
-    return one[0].union(*one[1:], all=True).count()
+    return int(one[0].union(*one[1:], all=True).count())
 
 
 def summary(seller: Seller) -> list[Group]:
     """The groups with their counts alone, the largest first, in one statement."""
-    parts = [
+    parts: list[models.QuerySet[Any, Any]] = [
         model._default_manager.filter(seller=seller)
         .exclude(attention="")
         .order_by()
@@ -108,7 +111,7 @@ def summary(seller: Seller) -> list[Group]:
         .annotate(n=Count("pk"))
         .values_list("kind", "attention", "n")
     )
-    found = [_group(kind, reason, number) for kind, reason, number in parts[0].union(*parts[1:], all=True)]
+    found = [_group(kind, reason, number) for kind, reason, number in parts[0].union(*parts[1:], all=True) if number]
     return sorted(found, key=lambda group: (-group.count, group.kind, group.reason))
 
 
@@ -131,7 +134,10 @@ def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | No
 def _counted_shipments(seller: Seller) -> models.QuerySet[Any, Any]:
     kind = models.Value("shipments", output_field=models.CharField())
     rows = Shipment.objects.filter(seller=seller).exclude(attention="").order_by().annotate(kind=kind)
-    return rows.values("kind", "attention").annotate(n=Count("pk")).values_list("kind", "attention", "n")
+    counted: models.QuerySet[Any, Any] = (
+        rows.values("kind", "attention").annotate(n=Count("pk")).values_list("kind", "attention", "n")
+    )
+    return counted
 
 
 def _of_work(seller: Seller, model: type[WorkRow]) -> list[Group]:

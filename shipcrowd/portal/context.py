@@ -10,7 +10,7 @@ from unfold.sites import UnfoldAdminSite
 from shipcrowd.portal import navigation
 
 
-class _Look(UnfoldAdminSite):
+class _Look(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     """unfold's surroundings for pages outside of the admin: it lists no models, and so asks for no permission."""
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
@@ -28,10 +28,12 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     if navigation.is_admin(request):
         return {"banners": _banners(request)}
     seller = getattr(request, "seller", None)
-    return _look.each_context(request) | {
+    look: dict[str, Any] = _look.each_context(request)
+    return look | {
         "banners": _banners(request),
         "seller": seller,
         "role": getattr(request, "role", None),
+        "site_url": None,
         "site_subheader": seller.name if seller else None,
         "is_nav_sidebar_enabled": navigation.is_known(request),
     }

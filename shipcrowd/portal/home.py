@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Case, CharField, Count, Q, Value, When
+from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
 from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils import timezone
@@ -137,7 +138,7 @@ def _tile(stage: Stage, found: tuple[int, int, int], address: str) -> Tile:
     return Tile(WORDS[stage], count, says, bool(late), f"{address}?stage={stage.value}")
 
 
-def _counts(ids: Sequence[int], now: datetime) -> Sequence[dict[str, int]]:
+def _counts(ids: Sequence[int], now: datetime) -> list[Any]:
     rows = Shipment.objects.filter(seller_id__in=ids, is_open=True, is_on_hold=False).order_by().values("seller_id")
     unlabelled = condition(Stage.TO_LABEL, now)
     return list(
@@ -152,8 +153,8 @@ def _counts(ids: Sequence[int], now: datetime) -> Sequence[dict[str, int]]:
 
 def _attention(ids: Sequence[int]) -> dict[int, int]:
     """How many things need a person, by seller, in one statement."""
-    parts = [
-        model._default_manager.filter(seller_id__in=ids).exclude(attention="")  # type: ignore[attr-defined]  # all have one
+    parts: list[QuerySet[Any, Any]] = [
+        model._default_manager.filter(seller_id__in=ids).exclude(attention="")
         for model in (LabelRequest, Dispatch, PrintJob, Shipment)
     ]
     parts.append(Unreadable.objects.filter(seller_id__in=ids))

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from sellers.models import Role
@@ -78,6 +78,7 @@ def _of_the_platform() -> list[Entry]:
         ),
         Entry(_("Sellers"), "store", "admin:sellers_seller_changelist", also=_forms("sellers_seller")),
         Entry(_("Log-ins"), "person", "admin:sellers_user_changelist", also=_forms("sellers_user")),
+        Entry(_("Who works where"), "badge", "admin:sellers_member_changelist", also=_forms("sellers_member")),
         Entry(
             _("Audit"), "history", "admin:shipcrowd_auditentry_changelist", also=("admin:shipcrowd_auditentry_change",)
         ),
@@ -97,14 +98,10 @@ def _group(request: HttpRequest, title: str, entries: list[Entry], slug: str | N
     here = request.resolver_match.view_name if request.resolver_match else ""
     items = []
     for entry in entries:
-        try:
-            link = reverse(entry.route, args=[slug] if slug else [])
-        except NoReverseMatch:
-            continue
         item: dict[str, Any] = {
             "title": entry.title,
             "icon": entry.icon,
-            "link": link,
+            "link": reverse(entry.route, args=[slug] if slug else []),
             "active": here in (entry.route, *entry.also),
         }
         if entry.badge:

@@ -1,7 +1,5 @@
 """Where one comes in, the seller picker, a seller's home, and what needs a person."""
 
-from typing import cast
-
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from orders import polling
 from sellers import access
 from sellers.access import SellerRequest, member_required, ops_required
-from sellers.models import Role, User
+from sellers.models import Role
 from shipcrowd.portal import attention as needs
 from shipcrowd.portal import home as today
 from shipcrowd.portal.forms import ReasonForm
@@ -29,9 +27,8 @@ def root(request: HttpRequest) -> HttpResponse:
     """Where one belongs: the log-in, one's only seller, or the picker."""
     if not request.user.is_authenticated:
         return redirect("login")
-    user = cast(User, request.user)
-    mine = access.memberships(user)
-    if len(mine) == 1 and not user.is_staff:
+    mine = access.memberships(request.user)
+    if len(mine) == 1 and not request.user.is_staff:
         return redirect("portal:home", slug=mine[0].seller.slug)
     return redirect("portal:sellers")
 
@@ -41,12 +38,14 @@ def sellers(request: HttpRequest) -> HttpResponse:
     """The picker: ops see every seller by risk, others those they are members of."""
     if not request.user.is_authenticated:
         return redirect(f"{reverse('login')}?next={request.path}")
-    user, words = cast(User, request.user), request.GET.get("q", "").strip()[:100]
-    if user.is_staff:
-        rows = today.every_seller(by=user, named=words, now=timezone.now())
+    words = request.GET.get("q", "").strip()[:100]
+    if request.user.is_staff:
+        rows = today.every_seller(by=request.user, named=words, now=timezone.now())
         return render(request, "portal/sellers.html", {"title": _("All sellers"), "rows": rows, "words": words})
     return render(
-        request, "portal/your_sellers.html", {"title": _("Your sellers"), "memberships": access.memberships(user)}
+        request,
+        "portal/your_sellers.html",
+        {"title": _("Your sellers"), "memberships": access.memberships(request.user)},
     )
 
 

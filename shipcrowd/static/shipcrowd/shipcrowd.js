@@ -5,6 +5,7 @@ document.addEventListener("DOMContentLoaded", () => {
   sendOnce();
   countTicks();
   focusOnSlash();
+  submitOnChange();
 });
 
 // A form that was sent is not sent again by a second click; coming back to the page makes it whole again.
@@ -59,6 +60,13 @@ function countTicks() {
   });
   window.addEventListener("pageshow", show);
   show();
+}
+
+// What is chosen from a list narrows the page at once.
+function submitOnChange() {
+  for (const box of document.querySelectorAll("[data-submits]")) {
+    box.addEventListener("change", () => box.form.requestSubmit());
+  }
 }
 
 // "/" leads to the search box, wherever one is on the page.
