@@ -59,8 +59,8 @@ QUOTA_BURST = env.int("QUOTA_BURST", default=20)
 QUOTA_PER_MINUTE = env.int("QUOTA_PER_MINUTE", default=80)
 QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # polling stops when fewer are left
 
-# What a lower floor starts in a higher one, by name. `f(seller, connection)` in the scope of a new connection; and modules
-# with `open_effects(seller)` and `park(seller, by)` for one that is being cut.
+# What a lower floor starts in a higher one, by name: `f(seller, connection)` in the scope of a new connection;
+# modules with `open_effects(seller)` and `park(seller, by)` for one that is being cut.
 ON_CONNECTED = ["orders.polling.start_polling"]
 ON_DISCONNECT = ["fulfillment.parking"]
 

@@ -194,13 +194,14 @@ def _make_people(password: str) -> None:
     """Two sellers with an owner each, a packer who works for both, and platform ops; found again at a later start."""
     with everyone_scope("the demo makes its people"), transaction.atomic():
         packer = _person(PACKER, password)
-        _person(OPS, password, is_staff=True, is_superuser=True)
+        _person(OPS, password, is_ops=True)
         for demo in SELLERS:
             seller, _made = Seller.objects.get_or_create(slug=demo.slug, defaults={"name": demo.name, "is_demo": True})
             for user, role in ((_person(demo.owner, password), Role.OWNER), (packer, Role.STAFF)):
                 Member.objects.get_or_create(seller=seller, user=user, defaults={"role": role})
 
 
-def _person(username: str, password: str, **rights: bool) -> User:
+def _person(username: str, password: str, *, is_ops: bool = False) -> User:
     found = User.objects.filter(username=username).first()
-    return found or User.objects.create_user(username, password=password, **rights)
+    make = User.objects.create_superuser if is_ops else User.objects.create_user
+    return found or make(username, password=password)

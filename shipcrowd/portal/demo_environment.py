@@ -104,4 +104,4 @@ def _free_port() -> int:
 
 
 _WORDS = ["amber", "banyan", "cedar", "delta", "ember", "fennel", "ginger", "harbour", "indigo", "jasmine", "kestrel"]
-_WORDS += ["lotus", "mango", "neem", "opal", "pepper", "quartz", "river", "saffron", "teak", "umber", "violet", "yarrow"]
+_WORDS += ["lotus", "mango", "neem", "opal", "pepper", "quartz", "river", "saffron", "teak", "umber", "yarrow"]

@@ -32,7 +32,7 @@ PAUSE = "shipcrowd.simulator.pause"
 REDIRECT_URIS = ("http://127.0.0.1:8000/auth/flipkart/callback", "http://localhost:8000/auth/flipkart/callback")
 
 
-class Dropped(ConnectionAbortedError):  # noqa: N818 - what happened, not what went wrong here
+class Dropped(ConnectionAbortedError):
     """The connection is closed without an answer. Werkzeug's server closes it, `mounted` raises ConnectionError."""
 
 

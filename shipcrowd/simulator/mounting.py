@@ -18,7 +18,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from shipcrowd.simulator.app import PAUSE, Dropped, Simulator
 
 
-class TooSlow(Exception):  # noqa: N818 - what happened, not what went wrong here
+class TooSlow(Exception):
     """The pause of a slow answer is longer than the caller waits."""
 
 
@@ -34,9 +34,9 @@ class SimulatorAdapter(BaseAdapter):
         request: PreparedRequest,
         stream: bool = False,
         timeout: float | tuple[float | None, float | None] | None = None,
-        verify: bool | str = True,  # noqa: ARG002 - the interface of requests
-        cert: Any = None,  # noqa: ARG002 - as above
-        proxies: Mapping[str, str] | None = None,  # noqa: ARG002 - as above
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
     ) -> RequestsResponse:
         environ = _environ(request)
         environ[PAUSE] = _pause_within(timeout)

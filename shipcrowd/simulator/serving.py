@@ -15,7 +15,7 @@ from shipcrowd.simulator.app import Simulator
 from shipcrowd.simulator.saving import StateFile, restore
 
 
-class PortInUse(Exception):  # noqa: N818 - a fact, and what to do stands in its text
+class PortInUse(Exception):
     """Somebody else listens there."""
 
 
@@ -77,7 +77,7 @@ class _Handler(WSGIRequestHandler):
     # Answers are one small packet: without this each waits 40 ms for the last one's acknowledgement.
     disable_nagle_algorithm = True
 
-    def connection_dropped(self, error: BaseException, environ: object = None) -> None:  # noqa: ARG002 - werkzeug's hook
+    def connection_dropped(self, error: BaseException, environ: object = None) -> None:
         self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

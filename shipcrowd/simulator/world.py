@@ -56,7 +56,7 @@ MOVES: dict[State, frozenset[State]] = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a mistake
+class Refusal(Exception):
     """The world does not do that; `code` is what the API answers for the row."""
 
     def __init__(self, code: str, says: str) -> None:
