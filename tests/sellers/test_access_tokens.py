@@ -199,24 +199,45 @@ def test_a_failure_that_passes_leaves_the_connection_and_frees_the_lease(connect
     assert tokens_of(connected).current()
 
 
-def test_a_token_that_comes_after_the_disconnect_is_not_kept(connected, flipkart):
-    tokens = tokens_of(connected)
-    ask = type(tokens.transport).send
+def with_a_change_during_the_call(connected: ConnectedSeller, **values: object) -> StoredTokens:
+    """Tokens whose renewal takes so long that somebody changes the connection meanwhile."""
 
-    class CutMeanwhile(Transport):
+    class Slow(Transport):
         def send(self, request, *, bearer=None):
-            answer = ask(self, request, bearer=bearer)
-            with seller_scope(connected.seller):
-                row = Connection.objects.get(pk=connected.connection.pk)
-                row.standing, row.client_id, row.client_secret = Standing.DISCONNECTED, "", None
-                row.save()
-            return answer
+            try:
+                return super().send(request, bearer=bearer)
+            finally:
+                with seller_scope(connected.seller):
+                    row = Connection.objects.get(pk=connected.connection.pk)
+                    for name, value in values.items():
+                        setattr(row, name, value)
+                    row.save()
 
-    cut = StoredTokens(seller_id=tokens.seller_id, transport=CutMeanwhile(SIMULATOR), wire=tokens.wire)
+    return StoredTokens(seller_id=connected.seller.pk, transport=Slow(SIMULATOR), wire=wire_named("guide"))
+
+
+@pytest.mark.parametrize(
+    "values", [{"standing": Standing.DISCONNECTED, "client_id": "", "client_secret": None}, {"client_secret": "anew"}]
+)
+def test_a_token_that_comes_after_a_disconnect_or_with_an_old_secret_is_not_kept(connected, flipkart, values):
     with pytest.raises(NotConnected):
-        cut.current()
+        with_a_change_during_the_call(connected, **values).current()
 
     assert reload(connected.connection).access_token == ""
+
+
+def test_a_refusal_of_an_old_secret_does_not_end_the_connection_with_the_new_one(connected, flipkart):
+    good = connected.account.client_secret
+    with seller_scope(connected.seller):
+        row = Connection.objects.get(pk=connected.connection.pk)
+        row.client_secret = "the old one"
+        row.save()
+
+    with pytest.raises(NotAuthorized):
+        with_a_change_during_the_call(connected, client_secret=good).current()
+
+    assert reload(connected.connection).is_connected
+    assert tokens_of(connected).current()
 
 
 def test_no_token_and_no_secret_reaches_a_log_or_an_error(connected, flipkart, caplog, shipment_id):
