@@ -45,11 +45,14 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("wake_at", models.DateTimeField(null=True)),
+                ("token", models.UUIDField(null=True)),
+                ("failures_in_a_row", models.PositiveSmallIntegerField(default=0)),
+                ("says", models.CharField(blank=True, max_length=300)),
                 ("read_until", models.DateTimeField(null=True)),
                 ("last_good_at", models.DateTimeField(null=True)),
                 ("last_full_at", models.DateTimeField(null=True)),
-                ("failures_in_a_row", models.PositiveSmallIntegerField(default=0)),
-                ("says", models.CharField(blank=True, max_length=300)),
+                ("last_late_at", models.DateTimeField(null=True)),
+                ("walk", models.JSONField(null=True)),
                 (
                     "connection",
                     shipcrowd.tenancy.SellersKey(
@@ -147,7 +150,6 @@ class Migration(migrations.Migration):
                 ("sku", models.CharField(blank=True, max_length=128)),
                 ("sku_count", models.PositiveSmallIntegerField(default=0)),
                 ("quantity", models.PositiveIntegerField(default=0)),
-                ("fingerprint", models.BinaryField(max_length=16, null=True)),
                 ("read_began_at", models.DateTimeField()),
                 ("flipkart_updated_at", models.DateTimeField(null=True)),
                 ("first_seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
@@ -243,6 +245,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("read_at", models.DateTimeField()),
+                ("fingerprint", models.BinaryField(max_length=16, null=True)),
                 ("follow_at", models.DateTimeField(null=True)),
                 (
                     "seller",
@@ -397,7 +400,9 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("wake_at", models.DateTimeField(null=True)),
+                ("token", models.UUIDField(null=True)),
                 ("failures_in_a_row", models.PositiveSmallIntegerField(default=0)),
+                ("says", models.CharField(blank=True, max_length=300)),
                 (
                     "connection",
                     shipcrowd.tenancy.SellersKey(
@@ -519,6 +524,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="reading",
             constraint=models.UniqueConstraint(fields=("seller", "shipment"), name="one_reading_a_shipment"),
+        ),
+        migrations.AddIndex(
+            model_name="buyer",
+            index=models.Index(
+                condition=models.Q(("details_read_at__isnull", True)),
+                fields=["seller", "shipment"],
+                name="buyer_without_details",
+            ),
         ),
         migrations.AddConstraint(
             model_name="buyer",

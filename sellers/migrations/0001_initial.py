@@ -327,6 +327,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("left", models.FloatField()),
+                ("kept_for_polling", models.FloatField(db_default=0.0)),
                 ("counted_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("closed_until", models.DateTimeField(null=True)),
                 (
