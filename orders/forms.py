@@ -64,7 +64,7 @@ class ShipmentFilter(forms.Form):
     @property
     def is_narrowed(self) -> bool:
         """Whether something besides the stage says what is shown."""
-        return any(self.cleaned_data[name] for name in ("q", "state", "payment", "sku", "due", "facility"))
+        return any(self.cleaned_data.get(name) for name in ("q", "state", "payment", "sku", "due", "facility"))
 
     def clean_q(self) -> str:
         words: str = self.cleaned_data["q"]

@@ -91,6 +91,7 @@ def count(seller: Seller) -> int:
 
 def summary(seller: Seller) -> list[Group]:
     """The groups with their counts alone, the largest first, in one statement."""
+    tables: list[tuple[str, type[models.Model]]] = [*((model.KIND, model) for model in _WORK), ("shipments", Shipment)]
     parts: list[models.QuerySet[Any, Any]] = [
         model._default_manager.filter(seller=seller)
         .exclude(attention="")
@@ -99,9 +100,8 @@ def summary(seller: Seller) -> list[Group]:
         .values("kind", "attention")
         .annotate(n=Count("pk"))
         .values_list("kind", "attention", "n")
-        for kind, model in ((LabelRequest.KIND, LabelRequest), (Dispatch.KIND, Dispatch), (PrintJob.KIND, PrintJob))
+        for kind, model in tables
     ]
-    parts.append(_counted_shipments(seller))
     unreadable = Unreadable.objects.filter(seller=seller).order_by()
     kind = models.Value("unreadable", output_field=models.CharField())
     reason = models.Value(Attention.UNREADABLE.value, output_field=models.CharField())
@@ -131,15 +131,6 @@ def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | No
     return row, PollCursor.objects.filter(seller=seller).first() if row else None
 
 
-def _counted_shipments(seller: Seller) -> models.QuerySet[Any, Any]:
-    kind = models.Value("shipments", output_field=models.CharField())
-    rows = Shipment.objects.filter(seller=seller).exclude(attention="").order_by().annotate(kind=kind)
-    counted: models.QuerySet[Any, Any] = (
-        rows.values("kind", "attention").annotate(n=Count("pk")).values_list("kind", "attention", "n")
-    )
-    return counted
-
-
 def _of_work(seller: Seller, model: type[WorkRow]) -> list[Group]:
     rows = _numbered(model._default_manager.filter(seller=seller).exclude(attention=""), RETRIED_AT_ONCE)
     return _grouped(model.KIND, rows if model is PrintJob else rows.select_related("shipment"), can_retry=True)
@@ -152,14 +143,11 @@ def _of_shipments(seller: Seller) -> list[Group]:
 
 def _numbered(rows: models.QuerySet[Any], most: int) -> models.QuerySet[Any]:
     """The first rows of each reason, each with how many there are of it."""
-    return (
-        rows.annotate(
-            place=Window(RowNumber(), partition_by=F("attention"), order_by=F("pk").asc()),
-            of_reason=Window(Count("pk"), partition_by=F("attention")),
-        )
-        .filter(place__lte=most)
-        .order_by("attention", "pk")
+    rows = rows.annotate(
+        place=Window(RowNumber(), partition_by=F("attention"), order_by=F("pk").asc()),
+        of_reason=Window(Count("pk"), partition_by=F("attention")),
     )
+    return rows.filter(place__lte=most).order_by("attention", "pk")
 
 
 def _grouped(kind: str, rows: Iterable[Any], *, can_retry: bool) -> list[Group]:

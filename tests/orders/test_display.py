@@ -1,0 +1,65 @@
+"""Words and tones of a shipment."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from orders import display
+from orders.models import Shipment
+from tests.factories import at
+
+NOW = at("2026-11-24T10:00:00+05:30")
+
+
+@pytest.mark.parametrize(
+    ("amount", "says"),
+    [
+        (None, ""),
+        ("0", "₹0"),
+        ("849", "₹849"),
+        ("1499.50", "₹1,499.50"),
+        ("123456", "₹1,23,456"),
+        ("12345678.9", "₹1,23,45,678.90"),
+        ("-250", "-₹250"),
+    ],
+)
+def test_rupees_are_grouped_as_india_writes_them(amount, says):
+    assert display.rupees(Decimal(amount) if amount else None) == says
+
+
+@pytest.mark.parametrize(
+    ("by", "says", "tone"),
+    [
+        ("2026-11-24T09:20:00+05:30", "late by 40 min", "bad"),
+        ("2026-11-23T10:00:00+05:30", "late by 24 h", "bad"),
+        ("2026-11-21T10:00:00+05:30", "late by 3 days", "bad"),
+        ("2026-11-24T12:30:00+05:30", "today 12:30", "warn"),
+        ("2026-11-24T18:30:00+05:30", "today 18:30", ""),
+        ("2026-11-25T00:10:00+05:30", "tomorrow 00:10", ""),
+        ("2026-11-27T10:00:00+05:30", "27 Nov 10:00", ""),
+    ],
+)
+def test_a_deadline_is_said_in_indian_time_and_coloured_by_urgency(by, says, tone):
+    row = Shipment(state="APPROVED", dispatch_by_at=at(by))
+    row.is_open = True
+
+    found = display.deadline(row, NOW)
+
+    assert (found.says, found.tone) == (says, tone)
+
+
+def test_what_stands_ready_is_not_late_and_what_has_left_has_no_deadline():
+    ready = Shipment(state="READY_TO_DISPATCH", dispatch_by_at=NOW - timedelta(hours=3))
+    gone = Shipment(state="SHIPPED", dispatch_by_at=NOW - timedelta(hours=3))
+    ready.is_open, gone.is_open = True, False
+
+    assert display.deadline(ready, NOW).tone == ""
+    assert display.deadline(gone, NOW).says == ""
+
+
+def test_masked_words_keep_nothing_that_names_a_person():
+    assert display.masked_name("Asha Devi Rao") == "A… D… R…"
+    assert display.masked_name("") == ""
+    assert display.masked_phone("+919812345678") == "•••••••• 78"
+    assert display.masked_phone("12") == ""

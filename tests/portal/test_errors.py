@@ -1,0 +1,48 @@
+"""Error pages: one look, a sentence, and what to do next."""
+
+import pytest
+from django.test import Client, RequestFactory
+from django.views.defaults import bad_request, server_error
+
+from tests.browsing import words
+
+
+@pytest.mark.django_db
+def test_a_page_that_is_not_there_says_what_to_do(client: Client, packer):
+    for asked in (client, packer):
+        answer = asked.get("/no/such/page")
+        assert answer.status_code == 404
+        assert "This page is not there" in words(answer)
+        assert 'href="/"' in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_what_a_role_may_not_do_is_said_in_its_own_words(viewer, seller):
+    answer = viewer.post(f"/s/{seller.slug}/fetch/")
+
+    assert answer.status_code == 403
+    assert "Your role in this seller does not allow that. Ask an owner." in words(answer)
+
+
+@pytest.mark.django_db
+def test_a_form_from_elsewhere_is_refused_with_a_way_on(packer, seller):
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = packer.cookies
+
+    answer = strict.post(f"/s/{seller.slug}/fetch/")
+
+    assert answer.status_code == 403
+    assert "load the page again, and press once more" in words(answer)
+
+
+def test_our_own_mistake_is_drawn_without_database_or_context():
+    request = RequestFactory().get("/")
+
+    for view, status, says in (
+        (server_error, 500, "Something went wrong here"),
+        (bad_request, 400, "could not be understood"),
+    ):
+        answer = view(request) if view is server_error else view(request, ValueError())
+        assert answer.status_code == status
+        assert says in words(answer)
+        assert "shipcrowd.css" in answer.content.decode()

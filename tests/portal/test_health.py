@@ -1,0 +1,51 @@
+"""What a load balancer is told."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from orders.models import PollCursor
+from shipcrowd import queue
+from shipcrowd.tenancy import seller_scope
+
+pytestmark = pytest.mark.django_db
+
+
+def test_well_means_that_every_cluster_was_seen_and_nothing_waits_long(client: Client, connected):
+    for cluster in queue.CLUSTERS:
+        queue.mark_alive(cluster, 0)
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"ok": True, "database": True, "missing_workers": [], "oldest_due_s": 0.0}
+    assert answer.cookies == {}
+
+
+def test_a_cluster_that_nobody_saw_is_named(client: Client):
+    first, *others = queue.CLUSTERS
+    queue.mark_alive(first, 0)
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json()["missing_workers"] == others
+
+
+def test_work_that_waits_for_long_is_no_health(client: Client, connected):
+    for cluster in queue.CLUSTERS:
+        queue.mark_alive(cluster, 0)
+    with seller_scope(connected.seller):
+        PollCursor.objects.filter(seller=connected.seller).update(wake_at=timezone.now() - timedelta(hours=1))
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json()["oldest_due_s"] >= 3600
+    assert connected.seller.slug not in answer.content.decode()
+
+
+def test_nothing_is_told_to_who_posts(client: Client):
+    assert client.post("/healthz").status_code == 405

@@ -1,0 +1,279 @@
+"""Where one comes in, the picker, a seller's home and what needs a person."""
+
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from fulfillment.models import LabelRequest
+from orders.models import PollCursor, Shipment, Unreadable
+from orders.states import State
+from sellers.models import Connection, Member, Role, Standing
+from shipcrowd.audit.models import AuditEntry
+from shipcrowd.tenancy import seller_scope
+from shipcrowd.work import Attention
+from tests import factories
+from tests.browsing import logged_in, statements, words
+
+pytestmark = pytest.mark.django_db
+
+
+def refused(seller, says="the serial number is missing", **values) -> LabelRequest:
+    row = factories.shipment(seller, **values)
+    with seller_scope(seller):
+        return LabelRequest.objects.create(
+            seller=seller, shipment=row, state="refused", attention=Attention.REFUSED, says=says
+        )
+
+
+# --- Coming in -------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_not_logged_in_is_asked_to(client: Client, seller):
+    assert client.get("/").url == "/login/"
+    assert client.get("/sellers/").url == "/login/?next=/sellers/"
+    assert client.get(f"/s/{seller.slug}/").url == f"/login/?next=/s/{seller.slug}/"
+
+
+def test_who_works_for_one_seller_comes_to_its_home_and_who_works_for_two_chooses(seller, other_seller):
+    of_one = factories.member(seller, Role.STAFF)
+    of_two = factories.member(seller, Role.STAFF)
+    with seller_scope(other_seller):
+        Member.objects.create(seller=other_seller, user=of_two, role=Role.VIEWER)
+
+    assert logged_in(of_one).get("/").url == f"/s/{seller.slug}/"
+    assert logged_in(of_two).get("/").url == "/sellers/"
+    page = words(logged_in(of_two).get("/sellers/"))
+    assert seller.name in page
+    assert other_seller.name in page
+
+
+def test_a_strangers_seller_is_a_page_that_does_not_exist(stranger, seller, other_seller):
+    shown, hidden = stranger.get(f"/s/{other_seller.slug}/"), stranger.get(f"/s/{seller.slug}/")
+    nowhere = stranger.get("/s/no-such-seller/")
+
+    assert [shown.status_code, hidden.status_code, nowhere.status_code] == [200, 404, 404]
+    assert words(hidden) == words(nowhere)
+
+
+def test_nobody_but_ops_sees_sellers_that_are_not_theirs(owner, seller, other_seller):
+    page = words(owner.get("/sellers/"))
+
+    assert seller.name in page
+    assert other_seller.name not in page
+
+
+# --- Home ------------------------------------------------------------------------------------------------------------
+
+
+def test_home_says_what_leaves_today_and_what_of_it_is_not_labelled(packer, seller, other_seller):
+    now = timezone.now()
+    midnight = timezone.localtime(now).replace(hour=23, minute=59, second=59, microsecond=999_999)
+    for by in (now - timedelta(hours=2), midnight, midnight):
+        factories.shipment(seller, dispatch_by_at=by)
+    factories.shipment(seller, dispatch_by_at=midnight, state=State.PACKED, label_stored_at=now, printed_at=now)
+    factories.shipment(seller, dispatch_by_at=midnight, state=State.READY_TO_DISPATCH)
+    factories.shipment(seller, dispatch_by_at=now + timedelta(days=2))
+    factories.shipment(seller, dispatch_by_at=midnight, is_on_hold=True)
+    factories.shipment(other_seller, dispatch_by_at=midnight)
+    connect(seller)
+
+    figures = packer.get(f"/s/{seller.slug}/").context["figures"]
+
+    assert (figures.leaves_today, figures.late, figures.not_labelled) == (5, 1, 3)
+    assert (figures.not_dispatched, figures.on_hold) == (4, 1)
+    assert [tile.count for tile in figures.tiles] == [4, 0, 1, 1]
+
+
+def connect(seller, standing=Standing.CONNECTED, says="") -> Connection:
+    with seller_scope(seller):
+        row = Connection.objects.create(
+            seller=seller, environment="simulator", wire="guide", standing=standing, says=says
+        )
+        PollCursor.objects.create(seller=seller, connection=row, last_good_at=factories.at("2026-11-24T07:57:00+00:00"))
+    return row
+
+
+def test_before_the_first_connect_home_says_how_and_only_owners_can_press_it(owner, packer, seller):
+    page = owner.get(f"/s/{seller.slug}/")
+
+    assert f'action="/s/{seller.slug}/connect/"' in page.content.decode()
+    assert "Connect to Flipkart" not in words(packer.get(f"/s/{seller.slug}/"))
+    assert "An owner of this seller has to connect it." in words(packer.get(f"/s/{seller.slug}/"))
+
+
+def test_a_connection_that_must_be_renewed_is_said_on_home_with_the_button(owner, viewer, seller):
+    connect(seller, Standing.RECONNECT, "The seller withdrew the consent.")
+
+    assert "The seller withdrew the consent. Renew the connection" in words(owner.get(f"/s/{seller.slug}/"))
+    assert "Ask an owner to renew it." in words(viewer.get(f"/s/{seller.slug}/"))
+
+
+def test_home_says_as_of_when_and_fetch_now_wakes_the_poll(packer, viewer, seller):
+    connect(seller)
+
+    assert "as of 13:27" in words(packer.get(f"/s/{seller.slug}/"))
+    answer = packer.post(f"/s/{seller.slug}/fetch/")
+
+    assert answer.url == f"/s/{seller.slug}/"
+    assert factories.as_ops(PollCursor)[0].wake_at is not None
+    assert viewer.post(f"/s/{seller.slug}/fetch/").status_code == 403
+    assert "Fetch now" not in words(viewer.get(f"/s/{seller.slug}/"))
+
+
+def test_sending_switched_off_is_said_on_every_page(packer, seller, settings):
+    settings.SENDING = False
+
+    for page in ("", "shipments/", "attention/"):
+        assert "Sending is off" in words(packer.get(f"/s/{seller.slug}/{page}"))
+
+
+# --- Attention -------------------------------------------------------------------------------------------------------
+
+
+def test_attention_groups_by_reason_and_never_shows_another_seller(packer, seller, other_seller):
+    refused(seller)
+    refused(seller)
+    refused(other_seller, says="theirs alone")
+    factories.shipment(seller, attention=Attention.PULL, attention_says="cancelled after the label")
+    with seller_scope(seller):
+        Unreadable.objects.create(
+            seller=seller, flipkart_shipment_id="SHIPBAD", path="items[0].price", says="no number"
+        )
+
+    page = packer.get(f"/s/{seller.slug}/attention/")
+
+    found = [(group.kind, group.reason, group.count) for group in page.context["groups"]]
+    assert found == [("labels", "refused", 2), ("shipments", "pull", 1), ("unreadable", "unreadable", 1)]
+    assert "SHIPBAD No number (items[0].price)" in words(page)
+    assert "theirs alone" not in words(page)
+
+
+def test_one_press_retries_a_group_and_a_viewer_has_no_button(packer, viewer, seller):
+    rows = [refused(seller), refused(seller)]
+    address = f"/s/{seller.slug}/attention/"
+
+    offered = packer.get(address).context["groups"][0].retries
+    packer.post(f"/s/{seller.slug}/work/retry/", {"row": offered})
+
+    assert sorted(offered) == sorted(str(row.public_id) for row in rows)
+    assert [factories.reload(row).attention for row in rows] == ["", ""]
+    assert "Retry" not in words(viewer.get(address)).replace("press Retry", "")
+    assert viewer.post(f"/s/{seller.slug}/work/retry/", {"row": offered}).status_code == 403
+
+
+def test_a_reason_of_thousands_shows_some_and_says_how_many(packer, seller):
+    for _ in range(30):
+        refused(seller)
+
+    group = packer.get(f"/s/{seller.slug}/attention/").context["groups"][0]
+
+    assert (group.count, len(group.rows), len(group.retries)) == (30, 25, 30)
+
+
+@pytest.mark.parametrize("page", ["", "attention/"])
+def test_a_page_takes_as_many_statements_with_100_rows_as_with_one(packer, seller, page):
+    connect(seller)
+    refused(seller)
+    factories.shipment(seller, attention=Attention.PULL)
+    with_one = statements(packer, f"/s/{seller.slug}/{page}")
+
+    for _ in range(99):
+        refused(seller)
+        factories.shipment(seller, attention=Attention.PULL)
+
+    assert statements(packer, f"/s/{seller.slug}/{page}") == with_one
+
+
+# --- Platform ops ----------------------------------------------------------------------------------------------------
+
+
+def test_ops_see_every_seller_the_most_endangered_first_and_the_audit_notes_it(ops, seller, other_seller):
+    factories.shipment(other_seller, dispatch_by_at=timezone.now() - timedelta(hours=1))
+    refused(seller)
+    connect(seller)
+
+    rows = ops.get("/sellers/").context["rows"]
+
+    assert [(row.seller.slug, row.late, row.attention) for row in rows] == [
+        (other_seller.slug, 1, 0),
+        (seller.slug, 0, 1),
+    ]
+    assert ("ops", "seller picker") in [(e.by.username, e.why) for e in with_by(AuditEntry)]
+
+
+def with_by(model):
+    with factories.ops():
+        return list(model.objects.select_related("by").exclude(by=None))
+
+
+def test_ops_find_a_seller_by_part_of_its_name(ops, seller, other_seller):
+    rows = ops.get("/sellers/", {"q": seller.name.upper()[-6:]}).context["rows"]
+
+    assert [row.seller for row in rows] == [seller]
+    assert "No seller is called “<b>”" in unescape(ops.get("/sellers/", {"q": "<b>"}).content.decode())
+
+
+def test_the_picker_takes_as_many_statements_with_20_sellers_as_with_one(ops, seller):
+    refused(seller)
+    with_one = statements(ops, "/sellers/")
+
+    for _ in range(19):
+        refused(factories.seller())
+
+    assert statements(ops, "/sellers/") == with_one
+
+
+def test_ops_only_look_until_they_say_why_and_the_seller_can_read_it(ops, seller):
+    row = refused(seller)
+    retry = {"row": str(row.public_id)}
+
+    turned_away = ops.post(f"/s/{seller.slug}/work/retry/", retry)
+    assert turned_away.url == f"/sellers/{seller.slug}/reason/"
+    assert factories.reload(row).attention == Attention.REFUSED
+
+    given = ops.post(turned_away.url, {"reason": "Asha asked by phone", "next": f"/s/{seller.slug}/attention/"})
+    assert given.url == f"/s/{seller.slug}/attention/"
+    assert f"You act for {seller.name}: Asha asked by phone" in words(ops.get(given.url))
+    ops.post(f"/s/{seller.slug}/work/retry/", retry)
+
+    assert factories.reload(row).attention == ""
+    assert "Asha asked by phone" in [e.why for e in factories.as_ops(AuditEntry, about=seller)]
+
+
+@pytest.mark.parametrize("elsewhere", ["https://example.com/s/x/", "//example.com", "/s/other/", "/admin/", ""])
+def test_after_the_reason_one_comes_to_this_sellers_pages_only(ops, seller, elsewhere):
+    given = ops.post(f"/sellers/{seller.slug}/reason/", {"reason": "looks stuck", "next": elsewhere})
+
+    assert given.url == f"/s/{seller.slug}/"
+
+
+def test_a_reason_of_a_few_letters_is_none_and_the_page_is_for_ops_alone(ops, owner, seller):
+    assert "at least 5 characters" in words(ops.post(f"/sellers/{seller.slug}/reason/", {"reason": "x"}))
+    assert owner.get(f"/sellers/{seller.slug}/reason/").status_code == 404
+    assert ops.get("/sellers/no-such-seller/reason/").status_code == 404
+
+
+# --- Hostile words ---------------------------------------------------------------------------------------------------
+
+
+def test_a_sellers_name_is_words_and_never_markup(db):
+    evil = factories.seller(name="<script>alert(1)</script>", slug="evil")
+    member = logged_in(factories.member(evil, Role.OWNER))
+    refused(evil, says="<img src=x onerror=alert(2)>")
+
+    for page in ("/s/evil/", "/s/evil/attention/", "/s/evil/shipments/", "/sellers/"):
+        content = member.get(page).content.decode()
+        assert "<script>alert(1)" not in content
+        assert "<img src=x" not in content
+        assert "&lt;script&gt;alert(1)" in content
+
+
+def test_shipments_of_another_seller_never_count(packer, seller, other_seller):
+    for _ in range(3):
+        factories.shipment(other_seller)
+
+    assert packer.get(f"/s/{seller.slug}/").context["figures"].open == 0
+    assert len(factories.as_ops(Shipment)) == 3
