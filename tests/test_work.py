@@ -337,8 +337,8 @@ def test_a_mistake_of_ours_becomes_attention_and_keeps_the_doubt(seller):
 def test_a_mistake_after_settling_changes_nothing(seller, row):
     rows = claim(seller)
 
+    settle(seller, work.done, rows)
     with pytest.raises(ZeroDivisionError), work.mistakes_noted(rows):
-        settle(seller, work.done, rows)
         raise ZeroDivisionError
 
     assert (reload(row).state, reload(row).attention) == (State.DONE, "")
