@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from sellers.models import Member, Role, Seller, User
+from shipcrowd.db import embedded
 from shipcrowd.portal import demo_environment
 from shipcrowd.portal.processes import Processes, port_answers, stopping_on_signals
 from shipcrowd.portal.visitor import NotThere, Visitor
@@ -139,6 +140,8 @@ def started(*, say: Say, shipments_a_day: int) -> Iterator[House]:
             yield House(say, folder, processes, password)
         finally:
             processes.stop()
+            connection.close()
+            embedded.let_go(folder / "postgres")
 
 
 def _start(processes: Processes, folder: Path, shipments_a_day: int) -> None:

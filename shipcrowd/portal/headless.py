@@ -20,9 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pypdfium2
-from django.db import connection
 
-from shipcrowd.db import embedded
 from shipcrowd.portal.demo import PACKER, SELLERS, DemoSeller, House, Say, account_of, connect, control, started
 from shipcrowd.portal.visitor import NotThere, Page, Visitor
 
@@ -215,8 +213,6 @@ class Job:
         for day in self.days:
             if day.pdf:
                 shutil.move(day.pdf, papers)
-        connection.close()
-        embedded.let_go(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
         return papers
 
