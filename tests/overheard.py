@@ -1,4 +1,4 @@
-"""Everything that the suite logs, and what must never be in it: secrets, tokens and persons of every simulator."""
+"""What a test logs is overheard, and must hold no secret, token or person of the simulator that it talks to."""
 
 import logging
 
@@ -9,21 +9,29 @@ class Overheard(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
+        self.planted: set[str] = set()
         self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(self.format(record))
 
+    def begin(self) -> None:
+        self.lines.clear()
+        self.planted = {"planted-portal-secret-3f9a"}
+
+    def plant(self, simulator) -> None:
+        """Remembers what this simulator knows and nobody may log."""
+        for tickets in simulator.oauth._tickets().values():
+            self.planted.update(tickets)
+        for account in simulator.world.accounts.values():
+            self.planted.add(account.client_secret)
+            for shipment in list(account.shipments.values())[:200]:
+                self.planted.update({shipment.buyer_name, shipment.phone})
+
+    def spoken(self) -> set[str]:
+        """What was logged and should not have been."""
+        everything = "\n".join(self.lines)
+        return {word for word in self.planted if word and word in everything}
+
 
 OVERHEARD = Overheard()
-PLANTED: set[str] = {"planted-portal-secret-3f9a"}
-
-
-def plant(simulator) -> None:
-    """Remembers what this simulator knows and nobody may log."""
-    for tickets in simulator.oauth._tickets().values():
-        PLANTED.update(tickets)
-    for account in simulator.world.accounts.values():
-        PLANTED.add(account.client_secret)
-        for shipment in list(account.shipments.values())[:200]:
-            PLANTED.update({shipment.buyer_name, shipment.phone})

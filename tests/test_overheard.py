@@ -1,17 +1,21 @@
-"""Runs last: no token, secret, phone or name stands in anything that the suite logged (trust 66)."""
+"""The ear that listens to every other test works (trust 66)."""
 
 import logging
 
-from tests.overheard import OVERHEARD, PLANTED
+from tests.overheard import Overheard
 
 
-def test_nothing_that_is_nobodys_business_was_logged():
-    everything = "\n".join(OVERHEARD.lines)
+def test_what_is_planted_and_logged_is_noticed():
+    ear = Overheard()
+    ear.begin()
+    ear.emit(logging.makeLogRecord({"name": "shipcrowd", "msg": "token %s", "args": ("planted-portal-secret-3f9a",)}))
 
-    assert {word for word in PLANTED if word and word in everything} == set()
+    assert ear.spoken() == {"planted-portal-secret-3f9a"}
 
 
-def test_what_is_logged_is_overheard():
-    logging.getLogger("shipcrowd.transport").info("a line to be overheard")
+def test_what_is_logged_without_harm_is_let_pass():
+    ear = Overheard()
+    ear.begin()
+    ear.emit(logging.makeLogRecord({"name": "shipcrowd", "msg": "search answered %s", "args": (200,)}))
 
-    assert "shipcrowd.transport: a line to be overheard" in OVERHEARD.lines
+    assert ear.spoken() == set()
