@@ -66,6 +66,11 @@ class ShipmentFilter(forms.Form):
         """Whether something besides the stage says what is shown."""
         return any(self.cleaned_data.get(name) for name in ("q", "state", "payment", "sku", "due", "facility"))
 
+    @property
+    def is_filtered_more(self) -> bool:
+        """Whether one of the filters that are folded away says what is shown."""
+        return any(self.cleaned_data.get(name) or name in self.errors for name in ("state", "payment", "sku", "due"))
+
     def clean_q(self) -> str:
         words: str = self.cleaned_data["q"]
         if words and len(words) < SHORTEST_SEARCH:

@@ -78,9 +78,8 @@ def shipments(request: SellerRequest) -> HttpResponse:
     now = timezone.now()
     form = _filter(request)
     if not form.is_valid():
-        return render(
-            request, "orders/shipments.html", {"title": _("Shipments"), "form": form, "is_filtered": True}, status=400
-        )
+        asked = {"title": _("Shipments"), "form": form, "is_filtered": True, "unfiltered": request.path}
+        return render(request, "orders/shipments.html", asked, status=400)
     filters = form.as_filters()
     page = queries.page(request.seller, filters, now, after=request.GET.get("after", ""))
     if filters.search and len(page.shipments) == 1 and not request.GET.get("after"):
@@ -98,7 +97,7 @@ def shipments(request: SellerRequest) -> HttpResponse:
         "form": form,
         "stage": form.cleaned_data["stage"],
         "is_filtered": form.is_narrowed,
-        "unfiltered": f"{address}?stage={stage.value if stage else ''}&facility=",
+        "unfiltered": f"{address}?stage={stage.value if stage else form.cleaned_data['stage']}&facility=",
         "rows": [display.row(shipment, now) for shipment in page.shipments],
         "may_act": may_act,
         "acts": [{"value": act, "name": name, "is_next": _NEXT.get(stage) == act} for act, name in _ACT_NAMES.items()],

@@ -57,6 +57,10 @@ class Person:
         waiting = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
         return waiting.until(lambda driver: next((e for e in driver.find_elements(By.CSS_SELECTOR, selector)), None))
 
+    def all(self, selector: str) -> list[WebElement]:
+        self.finds(selector)
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
     def presses(self, selector: str) -> None:
         """Clicks, and waits until another page has come."""
         element = self.finds(selector)

@@ -1,17 +1,18 @@
 """The working day in a real browser, at a desk and on a phone, light and dark."""
 
+import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from fulfillment.models import LabelRequest
+from fulfillment.models import Dispatch, LabelRequest
 from orders.models import Shipment
 from sellers.models import Role
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention
 from tests import factories
-from tests.browser.conftest import NARROW, WIDE
+from tests.browser.conftest import NARROW, PATIENCE, WIDE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -32,27 +33,52 @@ def connect(person, seller, account) -> None:
     person.presses("button[name=decision][value=allow]")
 
 
-def test_an_owner_connects_and_the_warehouse_does_its_day(person, flipkart_on_a_socket):
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_an_owner_connects_and_the_warehouse_does_its_day(person, flipkart_on_a_socket, width):
     flipkart = flipkart_on_a_socket
     seller = factories.seller(name="Asha Textiles", slug="asha-textiles")
     owner = factories.member(seller, Role.OWNER)
     account = flipkart.world.add_seller("Asha Textiles", facilities=2)
-    flipkart.world.add_shipments(account, 3)
-    person.sees(WIDE, "light")
+    made = flipkart.world.add_shipments(account, 3)
+    person.sees(width, "light")
 
     log_in(person, owner)
     connect(person, seller, account)
     factories.run_due_work()
-    person.opens(f"/s/{seller.slug}/shipments/")
-    person.ticks("#tick-page")
-    person.presses("button[name=act][value=labels]")
-    assert "can no longer be cancelled by you" in person.text
-    person.presses("form:has(input[name=confirmed]) button")
+    press(person, seller, "to_label", "labels", f"confirm-labels-{width}")
+    work_until_done(LabelRequest)
+    press(person, seller, "to_print", "print", f"confirm-print-{width}")
     factories.run_due_work()
-    factories.wake()
-    factories.run_due_work()
+    person.opens(person.path)
+    person.takes_picture(f"print-job-{width}")
+    assert "Open the PDF (3 pages)" in person.text
+    press(person, seller, "to_dispatch", "dispatch", f"confirm-dispatch-{width}")
+    work_until_done(Dispatch)
+    person.opens(f"/s/{seller.slug}/shipments/?stage=awaiting_pickup")
+    person.takes_picture(f"awaiting-pickup-{width}")
 
-    assert sorted(flipkart.ledger.labels) == sorted(row.flipkart_shipment_id for row in factories.as_ops(Shipment))
+    assert sorted(flipkart.ledger.dispatches) == sorted(made)
+    assert [person.finds("[data-stage=awaiting_pickup] .sc-count").text, person.overflow()] == ["3", 0]
+
+
+def press(person, seller, stage, act, picture) -> None:
+    """Ticks the page of a stage, presses one of the three, reads what will happen, and goes on."""
+    person.opens(f"/s/{seller.slug}/shipments/?stage={stage}")
+    for tick in person.all("input[name=shipment]"):
+        tick.click()
+    person.presses(f"button[name=act][value={act}]")
+    person.takes_picture(picture)
+    assert person.overflow() == 0
+    person.presses("form:has(input[name=confirmed]) button")
+
+
+def work_until_done(model) -> None:
+    """Labels are there only seconds after they were asked for; what waits is woken instead of waited for."""
+    deadline = time.monotonic() + PATIENCE
+    while any(row.is_open for row in factories.as_ops(model)):
+        assert time.monotonic() < deadline
+        factories.wake(model)
+        factories.run_due_work()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
