@@ -1,0 +1,78 @@
+"""The ops' workbench: who may open it, what it never shows, and what it changes."""
+
+import pytest
+
+from sellers.models import Seller, User
+from tests import factories
+from tests.browsing import statements, words
+
+pytestmark = pytest.mark.django_db
+
+PAGES = (
+    "/admin/",
+    "/admin/orders/shipment/",
+    "/admin/sellers/connection/",
+    "/admin/sellers/seller/",
+    "/admin/sellers/user/",
+    "/admin/sellers/member/",
+    "/admin/shipcrowd/auditentry/",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_ops_open_every_page_and_a_sellers_owner_none(ops, owner, connected, page):
+    factories.shipment(connected.seller)
+
+    assert ops.get(page).status_code == 200
+    assert owner.get(page).status_code == 302
+
+
+def test_a_connection_is_looked_at_without_its_secrets(ops, connected):
+    page = ops.get(f"/admin/sellers/connection/{connected.connection.pk}/change/")
+
+    assert "Connected" in words(page)
+    assert connected.account.client_secret not in page.content.decode()
+    assert 'name="client_secret"' not in page.content.decode()
+
+
+def test_a_shipment_is_found_by_the_beginning_of_any_id_across_sellers(ops, seller, other_seller):
+    factories.shipment(seller, flipkart_shipment_id="SHIPAA1", tracking_id="FMPP777")
+    factories.shipment(other_seller, flipkart_shipment_id="SHIPBB1")
+
+    for wanted, found, hidden in (("shipaa", "SHIPAA1", "SHIPBB1"), ("FMPP7", "SHIPAA1", "SHIPBB1")):
+        page = words(ops.get("/admin/orders/shipment/", {"q": wanted}))
+        assert found in page
+        assert hidden not in page
+
+
+def test_ops_make_a_seller_and_its_address_stays_as_it_is(ops):
+    ops.post("/admin/sellers/seller/add/", {"name": "Asha Textiles", "slug": "asha"})
+    made = factories.as_ops(Seller, slug="asha")[0]
+
+    ops.post(f"/admin/sellers/seller/{made.pk}/change/", {"name": "Asha & Daughters", "slug": "other"})
+
+    assert [(row.name, row.slug) for row in factories.as_ops(Seller, pk=made.pk)] == [("Asha & Daughters", "asha")]
+
+
+def test_ops_who_are_no_superuser_neither_make_superusers_nor_touch_other_ops(ops):
+    other, packer = factories.user(is_staff=True), factories.user()
+    wanted = {"username": packer.username, "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+
+    ops.post(f"/admin/sellers/user/{packer.pk}/change/", wanted)
+    of_other = ops.post(f"/admin/sellers/user/{other.pk}/change/", {"username": "taken", "is_active": "on"})
+    password = ops.post(f"/admin/sellers/user/{other.pk}/password/", {"password1": "x" * 20, "password2": "x" * 20})
+
+    changed = User.objects.get(pk=packer.pk)
+    assert (changed.is_staff, changed.is_superuser) == (False, False)
+    assert (of_other.status_code, password.status_code) == (403, 403)
+    assert User.objects.get(pk=other.pk).username == other.username
+
+
+def test_the_list_of_shipments_takes_as_many_statements_with_40_rows_as_with_one(ops, seller):
+    factories.shipment(seller)
+    with_one = statements(ops, "/admin/orders/shipment/")
+
+    for _ in range(39):
+        factories.shipment(factories.seller())
+
+    assert statements(ops, "/admin/orders/shipment/") == with_one
