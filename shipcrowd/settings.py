@@ -18,7 +18,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- What production must set ----------------------------------------------------------------------------------------
 
 # Signs sessions and the queue's payloads: at least 50 random characters. Who has it and a queue row runs code.
-SECRET_KEY_IS_SET = "SECRET_KEY" in env.ENVIRON
+SECRET_KEY_IS_SET = bool(env.str("SECRET_KEY", default=""))
 SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
@@ -84,7 +84,6 @@ READ_AGAIN_AFTER = timedelta(seconds=env.float("READ_AGAIN_AFTER_SECONDS", defau
 GIVE_UP_AFTER = timedelta(hours=24)  # reads and throttled work
 GIVE_UP_BEFORE_DISPATCH_BY = timedelta(minutes=30)
 LABEL_LATE_AFTER = timedelta(minutes=30)  # a label that has not come by then needs a person
-PAPER_BYTES = 10 * 2**20
 
 WORK_KINDS = {
     # kind: (cluster, the function that works one batch of one seller)
@@ -235,7 +234,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
-AXES_IPWARE_PROXY_COUNT = len(TRUSTED_PROXIES) or None
+AXES_CLIENT_IP_CALLABLE = "sellers.access.address_of"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
@@ -280,7 +279,7 @@ USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "shipcrowd" / "locale"]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / ".static"
+STATIC_ROOT = None if EMBEDDED_DATA else BASE_DIR / ".static"  # what collectstatic fills
 STATICFILES_DIRS = [BASE_DIR / "shipcrowd" / "static"]
 WHITENOISE_USE_FINDERS = bool(DEBUG or EMBEDDED_DATA)
 

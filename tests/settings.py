@@ -1,11 +1,13 @@
 """Settings of the tests: Shipcrowd's own, on an embedded PostgreSQL, with keys that belong to nobody."""
 
+import atexit
 import base64
 import os
 import tempfile
 from pathlib import Path
 
-_documents = tempfile.TemporaryDirectory(prefix="shipcrowd-documents-")  # goes when the tests end
+_documents = tempfile.TemporaryDirectory(prefix="shipcrowd-documents-")
+atexit.register(_documents.cleanup)
 ROOT = Path(__file__).resolve().parent.parent
 
 for _name, _value in {
