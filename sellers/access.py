@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
+from ipaddress import ip_address
 from typing import Any, Concatenate, ParamSpec, cast
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import ProgrammingError, transaction
@@ -85,6 +87,21 @@ def calls_outside(view: View) -> View:
     """A page that must call Flipkart in the request: it gets no open scope, and opens short ones itself."""
     view.calls_outside = True  # type: ignore[attr-defined]
     return view
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """Where a request comes from, so that wrong passwords lock out whoever tried them, and not all behind one proxy.
+
+    X-Forwarded-For is believed of TRUSTED_PROXIES only: of its addresses the last that is none of theirs.
+    """
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    came_from: str | None = request.META.get("REMOTE_ADDR") or None
+    while hops and came_from in settings.TRUSTED_PROXIES:
+        try:
+            came_from = str(ip_address(hops.pop()))
+        except ValueError:
+            break  # no address: the proxy's own is as far as anybody knows
+    return came_from
 
 
 def ops_required(view: View) -> View:

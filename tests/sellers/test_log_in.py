@@ -118,6 +118,34 @@ def test_somebody_elses_tries_from_elsewhere_lock_nobody_out(user):
     assert log_in(Client(), user.username).status_code == 302
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "is_locked"),
+    [
+        ("203.0.113.9", True),  # who tried
+        ("198.51.100.1", False),  # somebody else behind the same proxy
+        ("198.51.100.1, 203.0.113.9", True),  # who tried, and writes another address in front
+        ("not an address", False),  # the proxy's own counts
+    ],
+)
+def test_behind_a_proxy_only_whoever_tried_is_locked_out(user, settings, forwarded, is_locked):
+    settings.TRUSTED_PROXIES = ["10.0.0.1"]
+    guesser = Client(REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": "203.0.113.9"})
+    for _ in range(12):
+        log_in(guesser, user.username, "wrong")
+
+    come = Client(REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": forwarded})
+
+    assert log_in(come, user.username).status_code == (429 if is_locked else 302)
+
+
+def test_an_address_that_no_proxy_of_ours_forwarded_is_not_believed(user, settings):
+    settings.TRUSTED_PROXIES = ["10.0.0.1"]
+    for number in range(12):
+        log_in(Client(headers={"X-Forwarded-For": f"203.0.113.{number}"}), user.username, "wrong")
+
+    assert log_in(Client(headers={"X-Forwarded-For": "203.0.113.200"}), user.username).status_code == 429
+
+
 def test_a_changed_password_ends_other_sessions(user, seller):
     """trust.md 74"""
     here, elsewhere = Client(), Client()
