@@ -383,6 +383,19 @@ def test_a_secret_that_was_made_anew_replaces_the_old_one_without_a_gap(own_keys
     assert after.client_secret == "made-anew-in-the-panel"
 
 
+def test_keys_of_another_application_are_as_young_as_they_are(own_keys, browser, seller, flipkart, account):
+    """Else an old line that is given the keys of somebody else's account would end theirs, and not be ended by it."""
+    enter_keys(browser, seller, account.client_id, account.client_secret)
+    (before,) = as_ops(Connection)
+    account.client_id = "another-application"
+
+    enter_keys(browser, seller, "another-application", account.client_secret)
+
+    (after,) = as_ops(Connection)
+    assert (after.pk, after.client_id) == (before.pk, "another-application")
+    assert after.connected_at > before.connected_at
+
+
 @pytest.mark.parametrize(
     ("client_id", "client_secret"), [("", ""), ("app one", "x"), ("app", "geheim ß"), ("a" * 201, "x")]
 )
