@@ -254,5 +254,4 @@ def _check_afterwards(job: PrintJob) -> None:
         timeline.note(job.seller_id, [s.pk for s, _ in wrong], KIND, "printed unchecked: pull this parcel")
         says = f"printed unchecked, checked at {in_ist(now, now=now)}: "
         says += f"{len(wrong)} of {len(shipments)} must be pulled" if wrong else "nothing was wrong"
-        if work.done([job], says=says) and wrong:
-            PrintJob.objects.filter(pk=job.pk).update(attention=Attention.PULL)
+        work.done([job], says=says)
