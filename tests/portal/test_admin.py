@@ -27,6 +27,13 @@ def test_ops_open_every_page_and_a_sellers_owner_none(ops, owner, connected, pag
     assert owner.get(page).status_code == 302
 
 
+@pytest.mark.parametrize("page", [*PAGES, "/admin/sellers/", "/admin/sellers/seller/add/"])
+def test_sending_switched_off_is_said_on_every_page_of_the_admin(ops, settings, page):
+    settings.SENDING = False
+
+    assert words(ops.get(page)).count("Sending is off") == 1
+
+
 def test_a_connection_is_looked_at_without_its_secrets(ops, connected):
     page = ops.get(f"/admin/sellers/connection/{connected.connection.pk}/change/")
 
