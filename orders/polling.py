@@ -274,6 +274,10 @@ def _finish(cursor: PollCursor, walk: Walk) -> None:
         if not cursors.release(cursor, after=settings.POLL_EVERY, walk=None, failures_in_a_row=0, says="", **moved):
             raise Overtaken
         Unreadable.objects.filter(seller_id=seller_id, path=SEARCH).delete()
+        if walk.is_full:
+            # A row without an id cannot be known again: what is still there has just been met once more.
+            gone = Unreadable.objects.filter(seller_id=seller_id, flipkart_shipment_id="")
+            gone.filter(last_seen_at__lt=walk.began_at).delete()
         if walk.new:
             cursors.wake_follower(seller_id)
     gateway.heard(seller_id, None)
