@@ -18,6 +18,7 @@ from fulfillment.outcome import Outcome, Split, split
 from fulfillment.sending import Effect
 from fulfillment.shown import mark_shown
 from fulfillment.verdicts import give_up_at
+from orders import queries as orders
 from orders import rules, timeline
 from orders.models import Shipment
 from orders.states import is_dispatched_or_later
@@ -48,7 +49,7 @@ def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User,
 def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
     """What a request for these shipments would do; writes nothing."""
     require_scope(seller)
-    return _split(seller, queries.chosen(seller, shipment_ids), now).outcome()
+    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome()
 
 
 def why_not(shipment: Shipment, request: Dispatch | None, now: datetime) -> str | None:

@@ -18,6 +18,7 @@ from fulfillment.laying_out import Plan
 from fulfillment.models import LabelRequest, PrintJob, PrintJobLine, Step
 from fulfillment.outcome import Outcome, by_reason
 from fulfillment.verdicts import in_ist
+from orders import queries as orders
 from orders import reading, timeline
 from orders.models import Reading, Shipment
 from orders.states import FINAL
@@ -62,7 +63,7 @@ def request_print(
             },
         )
         if is_new:
-            ids = list(queries.chosen(seller, shipment_ids).values_list("pk", flat=True))
+            ids = list(orders.chosen(seller, shipment_ids).values_list("pk", flat=True))
             PrintJobLine.objects.bulk_create(PrintJobLine(seller=seller, job=job, shipment_id=pk) for pk in ids)
             PrintJob.objects.filter(pk=job.pk).update(asked_for=len(ids))
             audit.record(by, "printed labels unchecked" if unchecked else "printed labels", seller=seller, rows=ids)
@@ -74,7 +75,7 @@ def request_print(
 def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
     """What would be printed and what left out, as far as is known now; writes nothing."""
     require_scope(seller)
-    shipments = list(queries.chosen(seller, shipment_ids))
+    shipments = list(orders.chosen(seller, shipment_ids))
     newest = {d.shipment_id: d for d in queries.newest_papers(seller.pk, [shipment.pk for shipment in shipments])}
     reasons = [(shipment, laying_out.why_not(shipment, newest.get(shipment.pk), now)) for shipment in shipments]
     left_out = [(shipment, reason) for shipment, reason in reasons if reason]

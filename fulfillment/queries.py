@@ -3,16 +3,12 @@
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from fulfillment.models import Dispatch, Document, LabelRequest, Paper, PrintJob, PrintJobLine
 from orders.models import Reading, Shipment
 from sellers.models import Seller
-
-
-def chosen(seller: Seller, shipment_ids: Collection[int]) -> QuerySet[Shipment]:
-    """The seller's shipments among these, by key; ids that are not there or not theirs simply do not come."""
-    return Shipment.objects.filter(seller=seller, pk__in=shipment_ids).order_by("pk")
 
 
 def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
@@ -61,17 +57,17 @@ def newest_papers(
     )
 
 
-def documents_of(seller: Seller, shipment_id: int) -> QuerySet[Document]:
-    """All papers of a shipment, the newest version of each first."""
-    return Document.objects.filter(seller=seller, shipment_id=shipment_id).order_by("paper", "-version", "pk")
-
-
 def print_jobs(seller: Seller) -> QuerySet[PrintJob]:
-    """Newest first, with how many shipments were left out; who asked is joined."""
+    """Newest first, with how many shipments were left out; who asked is joined.
+
+    Counted for the jobs that are read, and not for all that ever were.
+    """
+    lines = PrintJobLine.objects.filter(seller=seller, job=OuterRef("pk")).exclude(left_out="").order_by()
+    left_out = lines.values("job").annotate(n=Count("pk")).values("n")
     return (
         PrintJob.objects.filter(seller=seller)
         .select_related("asked_by")
-        .annotate(left_out_count=Count("lines", filter=~Q(lines__left_out="")))
+        .annotate(left_out_count=Coalesce(Subquery(left_out), 0))
         .order_by("-pk")
     )
 
@@ -83,16 +79,4 @@ def left_out_lines(job: PrintJob) -> QuerySet[PrintJobLine]:
         .exclude(left_out="")
         .select_related("shipment")
         .order_by("left_out", "shipment__flipkart_shipment_id", "pk")
-    )
-
-
-def needs_person(
-    seller: Seller, model: type[LabelRequest] | type[Dispatch]
-) -> QuerySet[LabelRequest] | QuerySet[Dispatch]:
-    """Work rows that want a person, by reason; the shipment is joined."""
-    return (
-        model.objects.filter(seller=seller)
-        .exclude(attention="")
-        .select_related("shipment")
-        .order_by("attention", "says", "pk")
     )
