@@ -2,7 +2,6 @@
 
 The ways: ours; `bulk_create(update_conflicts)` of every row; and the guide's, one update_or_create a row (1,000
 shipments). Measured in turn, for a new seller each, three times; medians of the ratios. Only ours writes a timeline.
-Before it, 2,000 shipments warm the tables up.
 WAL is what pg_waldump says of the tables (and indexes) of orders, shipments, items and buyers.
 """
 
@@ -25,7 +24,6 @@ from typing import Any
 from shipcrowd.db import embedded
 
 SHIPMENTS, GUIDES, PAGE, ROUNDS = 20_000, 1_000, 50, 3
-WARM_UP = 2_000
 BEGAN = datetime.fromisoformat("2026-11-20T06:00:00+00:00")
 MINUTE = timedelta(minutes=1)
 
@@ -60,11 +58,6 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     _settle_tables("alter table {} set (autovacuum_enabled = false)")  # its own work would count as ours
     pages = make_pages(SHIPMENTS)
-    # A portal that has run for a minute: autovacuum has counted the tables. Nobody has, on an empty one, and PostgreSQL
-    # then reads all of a seller's rows for each that is looked up; Django's ways, which look nothing up, would gain.
-    for way in (ours_page, by_bulk_create):
-        _rate(WARM_UP, way, new_seller(), pages[: WARM_UP // PAGE], BEGAN)
-    _settle_tables("vacuum analyze {}")
     ours, bulk, guides, wal = [], [], [], 0
     for _ in range(ROUNDS):
         ours.append(measure_ours(pages))

@@ -1,6 +1,7 @@
 """Copies of shipments go in once, newest wins, and what did not change costs nothing."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -418,6 +419,48 @@ def test_pages_that_share_shipments_may_come_at_once():
         + says(seller).count("first seen, PACKED")
         == 30
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_that_crosses_a_change_is_not_taken_for_unchanged():
+    """The later read finds the shipment as it was, while an earlier one that saw it change is not committed yet."""
+    seller = factories.seller()
+    take_in(seller, copy())
+    later = threading.Thread(target=in_thread(lambda: take_in(seller, copy(), began=BEGAN + 2 * MINUTE)))
+
+    with seller_scope(seller):
+        changed = copy(state=State.READY_TO_PACK)
+        ingest(seller_id=seller.pk, shipments=[changed], read_began_at=BEGAN + MINUTE)
+        later.start()
+        wait_until_somebody_waits()
+    later.join()
+
+    assert (only(Shipment).state, only(Reading).read_at) == ("APPROVED", BEGAN + 2 * MINUTE)
+    assert says(seller)[1:] == ["APPROVED → READY_TO_PACK", "READY_TO_PACK → APPROVED, which should not happen"]
+
+
+def in_thread(run):
+    def close_after():
+        try:
+            run()
+        finally:
+            connection.close()
+
+    return close_after
+
+
+def wait_until_somebody_waits() -> None:
+    """Until another connection to this database waits for a lock of ours."""
+    give_up_at = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        while time.monotonic() < give_up_at:
+            cursor.execute(
+                "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone():
+                return
+            cursor.execute("select pg_stat_clear_snapshot()")
+    raise AssertionError("nobody waits")
 
 
 # --- Who packed it, and who must look ---

@@ -238,11 +238,23 @@ def test_when_the_quota_is_spent_the_walk_waits_and_goes_on(connected, flipkart)
     assert "quota" in row.says
     assert row.failures_in_a_row == 0
     assert 0 < len(ids(connected)) < 200
+    assert row.wake_at > timezone.now() + polling.THROTTLED_PAUSE * 0.9  # time for more than the page it reads again
     with seller_scope(connected.seller):
         Quota.objects.update(left=1000)
     again(connected)
     assert ids(connected) == set(made)
     assert (cursor(connected).says, cursor(connected).walk) == ("", None)
+
+
+def test_a_walk_that_got_nowhere_waits_longer(connected, flipkart):
+    flipkart.world.add_shipments(connected.account, 200)
+    start(connected)
+    with seller_scope(connected.seller):
+        Quota.objects.update(left=0, kept_for_polling=0, counted_at=timezone.now())
+
+    again(connected)
+
+    assert cursor(connected).wake_at > timezone.now() + polling.THROTTLED_PAUSE_WITHOUT_PROGRESS * 0.9
 
 
 def test_pages_that_move_while_they_are_read_lose_nothing(connected, flipkart):
