@@ -259,7 +259,8 @@ def _store(
 ) -> Connection:
     Seller.objects.select_for_update().get(pk=seller.pk)  # two who connect at once make one connection
     row = Connection.objects.filter(seller=seller).first() or Connection(seller=seller)
-    if row.standing == Standing.DISCONNECTED or (row.environment, row.client_id) != (environment, keys[0]):
+    other_application = bool(keys[0]) and keys[0] != row.client_id
+    if row.standing == Standing.DISCONNECTED or row.environment != environment or other_application:
         # Renewing keeps its age. Of two lines to one account the younger one stops: other keys may be of another one.
         row.connected_at = Now()
     row.environment, row.wire, row.standing, row.says = environment, wire_name, Standing.CONNECTED, ""

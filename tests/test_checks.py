@@ -147,7 +147,7 @@ def test_a_role_that_holds_the_rights_of_ops_does_not_serve():
 
 def test_a_database_without_the_newest_migration_is_refused(db, capsys):
     with connection.cursor() as cursor:
-        cursor.execute("delete from django_migrations where app = 'sellers' and name like '0002%'")
+        cursor.execute("delete from django_migrations where app = 'fulfillment' and name like '0001%'")
 
     assert refused(capsys) == ["The database is not up to date (1 migrations wait): run manage.py migrate."]
 
