@@ -4,7 +4,7 @@ Calls go out in full batches and outside of any scope; what came is ingested in 
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -22,7 +22,7 @@ from sellers.models import Seller
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed
+from shipcrowd.transport.errors import CallFailed, Refused
 from shipcrowd.work import database_now
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: Flipkar
         client = client or gateway.client_for(seller_id)
         for batch in _batches(_oldest_first(seller_id, shipments), client.limits.ids):
             began = database_now()
-            page = client.fetch_shipments([shipment.flipkart_shipment_id for shipment in batch])
+            page = _asked(client.fetch_shipments, batch) or types.Page(shipments=())
             come, gone = _take_in(seller_id, batch, page, began)
             read |= come
             missing |= gone
@@ -135,7 +135,7 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
         for batch in _batches(waiting[: size * most_calls], size):
             if is_walking and len(batch) < size:
                 break
-            page = client.read_shipping_details([shipment.flipkart_shipment_id for shipment in batch])
+            page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
             with seller_scope(seller_id):
                 read += _store_details(seller_id, batch, page)
     except CallFailed as failure:
@@ -206,6 +206,20 @@ def _write_tracking(seller_id: int, found: Sequence[tuple[int, types.ShippingDet
 
 
 _LONGEST = 64  # of the two columns
+
+
+def _asked(call: Callable[[Sequence[str]], T], batch: Sequence[Shipment]) -> T | None:
+    """What Flipkart says of these; None where it knows none of them.
+
+    That it says by 404 with a code (guide-gaps 10): an answer like any other, else the batch would be asked for ever,
+    in front of all that comes after it. A bare 404 is a wrong address.
+    """
+    try:
+        return call([shipment.flipkart_shipment_id for shipment in batch])
+    except Refused as error:
+        if error.status != 404 or not error.code:
+            raise
+        return None
 
 
 def _batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:

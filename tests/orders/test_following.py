@@ -61,6 +61,31 @@ def calls(flipkart, operation: str) -> int:
 # --- Following ---
 
 
+def test_a_batch_that_flipkart_knows_nothing_of_does_not_stand_in_front_of_the_others(connected, flipkart):
+    (gone,) = polled(connected, flipkart, 1)
+    connected.account.shipments.pop(gone)
+    make_due(connected)
+
+    follow(seller_id=connected.seller.pk)
+
+    (hole,) = as_ops(Unreadable)
+    assert (hole.flipkart_shipment_id, hole.says) == (gone, "Flipkart no longer knows this shipment")
+    (reading,) = as_ops(Reading)
+    assert reading.follow_at > timezone.now() + timedelta(hours=5)
+    assert (cursor(connected).failures_in_a_row, cursor(connected).says) == (0, "")
+
+
+def test_a_wrong_address_says_nothing_of_shipments(connected, flipkart):
+    polled(connected, flipkart, 1)
+    make_due(connected)
+    flipkart.faults.set("shipments", "html", times=1, status=404)
+
+    follow(seller_id=connected.seller.pk)
+
+    assert as_ops(Unreadable) == []
+    assert cursor(connected).failures_in_a_row == 1
+
+
 def test_what_happens_to_a_shipment_is_seen_until_it_is_delivered(connected, flipkart):
     (one,) = polled(connected, flipkart, 1)
     flipkart.world.pack(connected.account, one)
