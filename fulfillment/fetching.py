@@ -4,6 +4,7 @@ written down.
 A read: it may be repeated, and is, after 2, 4, 8 … 300 seconds, as long as nothing has come (guide 3.2, Issue 2).
 """
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +36,8 @@ KIND = LabelRequest.KIND
 BAD_PAPERS_BORNE = 3
 # So often a label that is here waits for its invoice or its tracking id, half a minute in all; then it goes without.
 LOOKS_FOR_THE_REST = 5
+# So many papers' worth of work is lost with a worker that dies.
+STORED_TOGETHER = 4
 # From this look on, nothing having come, the shipment is read: "accepted" may not have become "packed" (guide-gaps 8).
 LOOKS_ON_TRUST = 4
 
@@ -92,12 +95,8 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
         gateway.heard(wanted[0].seller_id, error)
         _settle_unanswered(wanted, error)
         return
-    stored = _stored_before(here)
-    founds = [_keep(row, by_id[row.shipment.flipkart_shipment_id], but=stored[row.shipment_id]) for row in here]
-    founds = _look_again_at_other_parcels(client, founds, by_id)
-    work.crash_point(f"{KIND}.stored")
-    _settle_here(founds, shown_at=shown_at)
     _settle_not_here(client, [row for row in wanted if row not in here])
+    _store(client, here, by_id, shown_at=shown_at)
 
 
 def _has_label(by_id: dict[str, Papers], row: LabelRequest) -> bool:
@@ -120,6 +119,26 @@ def _read_tracking_ids(client: FlipkartClient, rows: Sequence[LabelRequest]) -> 
         fresh = Shipment.objects.in_bulk([row.shipment_id for row in rows])
     for row in rows:
         row.shipment = fresh[row.shipment_id]
+
+
+def _store(client: FlipkartClient, rows: list[LabelRequest], by_id: dict[str, Papers], *, shown_at: datetime) -> None:
+    """A few at a time: reading a stranger's PDF takes long, and a worker that dies leaves little to be done again.
+
+    The lease of all that are left begins anew meanwhile; when it has passed to somebody else, they are theirs.
+    """
+    stored = _stored_before(rows)
+    kept_at = float("-inf")
+    for start in range(0, len(rows), STORED_TOGETHER):
+        founds: list[Found] = []
+        for row in rows[start : start + STORED_TOGETHER]:
+            if time.monotonic() - kept_at > settings.LEASE_SECONDS / 3:
+                if not work.keep(rows[start:]):
+                    return
+                kept_at = time.monotonic()
+            founds.append(_keep(row, by_id[row.shipment.flipkart_shipment_id], but=stored[row.shipment_id]))
+        founds = _look_again_at_other_parcels(client, founds, by_id)
+        work.crash_point(f"{KIND}.stored")
+        _settle_here(founds, shown_at=shown_at)
 
 
 def _stored_before(rows: Sequence[LabelRequest]) -> dict[int, set[str]]:

@@ -187,4 +187,4 @@ def in_ist(moment: datetime, *, now: datetime) -> str:
 
 
 def _growing(attempt: int) -> timedelta:
-    return min(LONGEST_WAIT, timedelta(seconds=30) * (1 << min(attempt - 1, 10)))
+    return min(LONGEST_WAIT, timedelta(seconds=settings.GRACE_SECONDS) * (1 << min(attempt - 1, 10)))

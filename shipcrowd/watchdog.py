@@ -26,6 +26,7 @@ GRACE_SECONDS = 8.0  # to finish the call in hand; below the 10 s that docker an
 LONGEST_PAUSE = 30.0  # before what keeps ending is started once more
 
 FOLDER = "SHIPCROWD_SIGNS"  # the environment's name of the folder for signs of life
+LIFE = "life"  # the sign that something has passed through all of a cluster
 PR_SET_PDEATHSIG = 1
 _TIME = struct.Struct("<d")  # by the clock that all processes of a machine share, and that nobody sets
 
@@ -93,6 +94,7 @@ class Running:
     def __init__(self, watched: Watched, folder: Path, manage: Path) -> None:
         self.watched, self.folder, self._manage = watched, folder, manage
         self.restarts = 0
+        self._failed_starts = 0  # one after the other
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = self._start_at = 0.0
 
@@ -114,10 +116,10 @@ class Running:
         )
 
     def start_later(self) -> None:
-        """At once the first time; after growing pauses what ends again and again."""
+        """At once what had come as far as a sign of life; after growing pauses what ends before, again and again."""
         self.restarts += 1
-        lived = time.monotonic() - self._started_at
-        pause = 0.0 if lived > BOOT_SECONDS else min(LONGEST_PAUSE, 0.5 * 2 ** min(self.restarts - 1, 10))
+        self._failed_starts = 0 if (self.folder / LIFE).exists() else self._failed_starts + 1
+        pause = min(LONGEST_PAUSE, 0.5 * 2 ** min(self._failed_starts - 1, 10)) if self._failed_starts else 0.0
         self._start_at = time.monotonic() + pause
 
     def start_if_due(self) -> None:
@@ -158,7 +160,7 @@ def is_watched() -> bool:
 def show_life() -> None:
     """Something has just passed through all of this cluster, or the bell has come round."""
     if is_watched():
-        _write_time(Path(os.environ[FOLDER], "life"))
+        _write_time(Path(os.environ[FOLDER], LIFE))
 
 
 def task_begins() -> None:
@@ -189,7 +191,7 @@ def silent_for(folder: Path, started_at: float, longest_task: float) -> float:
     for busy in (folder / "busy").iterdir():
         if now - _time_in(busy, default=float("-inf")) < longest_task and Path("/proc", busy.name).exists():
             return 0.0
-    return max(0.0, now - _time_in(folder / "life", default=started_at + BOOT_SECONDS))
+    return max(0.0, now - _time_in(folder / LIFE, default=started_at + BOOT_SECONDS))
 
 
 def restarts_of_the_living(folder: Path, watched: Collection[Watched], within: float) -> dict[str, int]:
