@@ -136,18 +136,20 @@ _PACE_OPEN = (
     (timedelta(days=2), timedelta(minutes=15)),
     (timedelta(days=7), timedelta(hours=1)),
     (timedelta(days=45), timedelta(hours=6)),
+    (timedelta.max, timedelta(days=1)),
 )
 # One that has left the house: nothing here depends on it any more but the record.
 _PACE_HANDED_OVER = (
     (timedelta(days=3), timedelta(hours=2)),
     (timedelta(days=7), timedelta(hours=6)),
     (timedelta(days=45), timedelta(days=1)),
+    (timedelta.max, timedelta(days=7)),
 )
 
 
 def follow_pace(state: State, age: timedelta) -> timedelta | None:
-    """How soon a shipment ordered `age` ago is read again by its id; None: no more (final, or older than 45 days)."""
+    """How soon a shipment ordered `age` ago is read again by its id; None: no more, for it is final."""
     if state in FINAL:
         return None
     paces = _PACE_HANDED_OVER if state in HANDED_OVER else _PACE_OPEN
-    return next((pace for until, pace in paces if age < until), None)
+    return next(pace for until, pace in paces if age < until)
