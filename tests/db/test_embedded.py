@@ -129,7 +129,9 @@ def test_a_crash_of_all_three_at_once_is_recovered_from(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("left_behind", ["", "\n\n", "{own}\n/somewhere\n"], ids=["empty", "blank", "of another program"])
+@pytest.mark.parametrize(
+    "left_behind", ["", "\n\n", "{own}\n/somewhere\n"], ids=["empty", "blank", "of another program"]
+)
 def test_a_pid_file_that_is_empty_or_of_another_program_does_not_hinder(folder, left_behind):
     (folder / "postgres" / "postmaster.pid").write_text(left_behind.format(own=os.getpid()))
 
