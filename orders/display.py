@@ -161,7 +161,16 @@ def rupees(amount: Decimal | None) -> str:
 def acts_open(shipment: Shipment, now: datetime) -> list[tuple[str, str, str]]:
     """(act, its name, why not or empty) for the three acts, in the order of the day."""
     names = {Act.LABEL: _("Request label"), Act.PRINT: _("Print label"), Act.DISPATCH: _("Ready to dispatch")}
-    return [(act.value, name, rules.why_not(shipment, act, now) or "") for act, name in names.items()]
+    return [(act.value, name, _why_not(shipment, act, now)) for act, name in names.items()]
+
+
+def _why_not(shipment: Shipment, act: Act, now: datetime) -> str:
+    """Empty where it may be done. Of what was labelled outside only a copy is fetched: no rule is against that."""
+    is_asked = shipment.label_requested_at or shipment.label_stored_at
+    is_copy = act is Act.LABEL and shipment.labelled_outside and not is_asked
+    if is_copy and not shipment.is_on_hold and shipment.state in (State.PACKED, State.READY_TO_DISPATCH):
+        return ""
+    return rules.why_not(shipment, act, now) or ""
 
 
 def masked_name(name: str) -> str:

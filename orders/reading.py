@@ -11,12 +11,13 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from orders import timeline
 from orders.ingest import forget_fingerprints, ingest
 from orders.models import Buyer, PollCursor, Reading, Shipment, TimelineEntry
+from orders.states import State
 from sellers import gateway
 from sellers.models import Seller
 from shipcrowd.flipkart import types
@@ -144,7 +145,15 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
 
 
 def _without_details(seller_id: int, *, most: int) -> list[Shipment]:
-    buyers = Buyer.objects.filter(seller_id=seller_id, details_read_at__isnull=True, shipment__is_open=True)
+    # Flipkart gives the address out once it is packed: what was asked for before, in vain, is asked for once more then.
+    was_too_early = Q(
+        delivery_address__isnull=True,
+        shipment__state=State.PACKED,
+        details_read_at__lt=F("shipment__state_changed_at"),
+    )
+    buyers = Buyer.objects.filter(
+        Q(details_read_at__isnull=True) | was_too_early, seller_id=seller_id, shipment__is_open=True
+    )
     keys = list(buyers.order_by("shipment_id").values_list("shipment_id", flat=True)[:most])
     return list(Shipment.objects.filter(seller_id=seller_id, pk__in=keys).order_by("pk"))
 

@@ -40,6 +40,8 @@ class SellersDay:
     seller: DemoSeller
     account: str = ""
     ingested: int = 0
+    held: int = 0
+    not_yet_due: int = 0
     labels: int = 0
     pages: int = 0
     dispatched: int = 0
@@ -125,7 +127,9 @@ class Job:
     def poll(self, packer: Visitor) -> None:
         for day in self.days:
             wait(packer, day, "shipments", lambda found: sum(found[stage] for stage in OPEN_STAGES) >= ALL)
-            day.ingested = sum(stage_counts(packer.page)[stage] for stage in OPEN_STAGES)
+            found = stage_counts(packer.page)
+            day.ingested = sum(found[stage] for stage in OPEN_STAGES)
+            day.held, day.not_yet_due = found["on_hold"], found["upcoming"]
 
     def label(self, packer: Visitor) -> None:
         """The answer to one request is lost, the labels of two come late."""
@@ -168,7 +172,8 @@ class Job:
         """A line for each count that is off; what the portal shows is held against the simulator's ledger."""
         wrong = []
         for day in self.days:
-            wanted = {"ingested": ALL, "labels": DUE, "pages": DUE - 1, "dispatched": DUE - 1}
+            wanted = {"held": HELD, "not_yet_due": NOT_YET_DUE}
+            wanted |= {"ingested": ALL, "labels": DUE, "pages": DUE - 1, "dispatched": DUE - 1}
             wrong += [
                 f"{day.seller.name}: {getattr(day, name)} {name}, expected {count}"
                 for name, count in wanted.items()
@@ -196,7 +201,7 @@ class Job:
             ("pages printed", *(f"{day.pages}" for day in self.days)),
             ("dispatched", *(f"{day.dispatched} of {DUE - 1}" for day in self.days)),
             ("left out of print", *(f"{row[-1]} ({row[0]})" for day in self.days for row in day.left_out[:1])),
-            ("on hold, not yet due", *(f"{HELD}, {NOT_YET_DUE}" for _day in self.days)),
+            ("on hold, not yet due", *(f"{day.held}, {day.not_yet_due}" for day in self.days)),
             ("Flipkart calls (fewest)", *(f"{day.calls} ({day.fewest_calls})" for day in self.days)),
         ]
         widths = [max(len(row[at]) for row in (head, *rows) if at < len(row)) for at in range(len(head))]

@@ -63,3 +63,20 @@ def test_masked_words_keep_nothing_that_names_a_person():
     assert display.masked_name("") == ""
     assert display.masked_phone("+919812345678") == "•••••••• 78"
     assert display.masked_phone("12") == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, ""),
+        ({"is_on_hold": True}, "on hold at Flipkart"),
+        ({"label_requested_at": at("2026-11-23T10:00:00Z")}, "its label is already asked for"),
+        ({"label_stored_at": at("2026-11-23T10:00:00Z")}, "already labelled"),
+    ],
+)
+def test_a_copy_of_a_label_made_outside_may_be_asked_for_on_its_page(changes, says):
+    shipment = Shipment(state="PACKED", labelled_outside=True, **changes)
+
+    why_not = {act: reason for act, _name, reason in display.acts_open(shipment, at("2026-11-23T12:00:00Z"))}
+
+    assert why_not["label"] == says

@@ -231,6 +231,22 @@ def test_a_tracking_id_that_comes_with_the_details_is_kept_and_told(connected, f
     assert reading.fingerprint is None
 
 
+def test_an_address_asked_for_too_early_is_asked_for_once_more_when_the_shipment_is_packed(connected, flipkart):
+    (one,) = polled(connected, flipkart, 1)
+    with seller_scope(connected.seller):
+        Buyer.objects.update(details_read_at=timezone.now() - timedelta(hours=1))
+    flipkart.world.pack(connected.account, one)
+    read_again(seller_id=connected.seller.pk, shipments=as_ops(Shipment))
+
+    for _round in range(2):
+        factories.wake(FollowCursor)
+        follow(seller_id=connected.seller.pk)
+
+    (buyer,) = as_ops(Buyer)
+    assert buyer.delivery_address["pincode"]
+    assert calls(flipkart, "shipping_details") == 1
+
+
 def test_who_gets_no_answer_is_not_asked_for_each_minute(connected, flipkart):
     one, _ = polled(connected, flipkart, 2)
     del connected.account.shipments[one]
