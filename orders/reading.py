@@ -17,7 +17,6 @@ from django.db.models.functions import Now
 from orders import timeline
 from orders.ingest import forget_fingerprints, ingest
 from orders.models import Buyer, PollCursor, Reading, Shipment, TimelineEntry
-from orders.states import State
 from sellers import gateway
 from sellers.models import Seller
 from shipcrowd.flipkart import types
@@ -148,7 +147,7 @@ def _without_details(seller_id: int, *, most: int) -> list[Shipment]:
     # Flipkart gives the address out once it is packed: what was asked for before, in vain, is asked for once more then.
     was_too_early = Q(
         delivery_address__isnull=True,
-        shipment__state=State.PACKED,
+        shipment__state=types.State.PACKED,
         details_read_at__lt=F("shipment__state_changed_at"),
     )
     buyers = Buyer.objects.filter(
