@@ -202,17 +202,22 @@ def _settle_cancelled(rows: Sequence[LabelRequest]) -> None:
 
 
 def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
+    """Nothing was said about the labels, so it counts as no look: after an outage they are asked for soon again.
+
+    What went unanswered in a row is counted in `read_backs`, which has no other use in this step.
+    """
     now = timezone.now()
     says = f"waiting for the label: Flipkart did not answer at {in_ist(now, now=now)}"
     with seller_scope(rows[0].seller_id):
         for row in rows:
-            after = next_look(row.fetches + 1)
+            after = min(next_look(row.read_backs + 1), timedelta(seconds=settings.GRACE_SECONDS))
             attention = _late(row, now)
             if isinstance(error, Throttled):
                 after = max(after, error.retry_after or after)
             if isinstance(error, NotAuthorized):
                 attention, after = Attention.RECONNECT, settings.READ_AGAIN_AFTER
-            _look_later([row], after=after, says=says, attention=attention)
+            ours = work.put_off([row], after=after, says=says, attention=attention)
+            LabelRequest.objects.filter(pk__in=ours).update(read_backs=F("read_backs") + 1)
 
 
 def _settle_here(founds: Sequence[Found], *, shown_at: datetime) -> None:
@@ -312,7 +317,7 @@ def _back_to_packing(row: LabelRequest) -> None:
 
 def _look_later(rows: Sequence[LabelRequest], *, after: timedelta, says: str, attention: Attention | str) -> set[int]:
     ours = work.put_off(rows, after=after, says=says, attention=attention)
-    LabelRequest.objects.filter(pk__in=ours).update(fetches=F("fetches") + 1)
+    LabelRequest.objects.filter(pk__in=ours).update(fetches=F("fetches") + 1, read_backs=0)
     return ours
 
 

@@ -42,6 +42,7 @@ DECK = (
 )
 # The kills are spread over this share of the work, so that the last ones find some.
 SHARE_WITH_KILLS = 0.8
+WAITS_FOR_CALL = 4.0  # seconds
 LATENCY = (0.02, 0.15)  # seconds before a call takes effect, and once more before it is answered
 
 
@@ -378,6 +379,7 @@ class Workers:
     victims: Counter[str] = field(default_factory=Counter)
     process: subprocess.Popen[bytes] | None = None
     deck: list[str] = field(default_factory=list)
+    waits_for_call_until: float = 0.0
     met: dict[UUID, str] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -396,7 +398,9 @@ class Workers:
 
     def kill_one(self, claims: dict[UUID, str]) -> None:
         """Kills what the next card names, if there is a claim that no kill has met yet."""
-        if self.process is None or not claims.keys() - self.met.keys():
+        fresh = [state for token, state in claims.items() if token not in self.met]
+        is_sent = any(state.endswith("calling") for state in fresh)
+        if self.process is None or not fresh or (not is_sent and time.monotonic() < self.waits_for_call_until):
             return
         if not self.deck:
             self.deck = self.dice.sample(DECK, len(DECK))
@@ -408,6 +412,8 @@ class Workers:
         except ProcessLookupError:
             return
         self.kills += 1
+        # Every other kill waits a while for a row that is being sent: that takes shorter than to store papers.
+        self.waits_for_call_until = time.monotonic() + (WAITS_FOR_CALL if self.kills % 2 else 0)
         self.met = claims | self.met
         self.victims[self.deck.pop()] += 1
 
