@@ -256,3 +256,32 @@ def test_each_cluster_is_marked_alive_with_its_restarts(worker):
 
     assert queue.clusters_alive(timezone.now()) == {"default": True, "clicks": True}
     assert set(WorkerMark.objects.values_list("cluster", "restarts")) == {("default", 0), ("clicks", 0)}
+
+
+@pytest.fixture
+def sleeper(tmp_path) -> Iterator[watchdog.Running]:
+    """A watched process that only sleeps."""
+    program = tmp_path / "program.py"
+    program.write_text("import time; time.sleep(60)")
+    running = watchdog.Running(watchdog.Watched("sleeper", ()), tmp_path / "signs", program)
+    running.start()
+    yield running
+    running.kill()
+
+
+def test_what_had_worked_is_started_anew_at_once_however_often_it_was_killed(sleeper):
+    for _ in range(5):
+        (sleeper.folder / watchdog.LIFE).touch()
+        sleeper.kill()
+        sleeper.start_later()
+        sleeper.start_if_due()
+        assert sleeper.is_running
+
+
+def test_what_ends_before_its_first_sign_of_life_is_started_anew_after_a_pause(sleeper):
+    sleeper.kill()
+    sleeper.start_later()
+    sleeper.start_if_due()
+    assert not sleeper.is_running
+
+    until(lambda: sleeper.start_if_due() or sleeper.is_running, within=5)

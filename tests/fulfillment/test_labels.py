@@ -473,6 +473,23 @@ def test_a_label_that_comes_late_is_asked_for_again_with_growing_pauses(seller, 
     assert only(LabelRequest).attention == ""
 
 
+def test_a_look_without_an_answer_does_not_make_the_pauses_of_a_late_label_grow(
+    seller, shipment, flipkart, packer, clock
+):
+    """An outage is waited out in pauses of its own, of half a minute at most."""
+    flipkart.faults.set("generate_labels", "late_labels", seconds=3600)
+    flipkart.faults.set("download_labels", "server_error", times=6)
+    ask_labels(seller, [shipment], packer)
+    pauses = []
+    for _ in range(9):
+        drain()
+        row = only(LabelRequest)
+        pauses.append(round((row.wake_at - timezone.now()).total_seconds()))
+        wait(clock, seconds=1)
+
+    assert pauses == [2, 2, 4, 8, 16, 30, 30, 2, 4]
+
+
 def test_a_label_that_is_late_by_half_an_hour_needs_a_person_and_is_still_tried(
     seller, shipment, flipkart, packer, clock
 ):
