@@ -113,6 +113,7 @@ def _run(asked: argparse.Namespace, folder: Path) -> int:
         workers = Workers(folder, dice)
         simulator.is_near = False
         _draw_papers_ahead(simulator)
+        world.calls_before = len(simulator.ledger.calls)
         simulator.faults.randomly(share=0.2, kinds=FAULTS, seed=asked.seed)
         workers.start()
         try:
@@ -138,6 +139,7 @@ def _kill_until_settled(asked: argparse.Namespace, world: "World", workers: "Wor
                 workers.kill_one(world.fresh_claims())
         elif not cleared_at:
             cleared_at = seconds
+            world.calls_with_faults = len(world.simulator.ledger.calls)
             world.simulator.faults.clear()
         time.sleep(0.01)
     return world.report(workers, asked.kills, settled_in=seconds - (cleared_at or seconds), seconds=seconds)
@@ -196,6 +198,8 @@ class World:
         self.sellers, self.owners, self.wanted = [], [], []
         self.share_done = 0.0
         self.by_hand: Counter[str] = Counter()
+        self.calls_before = 0
+        self.calls_with_faults: int | None = None  # how many had been made when the faults ended
         self._calls_told = 0
 
     def open(self) -> None:
@@ -355,10 +359,12 @@ class World:
 
     def report(self, workers: "Workers", kills: int, *, settled_in: float, seconds: float) -> int:
         lost, doubled, unsettled = self.lost(), self.doubled(), self.unsettled()
-        calls = self.simulator.ledger.calls
+        calls = self.simulator.ledger.calls[self.calls_before :]
+        meant = self.simulator.ledger.calls[self.calls_before : self.calls_with_faults]
         print(f"kills while a row was in hand {workers.kills} of {kills}: {dict(workers.victims)}")
         print(f"batches in hand then {dict(Counter(workers.met.values()))}")
-        print(f"calls {len(calls)}, spoiled {sum(bool(call.fault) for call in calls)}")
+        spoiled = sum(bool(call.fault) for call in calls)
+        print(f"calls {len(calls)}, {len(meant)} of them until the last kill; spoiled {spoiled}")
         print(f"lost {len(lost)}\ndoubled {len(doubled)}\nunsettled {len(unsettled)}")
         print(f"seconds to settle {settled_in:.1f} after the last kill and fault, {seconds:.1f} in all")
         print(f"retries by hand {self.by_hand.total()}")
