@@ -122,7 +122,7 @@ def doomed(tmp_path, documents) -> Iterator[Callable[[str], DoomedWorker]]:
         worker.end()
 
 
-def until(worker: DoomedWorker, what: Callable[[], object], *, within: float = 90) -> None:
+def until(worker: DoomedWorker, what: Callable[[], object], *, within: float = 300) -> None:
     begun = time.monotonic()
     while not what():
         assert time.monotonic() - begun < within, f"not within {within} s:\n{worker.log}"
