@@ -115,7 +115,11 @@ def _touch_unchanged(
     Locked in the order of their keys: two pages that share shipments would otherwise wait for each other.
     """
     asked = [
-        {"id": shipment_id, "print": prints[shipment_id].hex(), "follow_at": _follow_at(copy, read_began_at)}
+        {
+            "id": shipment_id,
+            "print": prints[shipment_id].hex(),
+            "follow_at": follow_at.isoformat() if (follow_at := _follow_at(copy, read_began_at)) else None,
+        }
         for shipment_id, copy in copies.items()
     ]
     return {shipment_id for (shipment_id,) in _run(_TOUCH, seller=seller_id, began=read_began_at, rows=asked)}
@@ -126,33 +130,36 @@ with asked as materialized (
     select * from jsonb_to_recordset(%(rows)s::jsonb) as a (id text, print text, follow_at timestamptz)
 ),
 known as materialized (
-    select a.id as shipment_id, a.print, a.follow_at, r.id
+    select a.id as flipkart_id, a.print, a.follow_at, s.id as shipment_id
     from asked a
     cross join lateral (
         select s.id from orders_shipment s where s.seller_id + 0 = %(seller)s and s.flipkart_shipment_id = a.id offset 0
     ) s
-    cross join lateral (
-        select r.id from orders_reading r where r.seller_id + 0 = %(seller)s and r.shipment_id = s.id offset 0
-    ) r
 ),
 held as materialized (
-    select r.id, r.fingerprint from orders_reading r
-    where r.id = any(array(select k.id from known k)) order by r.id for no key update
+    select r.id, r.shipment_id, r.fingerprint from orders_reading r
+    where r.shipment_id = any(array(select k.shipment_id from known k)) order by r.id for no key update
 ),
 same as materialized (
-    select k.id, k.shipment_id, k.follow_at from known k join held h on h.id = k.id
+    select h.id, k.flipkart_id, k.follow_at from known k join held h on h.shipment_id = k.shipment_id
     where h.fingerprint = decode(k.print, 'hex')
 ),
 touched as (
     update orders_reading r
-    set read_at = greatest(r.read_at, %(began)s), follow_at = (select x.follow_at from same x where x.id = r.id)
-    where r.id = any(array(select x.id from same x))
+    set read_at = greatest(r.read_at, %(began)s),
+        -- Moved when half of the time until then is over: else no index changes, and the row stays on its page.
+        follow_at = case
+            when r.follow_at between %(began)s + (x.follow_at - %(began)s) / 2 and x.follow_at then r.follow_at
+            else x.follow_at
+        end
+    from same x where r.id = x.id
 ),
 readable_again as (
-    delete from orders_unreadable u using asked a
-    where u.seller_id + 0 = %(seller)s and u.flipkart_shipment_id = a.id and u.last_seen_at <= %(began)s
+    delete from orders_unreadable u
+    where u.seller_id = %(seller)s and u.flipkart_shipment_id = any(array(select a.id from asked a))
+        and u.last_seen_at <= %(began)s
 )
-select shipment_id from same
+select flipkart_id from same
 """
 
 

@@ -137,6 +137,26 @@ def test_an_unchanged_page_touches_the_readings_only(seller):
     assert {reading.read_at for reading in as_ops(Reading)} == {BEGAN + MINUTE}
 
 
+def test_an_unchanged_read_moves_the_next_one_when_half_of_the_time_is_over(seller):
+    """So a row that is read again soon stays on its page, and its indexes cost nothing."""
+    follow_at = []
+    for minutes in (0, 7, 8):
+        take_in(seller, copy(), began=BEGAN + minutes * MINUTE)
+        follow_at.append((only(Reading).follow_at - BEGAN) / MINUTE)
+
+    assert follow_at == [15, 15, 23]
+
+
+def test_an_unchanged_read_brings_back_one_that_was_put_off_for_long(seller):
+    take_in(seller, copy())
+    with seller_scope(seller):
+        Reading.objects.update(follow_at=BEGAN + timedelta(hours=6))
+
+    take_in(seller, copy(), began=BEGAN + MINUTE)
+
+    assert only(Reading).follow_at == BEGAN + 16 * MINUTE
+
+
 def statements(seller, copies, began) -> int:
     """Statements of one page, its scope included; BEGIN, COMMIT and the test's own savepoints are not counted."""
     with CaptureQueriesContext(
