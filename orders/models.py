@@ -171,12 +171,17 @@ class Reading(SellerOwned):
     """
 
     shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="+")
+    # The shipment's, here too: an unchanged read then looks at no other table. Empty until the first read.
+    flipkart_shipment_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - many may be empty, each once
     read_at = models.DateTimeField()  # when that read began, by the database's clock
     fingerprint = models.BinaryField(max_length=16, null=True)  # of what came; empty makes the next read write again
     follow_at = models.DateTimeField(null=True)  # when it wants to be read next; empty once it is final
 
     class Meta(SellerOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="one_reading_a_shipment")]
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "shipment"], name="one_reading_a_shipment"),
+            models.UniqueConstraint(fields=["seller", "flipkart_shipment_id"], name="reading_by_shipment_id"),
+        ]
         indexes = [
             models.Index(fields=["seller", "follow_at"], name="reading_to_follow", condition=Q(follow_at__isnull=False))
         ]
