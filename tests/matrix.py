@@ -145,7 +145,7 @@ class Route:
         if self.names_rows:
             yield from (SMUGGLED, SMUGGLED_NONE)
 
-    def methods(self, whose: str) -> tuple[str, ...]:
+    def methods(self, role: str, whose: str) -> tuple[str, ...]:
         """Those that tell something: one that a route lacks is refused before any row is looked for."""
         return ("GET", "POST")
 
@@ -176,7 +176,7 @@ class SellersPage(Route):
     post: int = 405
     has_slug: ClassVar[bool] = True
 
-    def methods(self, whose: str) -> tuple[str, ...]:
+    def methods(self, role: str, whose: str) -> tuple[str, ...]:
         if whose in (OWN, OTHER):
             return ("GET", "POST")
         return tuple(method for method, answer in (("GET", self.get), ("POST", self.post)) if answer != 405)
@@ -225,6 +225,10 @@ class AdminPage(Route):
         if role == OPS_WITH_REASON:
             return iter((OWN,))  # the admin knows of no reasons
         return super().whose(role)
+
+    def methods(self, role: str, whose: str) -> tuple[str, ...]:
+        # Who is no ops is sent away before any row is looked for.
+        return ("GET", "POST") if role == OPS or whose == OWN else ("GET",)
 
     def expected(self, role: str, whose: str, method: str) -> int:
         if role not in (OPS, OPS_WITH_REASON):
