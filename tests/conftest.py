@@ -22,6 +22,12 @@ def pytest_configure(config: pytest.Config) -> None:
     logging.getLogger().setLevel(logging.DEBUG)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests begin first: they mostly wait, and at the end one process would wait for them alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def nothing_secret_is_logged() -> Iterator[None]:
     """No token, secret, phone or name of the test's simulator stands in anything that it logged (trust 66)."""
