@@ -21,11 +21,12 @@ def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
 def lock_shipments(seller_id: int, shipment_ids: Iterable[int]) -> list[Shipment]:
     """The shipments as they are now, by key, locked against other writers until the transaction ends.
 
-    Readings first, as ingest locks them, then shipments, both by key, and both before any work row: two workers that
-    lock the same rows in different orders would wait for each other.
+    Readings first and by Flipkart's id, as ingest locks them, then shipments by key, and both before any work row:
+    two workers that lock the same rows in different orders would wait for each other.
     """
     wanted = list(shipment_ids)
-    readings = Reading.objects.filter(seller_id=seller_id, shipment_id__in=wanted).order_by("pk")
+    readings = Reading.objects.filter(seller_id=seller_id, shipment_id__in=wanted)
+    readings = readings.order_by("flipkart_shipment_id", "pk")
     list(readings.select_for_update(no_key=True).values_list("pk"))
     return list(
         Shipment.objects.filter(seller_id=seller_id, pk__in=wanted)

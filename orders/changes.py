@@ -17,6 +17,11 @@ class KnownItem(NamedTuple):
     quantity: int
     total_price: Decimal | None
     state_word: str
+    title: str
+    fsn: str
+    hsn: str
+    mrp: Decimal | None
+    selling_price: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,9 @@ class Known:
     packed_at_bench_at: datetime | None
     attention: str
     attention_says: str
+
+
+LONGEST_TITLE = 500  # of the column
 
 
 class Line(NamedTuple):
@@ -118,8 +126,17 @@ def _item_lines(known: Mapping[str, KnownItem], copy: Shipment) -> Iterator[Line
             yield Line("items", f"{before.sku} became {item.sku}")
         if before.quantity != item.quantity:
             yield Line("items", f"{item.sku}: quantity {before.quantity} → {item.quantity}")
-        if before.total_price != (price := rupees(item.total_price)):
-            yield Line("items", f"{item.sku}: price {_text(before.total_price)} → {_text(price)}")
+        for words, was, now in (
+            ("price", before.total_price, rupees(item.total_price)),
+            ("selling price", before.selling_price, rupees(item.selling_price)),
+            ("MRP", before.mrp, rupees(item.mrp)),
+            ("FSN", before.fsn, item.fsn),
+            ("HSN", before.hsn, item.hsn),
+        ):
+            if was != now:
+                yield Line("items", f"{item.sku}: {words} {_text(was)} → {_text(now)}")
+        if before.title != item.title[:LONGEST_TITLE]:
+            yield Line("items", f"{item.sku}: its title changed, now “{item.title[:200]}”")
         # The state of the only item is the shipment's, which has its own line.
         if len(copy.items) > 1 and before.state_word != item.state_word:
             yield Line("items", f"{item.sku}: {before.state_word} → {item.state_word}")

@@ -22,7 +22,17 @@ from typing import Any, get_type_hints
 from django.db import connection
 
 from orders import rules
-from orders.changes import Known, KnownItem, Line, address_fields, attention_after, is_older, lines, rupees
+from orders.changes import (
+    LONGEST_TITLE,
+    Known,
+    KnownItem,
+    Line,
+    address_fields,
+    attention_after,
+    is_older,
+    lines,
+    rupees,
+)
 from orders.models import Reading
 from orders.states import is_packed_or_later
 from shipcrowd.flipkart.types import Address, Shipment, ShipmentItem, State, SubShipment, Unreadable
@@ -242,9 +252,23 @@ def _find_known(seller_id: int, copies: Mapping[str, Shipment], read_began_at: d
 
 def _known_items(text: str | None) -> dict[str, KnownItem]:
     return {
-        item_id: KnownItem(sku, quantity, None if price is None else Decimal(price), word)
-        for item_id, sku, quantity, price, word in json.loads(text or "[]")
+        item_id: KnownItem(
+            sku=sku,
+            quantity=quantity,
+            total_price=_decimal(total_price),
+            state_word=word,
+            title=title,
+            fsn=fsn,
+            hsn=hsn,
+            mrp=_decimal(mrp),
+            selling_price=_decimal(selling_price),
+        )
+        for item_id, sku, quantity, total_price, word, title, fsn, hsn, mrp, selling_price in json.loads(text or "[]")
     }
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def _json(row: Mapping[str, Any]) -> dict[str, str] | None:
@@ -286,7 +310,8 @@ select
     coalesce(b.phone, '') as buyer_phone, b.shipping_address::text,
     (
         select jsonb_agg(jsonb_build_array(
-            i.flipkart_order_item_id, i.sku, i.quantity, i.total_price::text, i.state_word
+            i.flipkart_order_item_id, i.sku, i.quantity, i.total_price::text, i.state_word, i.title, i.fsn, i.hsn,
+            i.mrp::text, i.selling_price::text
         ))::text
         from orders_shipmentitem i where i.seller_id + 0 = %(seller)s and i.shipment_id = s.id
     ) as items
@@ -399,7 +424,7 @@ def _item_rows(copy: Shipment) -> Iterator[dict[str, Any]]:
             "sku": item.sku,
             "fsn": item.fsn,
             "hsn": item.hsn,
-            "title": item.title[:500],
+            "title": item.title[:LONGEST_TITLE],
             "quantity": item.quantity,
             "mrp": item.mrp,
             "selling_price": item.selling_price,

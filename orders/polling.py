@@ -38,7 +38,7 @@ from shipcrowd.flipkart.types import Page, State
 from shipcrowd.flipkart.types import Unreadable as Hole
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport import retry
-from shipcrowd.transport.errors import CallFailed, Refused, Throttled, UnexpectedPayload
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled, UnexpectedPayload
 from shipcrowd.work import database_now
 
 LATE_WINDOW = timedelta(days=7)
@@ -52,6 +52,7 @@ WALK_LIVES = timedelta(hours=2)
 # After our own quota is spent: time for several calls to come back, since going on reads the last page once more.
 THROTTLED_PAUSE = timedelta(seconds=6)
 THROTTLED_PAUSE_WITHOUT_PROGRESS = timedelta(seconds=20)
+NOT_AUTHORIZED_PAUSE = timedelta(minutes=1)
 SEARCH = "search"  # path of the Unreadable row that says a walk cannot be finished
 
 
@@ -314,7 +315,12 @@ def _pause_when_throttled(cursor: PollCursor, error: Throttled) -> timedelta:
 
 
 def growing_pause(error: CallFailed, failures: int) -> timedelta:
-    """How long reads wait after so many failures in a row; what no call of ours mends waits longest."""
+    """How long reads wait after so many failures in a row; what no call of ours mends waits longest.
+
+    A refused log-in is asked about soon again: three of them shut the connection (gateway.heard), and its owner hears.
+    """
+    if isinstance(error, NotAuthorized):
+        return NOT_AUTHORIZED_PAUSE
     now = database_now()
     again = retry.after_failure(
         error,

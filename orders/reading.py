@@ -163,6 +163,8 @@ def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.Shippi
     come = {one.flipkart_shipment_id: one for one in page.details if one.flipkart_shipment_id in asked}
     _write_addresses(seller_id, [asked[shipment_id].pk for shipment_id in asked], come, asked)
     _write_tracking(seller_id, [(asked[shipment_id].pk, one) for shipment_id, one in come.items() if one.tracking_id])
+    told = [asked[shipment_id].pk for shipment_id, one in come.items() if one.delivery_address or one.billing_address]
+    timeline.note(seller_id, told, "address", "delivery and billing address read")
     silent = [shipment.pk for shipment_id, shipment in asked.items() if shipment_id not in come]
     timeline.note(seller_id, silent, "address", "Flipkart gave no shipping details")
     return len(come)

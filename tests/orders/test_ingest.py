@@ -577,7 +577,16 @@ def test_every_change_leaves_its_line(seller):
         courier="EKART",
         invoice_number="FAX1",
         shipping_address=types.Address(name="Rajesh Kumar", line1="Elsewhere"),
-        items=(item(total_price=Decimal("799.5")),),
+        items=(
+            item(
+                total_price=Decimal("799.5"),
+                selling_price=Decimal(799),
+                mrp=Decimal(950),
+                fsn="TSHG1",
+                hsn="6110",
+                title="Black T-Shirt",
+            ),
+        ),
     )
 
     change(seller, copy(), after)
@@ -586,6 +595,11 @@ def test_every_change_leaves_its_line(seller):
         "held by Flipkart",
         "dispatch by 22 Nov 10:00 (was 21 Nov 10:00)",
         "TS-BLK-M: price ₹899.00 → ₹799.50",
+        "TS-BLK-M: selling price ₹899.00 → ₹799.00",
+        "TS-BLK-M: MRP ₹999.00 → ₹950.00",
+        "TS-BLK-M: FSN none → TSHG1",
+        "TS-BLK-M: HSN none → 6110",
+        "TS-BLK-M: its title changed, now “Black T-Shirt”",
         "location F9 (was F123456)",
         "payment COD (was PREPAID)",
         "cash to collect ₹899.00",
