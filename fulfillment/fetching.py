@@ -17,7 +17,7 @@ from fulfillment import queries
 from fulfillment.keeping import Kept, keep_papers
 from fulfillment.models import Document, LabelRequest, Paper, Step
 from fulfillment.shown import mark_shown
-from fulfillment.verdicts import WORDS_CANCELLED, in_ist
+from fulfillment.verdicts import WORDS_CANCELLED, in_ist, refusal_words
 from orders import reading, timeline
 from orders.models import Shipment
 from orders.states import BEFORE_PACK
@@ -27,7 +27,7 @@ from shipcrowd.files import StorageFailed
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Papers, State
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled
 from shipcrowd.transport.retry import next_look
 from shipcrowd.work import Attention
 
@@ -91,6 +91,10 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
         by_id = {paper.flipkart_shipment_id: paper for paper in papers}
         here = [row for row in wanted if _has_label(by_id, row)]
         _read_tracking_ids(client, [row for row in here if not row.shipment.tracking_id])
+    except Refused as error:
+        gateway.heard(wanted[0].seller_id, error)
+        _settle_refused(client, wanted, error)
+        return
     except CallFailed as error:
         gateway.heard(wanted[0].seller_id, error)
         _settle_unanswered(wanted, error)
@@ -218,6 +222,41 @@ def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
                 attention, after = Attention.RECONNECT, settings.READ_AGAIN_AFTER
             ours = work.put_off([row], after=after, says=says, attention=attention)
             LabelRequest.objects.filter(pk__in=ours).update(read_backs=F("read_backs") + 1)
+
+
+def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Refused) -> None:
+    """Flipkart does not give these papers. One bad id does not condemn a batch: it is asked for in halves.
+
+    A 404 with a code says that it knows none of them (guide-gaps 10): those whose shipments are gone never come.
+    """
+    if error.status == 404 and error.code:
+        _settle_unknown(client, rows)
+    elif len(rows) > 1:
+        half = len(rows) // 2
+        _work(client, rows[:half])
+        _work(client, rows[half:])
+    else:
+        attention = Attention.REFUSED if rows[0].fetches + 1 >= BAD_PAPERS_BORNE else _late(rows[0], timezone.now())
+        says = f"{refusal_words(error.code)}: its label is asked for again"
+        with seller_scope(rows[0].seller_id):
+            _look_later(rows, after=next_look(rows[0].fetches + 1), says=says, attention=attention)
+
+
+def _settle_unknown(client: FlipkartClient, rows: list[LabelRequest]) -> None:
+    again = reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
+    gone = [row for row in rows if row.shipment_id in again.missing]
+    says = "Flipkart no longer knows this shipment: its label will not come"
+    now = timezone.now()
+    with seller_scope(rows[0].seller_id):
+        _tell(gone, work.given_up(gone, because=Attention.REFUSED, says=says), says)
+        for row in rows:
+            if row not in gone:
+                _look_later(
+                    [row],
+                    after=next_look(row.fetches + 1),
+                    says="waiting: Flipkart did not know this shipment when its label was asked for",
+                    attention=_late(row, now),
+                )
 
 
 def _settle_here(founds: Sequence[Found], *, shown_at: datetime) -> None:

@@ -82,6 +82,9 @@ class Shipment(SellerOwned):
     tracking_id_reversed = models.GeneratedField(
         expression=Reverse(Upper("tracking_id")), output_field=models.CharField(max_length=64), db_persist=True
     )
+    invoice_number_reversed = models.GeneratedField(
+        expression=Reverse(Upper("invoice_number")), output_field=models.CharField(max_length=64), db_persist=True
+    )
 
     class Meta(SellerOwned.Meta):
         constraints = [
@@ -101,9 +104,11 @@ class Shipment(SellerOwned):
                     ("by_shipment_id", "flipkart_shipment_id"),
                     ("by_order_id", "flipkart_order_id"),
                     ("by_tracking_id", "tracking_id"),
+                    ("by_invoice", "invoice_number"),
                     ("ends_shipment", "shipment_id_reversed"),
                     ("ends_order", "order_id_reversed"),
                     ("ends_tracking", "tracking_id_reversed"),
+                    ("ends_invoice", "invoice_number_reversed"),
                 )
             ],
         ]
@@ -126,6 +131,11 @@ class ShipmentItem(SellerOwned):
     selling_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     total_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     state_word = models.CharField(max_length=50, blank=True)
+    item_id_reversed = models.GeneratedField(
+        expression=Reverse(Upper("flipkart_order_item_id")),
+        output_field=models.CharField(max_length=64),
+        db_persist=True,
+    )
 
     class Meta(SellerOwned.Meta):
         constraints = [
@@ -134,7 +144,13 @@ class ShipmentItem(SellerOwned):
             ),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="item_quantity_positive"),
         ]
-        indexes = [models.Index(fields=["seller", "sku"], name="item_by_sku")]
+        indexes = [
+            models.Index(fields=["seller", "sku"], name="item_by_sku"),
+            *[
+                models.Index(fields=["seller", column], name=name, opclasses=["int8_ops", "varchar_pattern_ops"])
+                for name, column in (("item_by_id", "flipkart_order_item_id"), ("item_ends_id", "item_id_reversed"))
+            ],
+        ]
 
     def __str__(self) -> str:
         return f"item {self.pk}"

@@ -214,6 +214,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "invoice_number_reversed",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.functions.text.Reverse(
+                            django.db.models.functions.text.Upper("invoice_number")
+                        ),
+                        output_field=models.CharField(max_length=64),
+                    ),
+                ),
+                (
                     "facility",
                     shipcrowd.tenancy.SellersKey(
                         null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="sellers.facility"
@@ -313,6 +323,16 @@ class Migration(migrations.Migration):
                 ("selling_price", models.DecimalField(decimal_places=2, max_digits=12, null=True)),
                 ("total_price", models.DecimalField(decimal_places=2, max_digits=12, null=True)),
                 ("state_word", models.CharField(blank=True, max_length=50)),
+                (
+                    "item_id_reversed",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.functions.text.Reverse(
+                            django.db.models.functions.text.Upper("flipkart_order_item_id")
+                        ),
+                        output_field=models.CharField(max_length=64),
+                    ),
+                ),
                 (
                     "seller",
                     models.ForeignKey(
@@ -486,6 +506,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="shipment",
             index=models.Index(
+                fields=["seller", "invoice_number"],
+                name="shipment_by_invoice",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="shipment",
+            index=models.Index(
                 fields=["seller", "shipment_id_reversed"],
                 name="shipment_ends_shipment",
                 opclasses=["int8_ops", "varchar_pattern_ops"],
@@ -504,6 +532,14 @@ class Migration(migrations.Migration):
             index=models.Index(
                 fields=["seller", "tracking_id_reversed"],
                 name="shipment_ends_tracking",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="shipment",
+            index=models.Index(
+                fields=["seller", "invoice_number_reversed"],
+                name="shipment_ends_invoice",
                 opclasses=["int8_ops", "varchar_pattern_ops"],
             ),
         ),
@@ -540,6 +576,22 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="shipmentitem",
             index=models.Index(fields=["seller", "sku"], name="item_by_sku"),
+        ),
+        migrations.AddIndex(
+            model_name="shipmentitem",
+            index=models.Index(
+                fields=["seller", "flipkart_order_item_id"],
+                name="item_by_id",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="shipmentitem",
+            index=models.Index(
+                fields=["seller", "item_id_reversed"],
+                name="item_ends_id",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            ),
         ),
         migrations.AddConstraint(
             model_name="shipmentitem",

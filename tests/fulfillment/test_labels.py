@@ -13,6 +13,7 @@ from orders.models import Reading, Shipment
 from sellers.models import Connection, Quota, Role, Standing
 from shipcrowd import files
 from shipcrowd.audit.models import AuditEntry
+from shipcrowd.simulator import api
 from shipcrowd.tenancy import NoScope, seller_scope
 from shipcrowd.work import Attention, State
 from tests import factories
@@ -506,6 +507,53 @@ def test_a_label_that_is_late_by_half_an_hour_needs_a_person_and_is_still_tried(
     drain()
 
     assert (only(LabelRequest).state, only(LabelRequest).attention) == (State.DONE, "")
+
+
+def test_a_shipment_that_flipkart_no_longer_knows_gets_no_label_and_a_person_is_told(
+    seller, account, shipments, flipkart, packer, clock
+):
+    ask_labels(seller, shipments, packer)
+    drain()
+    for one in shipments:
+        del account.shipments[one.flipkart_shipment_id]
+
+    wait(clock, seconds=6)
+    drain()
+
+    rows = as_ops(LabelRequest)
+    says = "Flipkart no longer knows this shipment: its label will not come"
+    assert {(row.state, row.attention, row.says) for row in rows} == {(State.GIVEN_UP, Attention.REFUSED, says)}
+    assert [told(one)[-1] for one in shipments] == [says] * len(shipments)
+    assert len(flipkart.ledger.calls_of("download_labels")) == 1
+
+
+def test_a_refused_fetch_is_asked_for_in_halves_and_one_bad_id_condemns_nobody(
+    seller, account, flipkart, packer, clock, monkeypatch
+):
+    made = take_in(seller, flipkart.world.add_shipments(account, 4))
+    bad = made[2].flipkart_shipment_id
+    refuse_papers_of(bad, monkeypatch)
+    ask_labels(seller, made, packer)
+
+    work_on(clock)
+
+    by_id = {row.shipment_id: row for row in as_ops(LabelRequest)}
+    refused = by_id.pop(made[2].pk)
+    assert (refused.state, refused.attention) == (State.DUE, Attention.REFUSED)
+    assert refused.says == "Flipkart refused it (BAD_SHIPMENT): its label is asked for again"
+    assert {row.state for row in by_id.values()} == {State.DONE}
+
+
+def refuse_papers_of(shipment_id: str, monkeypatch) -> None:
+    """Flipkart refuses each call for papers that names this one."""
+    download = api.download_labels
+
+    def refusing(world, account, shipment_ids, fault):
+        if shipment_id in shipment_ids:
+            raise api.ApiError(400, "BAD_SHIPMENT", "one of them is bad")
+        return download(world, account, shipment_ids, fault)
+
+    monkeypatch.setattr(api, "download_labels", refusing)
 
 
 @pytest.mark.parametrize("kind", ["not_a_pdf", "cut_pdf"])

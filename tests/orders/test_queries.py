@@ -57,11 +57,19 @@ def test_without_a_scope_nothing_is_listed(seller):
         ({"search": "2-1"}, {"flipkart_shipment_id": "SHIP42-1"}),
         ({"search": "9000"}, {"flipkart_order_id": "OD9000"}),
         ({"search": "abc"}, {"flipkart_shipment_id": "abcDEF"}),
+        ({"search": "faxsc26"}, {"invoice_number": "FAXSC26000000017"}),
+        ({"search": "0017"}, {"invoice_number": "FAXSC26000000017"}),
+        ({"search": "11223344556677889"}, {"item_id": "11223344556677889"}),
+        ({"search": "677889"}, {"item_id": "11223344556677889"}),
     ],
 )
 def test_a_filter_shows_what_it_says(seller, filters, facts):
-    wanted = factories.shipment(seller, **facts)
+    item_id = facts.get("item_id", "")
+    wanted = factories.shipment(seller, **{name: fact for name, fact in facts.items() if name != "item_id"})
     factories.shipment(seller)
+    if item_id:
+        with seller_scope(seller):
+            wanted.items.update(flipkart_order_item_id=item_id)
 
     assert listed(seller, **filters) == [wanted]
 
@@ -204,8 +212,8 @@ def indexes_of(rows) -> set[str]:
     return names | ({"sequential"} if "Seq Scan on orders_shipment" in plan else set())
 
 
-ENDS = {"shipment_ends_shipment", "shipment_ends_order", "shipment_ends_tracking"}
-BEGINS = {"shipment_by_shipment_id", "shipment_by_order_id", "shipment_by_tracking_id"}
+ENDS = {"shipment_ends_shipment", "shipment_ends_order", "shipment_ends_tracking", "shipment_ends_invoice"}
+BEGINS = {"shipment_by_shipment_id", "shipment_by_order_id", "shipment_by_tracking_id", "shipment_by_invoice"}
 
 
 def test_every_list_and_search_uses_its_index(long_list):
