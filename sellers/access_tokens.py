@@ -15,6 +15,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from sellers import alerts
 from sellers.models import Connection, Standing
 from shipcrowd.flipkart import tokens
 from shipcrowd.flipkart.types import Token
@@ -168,9 +169,12 @@ def is_gone(error: CallFailed) -> bool:
 
 
 def stop(row: Connection, says: str) -> None:
-    """Nothing is sent over this connection until an owner connects again; `says` tells them why."""
+    """Nothing is sent over this connection until an owner connects again; `says` tells them why, on screen and by
+    mail.
+    """
     row.standing, row.says = Standing.RECONNECT, says[:300]
     row.save(update_fields=["standing", "says"])
+    alerts.connection_ended(row.seller, row.says)
 
 
 def _fresh(row: Connection, *, but_not: str = "") -> str:

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from shipcrowd.encryption import SealedTextField
 from shipcrowd.tenancy import ScopedQuerySet, SellerOwned, SellersKey
+from shipcrowd.work import WorkRow
 
 
 class User(AbstractUser):
@@ -210,3 +211,36 @@ class MemberFacility(SellerOwned):
 
     def __str__(self) -> str:
         return f"member's facility {self.pk}"
+
+
+class AlertKind(models.TextChoices):
+    """Why owners get a mail."""
+
+    RECONNECT = "reconnect", "Connection ended"
+    ENDS_SOON = "ends_soon", "Connection ends soon"
+    DIGEST = "digest", "Daily digest"
+
+
+class Alert(WorkRow):
+    """A mail to a seller's owners, and what their connection's page shows of it. Holds nothing of a buyer's."""
+
+    KIND = "alerts"
+
+    kind = models.CharField(max_length=10, choices=AlertKind)
+    key = models.CharField(max_length=64, blank=True)  # the same thing is told once; empty: each time
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    link = models.CharField(max_length=300)
+
+    class Meta(WorkRow.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "kind", "key"], condition=~models.Q(key=""), name="alert_once_a_key"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["seller", "wake_at"], name="alert_due", condition=models.Q(wake_at__isnull=False))
+        ]
+
+    def __str__(self) -> str:
+        return f"alert {self.pk}"

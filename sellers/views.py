@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from sellers import connecting, facilities, forms, members
+from sellers import alerts, connecting, facilities, forms, members
 from sellers.access import SellerRequest, calls_outside, member_required, memberships
 from sellers.connecting import CannotConnect, Trouble
 from sellers.members import MayNot
@@ -114,6 +114,7 @@ def _of_connection(request: SellerRequest, row: Connection | None) -> dict[str, 
         "environment": row.get_environment_display() if row else "",
         "may_press": bool(settings.FLIPKART_CLIENT_ID),
         "is_owner": request.role == Role.OWNER,
+        "alerts": alerts.latest(request.seller),
     }
 
 

@@ -87,6 +87,7 @@ LABEL_LATE_AFTER = timedelta(minutes=30)  # a label that has not come by then ne
 
 WORK_KINDS = {
     # kind: (cluster, the function that works one batch of one seller)
+    "alerts": ("default", "sellers.tasks.work_alerts"),
     "poll": ("default", "orders.tasks.poll"),
     "follow": ("default", "orders.tasks.follow"),
     "labels": ("clicks", "fulfillment.tasks.work_labels"),

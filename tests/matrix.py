@@ -29,7 +29,7 @@ from orders.models import Buyer, PaymentType, Reading, Shipment, TimelineEntry, 
 from orders.states import State
 from sellers import connecting, members
 from sellers.access import memberships
-from sellers.models import ConnectAttempt, Facility, Member, MemberFacility, Role, Seller, User
+from sellers.models import Alert, ConnectAttempt, Facility, Member, MemberFacility, Role, Seller, User
 from shipcrowd import audit, files, queue, work
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention, Turn
@@ -701,6 +701,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         MemberFacility.objects.create(seller=seller, member=member, facility=place)
         Unreadable.objects.create(seller=seller, flipkart_shipment_id=f"UNREAD-{word}", path="x", says=f"{word} hole")
         Turn.objects.get_or_create(seller=seller, kind="poll")
+        Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
     fresh, packed, labelled = _shipments_of(seller, place, word, phone, packer)
     document, job, waiting, work_rows = _work_on(seller, labelled, packer, word)
     with seller_scope(seller):

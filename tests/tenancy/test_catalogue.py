@@ -41,6 +41,7 @@ DOORS = {
     ("sellers_invitation", "door_invitation"),
     ("sellers_connectattempt", "door_connect"),
     ("sellers_facility", "door_location"),
+    ("sellers_alert", "door_due"),
     ("orders_pollcursor", "door_due"),
     ("orders_followcursor", "door_due"),
     ("fulfillment_labelrequest", "door_due"),
