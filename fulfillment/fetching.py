@@ -210,6 +210,8 @@ def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
 
     What went unanswered in a row is counted in `read_backs`, which has no other use in this step.
     """
+    if isinstance(error, Throttled) and error.retry_after:
+        work.rest(rows[0].seller_id, KIND, after=error.retry_after)
     now = timezone.now()
     says = f"waiting for the label: Flipkart did not answer at {in_ist(now, now=now)}"
     with seller_scope(rows[0].seller_id):

@@ -123,6 +123,7 @@ def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], li
     if not stale:
         return rows, []
     again = reading.read_again(seller_id=seller_id, shipments=stale, client=client)
+    _rest_if_throttled(rows, again.failed)
     unread = {shipment.pk for shipment in stale} - again.read
     words = f"waiting: Flipkart did not answer at {verdicts.in_ist(now, now=now)}"
     if again.failed is None:
@@ -149,7 +150,7 @@ def _send(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> lis
     except CallFailed as error:
         work.crash_point(f"{effect.model.KIND}.called")
         gateway.heard(rows[0].seller_id, error)
-        return _after_failed_call(effect, rows, error)
+        return _after_failed_call(rows, error)
     work.crash_point(f"{effect.model.KIND}.called")
     gateway.heard(rows[0].seller_id, None)
     return [
@@ -158,16 +159,13 @@ def _send(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> lis
     ]
 
 
-def _after_failed_call(effect: Effect[RowT], rows: list[RowT], error: CallFailed) -> list[tuple[RowT, Verdict]]:
+def _after_failed_call(rows: list[RowT], error: CallFailed) -> list[tuple[RowT, Verdict]]:
     now = timezone.now()
     if isinstance(error, gateway.SendingIsOff):
         return [(row, Wait(SLEEP, SENDING_IS_OFF)) for row in rows]
     if isinstance(error, gateway.NotConnected):
         return [(row, Wait(SLEEP, NO_CONNECTION)) for row in rows]
-    if isinstance(error, Throttled):
-        # The quota is the seller's: what else is due would be turned away too.
-        words = "waiting: too many calls to Flipkart at once"
-        work.wait_all(effect.model, seller_id=rows[0].seller_id, only=effect.only, after=_pause(error), says=words)
+    _rest_if_throttled(rows, error)
     return [
         (
             row,
@@ -186,6 +184,7 @@ def _after_failed_call(effect: Effect[RowT], rows: list[RowT], error: CallFailed
 def _read_back(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> list[tuple[RowT, Verdict]]:
     """Looks at the shipments of rows in doubt, whatever the attempt, and sends nothing."""
     again = reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
+    _rest_if_throttled(rows, again.failed)
     now = timezone.now()
     unread = [row for row in rows if row.shipment_id not in again.read]
     words = f"answer lost; Flipkart did not say at {verdicts.in_ist(now, now=now)} whether it was done"
@@ -195,6 +194,11 @@ def _read_back(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -
         state = State(row.shipment.state)
         judged.append((row, verdicts.read_back(state=state, is_there=effect.is_there(state))))
     return judged + [(row, Wait(_pause(again.failed), words)) for row in unread]
+
+
+def _rest_if_throttled(rows: Sequence[RowT], error: CallFailed | None) -> None:
+    if isinstance(error, Throttled):
+        work.rest(rows[0].seller_id, rows[0].KIND, after=_pause(error))
 
 
 def _pause(error: CallFailed | None) -> timedelta:

@@ -251,6 +251,7 @@ class FollowCursor(Cursor):
 class Unreadable(SellerOwned):
     """A row of Flipkart's that we could not read: kept with its reason until a later read succeeds."""
 
+    public_id = models.UUIDField(db_default=models.Func(function="gen_random_uuid"), unique=True, editable=False)
     flipkart_shipment_id = models.CharField(max_length=64, blank=True)
     path = models.CharField(max_length=200)
     says = models.CharField(max_length=300)

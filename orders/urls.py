@@ -9,6 +9,7 @@ app_name = "orders"
 urlpatterns = [
     path("shipments/", views.shipments, name="shipments"),
     path("shipments/act/", views.act, name="act"),
+    path("shipments/looked-at/", views.looked_at, name="looked_at"),
     path("shipments/<uuid:public_id>/", views.shipment, name="shipment"),
     path("shipments/<uuid:public_id>/buyer/", views.show_buyer, name="show_buyer"),
 ]

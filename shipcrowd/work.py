@@ -327,7 +327,7 @@ def kinds() -> dict[str, Kind]:
 
 
 class Turn(SellerOwned):
-    """One seller's one kind of work is in at most one hand at a time; and when its bell was last rung.
+    """One seller's one kind of work is in at most one hand at a time; when its bell was last rung, how long it rests.
 
     For economy and fairness only: what keeps an effect from being doubled is the claim on its row.
     """
@@ -336,6 +336,7 @@ class Turn(SellerOwned):
     rung_at = models.DateTimeField(null=True)
     held_until = models.DateTimeField(null=True)
     token = models.UUIDField(null=True)
+    rests_until = models.DateTimeField(null=True)  # the seller's quota is spent: whatever is due waits
 
     class Meta(SellerOwned.Meta):
         constraints = [models.UniqueConstraint(fields=["seller", "kind"], name="one_turn_a_kind")]
@@ -371,6 +372,7 @@ def _read_due() -> list[tuple[int, str]]:
             f"select w.id, w.kind from ({exists}) w (id, kind) "  # noqa: S608
             "left join shipcrowd_turn t on t.seller_id = w.id and t.kind = w.kind "
             "where (t.held_until is null or t.held_until < statement_timestamp()) "
+            "and (t.rests_until is null or t.rests_until < statement_timestamp()) "
             "and (t.rung_at is null or t.rung_at < statement_timestamp() - make_interval(secs => %s))",
             [settings.RING_AGAIN_SECONDS],
         )
@@ -396,7 +398,8 @@ def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
             "insert into shipcrowd_turn as t (seller_id, kind, held_until, token) "
             "values (%s, %s, statement_timestamp() + make_interval(secs => %s), %s) "
             "on conflict (seller_id, kind) do update set held_until = excluded.held_until, token = excluded.token, "
-            "rung_at = null where t.held_until is null or t.held_until < statement_timestamp() returning 1",
+            "rung_at = null where (t.held_until is null or t.held_until < statement_timestamp()) "
+            "and (t.rests_until is null or t.rests_until < statement_timestamp()) returning 1",
             [seller_id, kind, settings.LEASE_SECONDS, token],
         )
         return token if cursor.fetchone() else None
@@ -407,6 +410,15 @@ def keep_turn(seller_id: int, kind: str, token: uuid.UUID) -> bool:
     with seller_scope(seller_id):
         mine = Turn.objects.filter(seller_id=seller_id, kind=kind, token=token)
         return bool(mine.update(held_until=Now() + timedelta(seconds=settings.LEASE_SECONDS)))
+
+
+def rest(seller_id: int, kind: str, *, after: timedelta) -> None:
+    """Nobody works this seller's `kind` before: its quota is spent, and what else is due would be turned away too.
+
+    One row is written, however many wait. Opens its own scope.
+    """
+    with seller_scope(seller_id):
+        Turn.objects.filter(seller_id=seller_id, kind=kind).update(rests_until=Now() + after)
 
 
 def release_turn(seller_id: int, kind: str, token: uuid.UUID, *, is_well: bool = True) -> None:

@@ -99,6 +99,7 @@ class Rows:
     print_job: str
     waiting_job: str
     work_rows: tuple[str, ...]
+    unreadable: str
     keys: Mapping[str, str]  # primary key by the admin's name of the model
 
 
@@ -398,6 +399,13 @@ WORK = (
         names_rows=True,
     ),
     SellersPage(name="orders:act", least=Role.STAFF, post=307, sent=_shipments(act="labels"), names_rows=True),
+    SellersPage(
+        name="orders:looked_at",
+        least=Role.STAFF,
+        post=302,
+        sent=lambda rows: {"shipment": rows.shipments, "unreadable": [rows.unreadable]},
+        names_rows=True,
+    ),
     SellersPage(name="orders:shipment", least=Role.VIEWER, get=200, row=lambda rows: {"public_id": rows.shipment}),
     SellersPage(name="orders:show_buyer", least=Role.OWNER, post=200, row=lambda rows: {"public_id": rows.shipment}),
     *(
@@ -673,6 +681,7 @@ def nobody() -> Rows:
         print_job=next(ids),
         waiting_job=next(ids),
         work_rows=(next(ids), next(ids), next(ids)),
+        unreadable=next(ids),
         keys=keys
         | dict.fromkeys(("sellers_connection", "shipcrowd_auditentry"), next(ids))
         | {"content_type": "987654321"},
@@ -699,7 +708,10 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         )
         member = Member.objects.get(user=packer)
         MemberFacility.objects.create(seller=seller, member=member, facility=place)
-        Unreadable.objects.create(seller=seller, flipkart_shipment_id=f"UNREAD-{word}", path="x", says=f"{word} hole")
+        hole = Unreadable.objects.create(
+            seller=seller, flipkart_shipment_id=f"UNREAD-{word}", path="x", says=f"{word} hole"
+        )
+        hole.refresh_from_db()
         Turn.objects.get_or_create(seller=seller, kind="poll")
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
     fresh, packed, labelled = _shipments_of(seller, place, word, phone, packer)
@@ -726,6 +738,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         print_job=str(job.public_id),
         waiting_job=str(waiting.public_id),
         work_rows=tuple(str(row.public_id) for row in work_rows),
+        unreadable=str(hole.public_id),
         keys=_keys(seller, packer, member, connected.connection, entry, labelled) | _nobodys_rows(seller, word),
     )
     hidden = {word, phone, str(seller.public_id), rows.facility, rows.invitation, *rows.shipments, rows.document}

@@ -395,6 +395,10 @@ class Migration(migrations.Migration):
             name="Unreadable",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "public_id",
+                    models.UUIDField(db_default=models.Func(function="gen_random_uuid"), editable=False, unique=True),
+                ),
                 ("flipkart_shipment_id", models.CharField(blank=True, max_length=64)),
                 ("path", models.CharField(max_length=200)),
                 ("says", models.CharField(max_length=300)),

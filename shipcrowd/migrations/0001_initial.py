@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
                 ("kind", models.CharField(max_length=20)),
                 ("rung_at", models.DateTimeField(null=True)),
                 ("held_until", models.DateTimeField(null=True)),
+                ("rests_until", models.DateTimeField(null=True)),
                 ("token", models.UUIDField(null=True)),
                 (
                     "seller",

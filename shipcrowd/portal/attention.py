@@ -16,7 +16,7 @@ from sellers.models import Connection, Seller, Standing
 from shipcrowd.work import Attention, WorkRow
 
 SHOWN = 25  # rows of a group; its count says how many there are
-RETRIED_AT_ONCE = 500  # by one press; the next press takes the next
+MENDED_AT_ONCE = 500  # by one press; the next press takes the next
 FAILURES_SHOWN = 3  # polls that failed in a row before a person is told: fewer mend themselves
 
 _WORK: tuple[type[WorkRow], ...] = (LabelRequest, Dispatch, PrintJob)
@@ -41,18 +41,25 @@ _DO = {
         "The buyer cancelled after the label: take the parcel out of the stack before pickup."
     ),
     Attention.PARKED: gettext_lazy("Left undone when the connection was cut. Press Retry if it is still wanted."),
-    Attention.UNREADABLE: gettext_lazy("Look it up in Flipkart's panel. It goes away once a later read succeeds."),
+    Attention.UNREADABLE: gettext_lazy(
+        "Look it up in Flipkart's panel. It goes away once a later read succeeds, or once you say that you have looked."
+    ),
     Attention.UNKNOWN_STATE: gettext_lazy(
         "Nothing is done to it here until its state is known. Handle it in Flipkart's panel."
     ),
-    Attention.ODD_MOVE: gettext_lazy("Compare it with Flipkart's panel before you pack it."),
+    Attention.ODD_MOVE: gettext_lazy(
+        "Compare it with Flipkart's panel before you pack it; then say that you have looked."
+    ),
     Attention.BROKEN: gettext_lazy("A mistake of ours, tried again by itself. Tell the platform if it stays."),
 }
 
 
+RETRY, LOOKED_AT = "replay", "visibility"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing. `shipment` is empty where it is not about one; `public_id` is the work row's, for Retry."""
+    """One thing. `shipment` is empty where it is not about one; `public_id` is what its mending button sends."""
 
     says: str
     shipment: Shipment | None = None
@@ -61,10 +68,20 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Mend:
+    """The button that mends rows: where it leads, and as which field it sends their public ids."""
+
+    route: str
+    button: str
+    icon: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Rows of one kind that want a person for one reason: `count` of them, of which `rows` are shown.
 
-    `retries` are the work rows' public ids for one press of Retry; empty where a retry mends nothing.
+    `mend` is None where no button of ours mends them; `ids` are what one press of it for all sends.
     """
 
     kind: str
@@ -74,7 +91,8 @@ class Group:
     do: str
     count: int
     rows: list[Row]
-    retries: list[str]
+    mend: Mend | None
+    ids: list[str]
 
 
 def count(seller: Seller) -> int:
@@ -132,13 +150,13 @@ def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | No
 
 
 def _of_work(seller: Seller, model: type[WorkRow]) -> list[Group]:
-    rows = _numbered(model._default_manager.filter(seller=seller).exclude(attention=""), RETRIED_AT_ONCE)
-    return _grouped(model.KIND, rows if model is PrintJob else rows.select_related("shipment"), can_retry=True)
+    rows = _numbered(model._default_manager.filter(seller=seller).exclude(attention=""), MENDED_AT_ONCE)
+    return _grouped(model.KIND, rows if model is PrintJob else rows.select_related("shipment"))
 
 
 def _of_shipments(seller: Seller) -> list[Group]:
-    rows = _numbered(Shipment.objects.filter(seller=seller).exclude(attention=""), SHOWN)
-    return _grouped("shipments", rows, can_retry=False)
+    rows = _numbered(Shipment.objects.filter(seller=seller).exclude(attention=""), MENDED_AT_ONCE)
+    return _grouped("shipments", rows)
 
 
 def _numbered(rows: models.QuerySet[Any], most: int) -> models.QuerySet[Any]:
@@ -150,7 +168,7 @@ def _numbered(rows: models.QuerySet[Any], most: int) -> models.QuerySet[Any]:
     return rows.filter(place__lte=most).order_by("attention", "pk")
 
 
-def _grouped(kind: str, rows: Iterable[Any], *, can_retry: bool) -> list[Group]:
+def _grouped(kind: str, rows: Iterable[Any]) -> list[Group]:
     by_reason: dict[str, list[Any]] = {}
     for row in rows:
         by_reason.setdefault(row.attention, []).append(row)
@@ -160,14 +178,15 @@ def _grouped(kind: str, rows: Iterable[Any], *, can_retry: bool) -> list[Group]:
             reason,
             found[0].of_reason,
             rows=[_row(row) for row in found[:SHOWN]],
-            retries=[str(row.public_id) for row in found] if can_retry else [],
+            ids=[str(row.public_id) for row in found],
         )
         for reason, found in by_reason.items()
     ]
 
 
-def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), retries: Sequence[str] = ()) -> Group:
+def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), ids: Sequence[str] = ()) -> Group:
     known = Attention(reason)
+    mend = _mend(kind, known)
     return Group(
         kind=kind,
         reason=reason,
@@ -176,13 +195,24 @@ def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), retrie
         do=str(_DO.get(known, "")),
         count=number,
         rows=list(rows),
-        retries=list(retries),
+        mend=mend,
+        ids=list(ids) if mend else [],
     )
+
+
+def _mend(kind: str, reason: Attention) -> Mend | None:
+    if kind in {model.KIND for model in _WORK}:
+        return Mend("fulfillment:retry", _("Retry"), RETRY, "row")
+    if kind == "unreadable":
+        return Mend("orders:looked_at", _("I have looked"), LOOKED_AT, "unreadable")
+    if reason is Attention.ODD_MOVE:
+        return Mend("orders:looked_at", _("I have looked"), LOOKED_AT, "shipment")
+    return None
 
 
 def _row(row: Any) -> Row:
     if isinstance(row, Shipment):
-        return Row(says=row.attention_says, shipment=row)
+        return Row(says=row.attention_says, shipment=row, public_id=str(row.public_id))
     if isinstance(row, PrintJob):
         return Row(
             says=row.says, public_id=str(row.public_id), name=_("Print job of %(count)d") % {"count": row.asked_for}
@@ -192,8 +222,16 @@ def _row(row: Any) -> Row:
 
 def _unreadable(seller: Seller) -> list[Group]:
     rows = Unreadable.objects.filter(seller=seller).annotate(total=Window(Count("pk")))
-    read = list(rows.order_by("-last_seen_at", "-pk")[:SHOWN])
+    read = list(rows.order_by("-last_seen_at", "-pk")[:MENDED_AT_ONCE])
     if not read:
         return []
-    shown = [Row(says=f"{row.says} ({row.path})", name=row.flipkart_shipment_id or _("without an id")) for row in read]
-    return [_group("unreadable", Attention.UNREADABLE, read[0].total, rows=shown)]
+    shown = [
+        Row(
+            says=f"{row.says} ({row.path})",
+            name=row.flipkart_shipment_id or _("without an id"),
+            public_id=str(row.public_id),
+        )
+        for row in read[:SHOWN]
+    ]
+    ids = [str(row.public_id) for row in read]
+    return [_group("unreadable", Attention.UNREADABLE, read[0].total, rows=shown, ids=ids)]

@@ -8,14 +8,17 @@ from django.test import Client
 from django.utils import timezone
 
 from fulfillment.models import LabelRequest
-from orders.models import PollCursor, Shipment, Unreadable
+from orders.ingest import ingest
+from orders.models import PollCursor, Shipment, TimelineEntry, Unreadable
 from orders.states import State
 from sellers.models import Connection, Member, Role, Standing
 from shipcrowd.audit.models import AuditEntry
+from shipcrowd.flipkart import types
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention
 from tests import factories
 from tests.browsing import logged_in, statements, words
+from tests.factories import as_ops
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +158,7 @@ def test_one_press_retries_a_group_and_a_viewer_has_no_button(packer, viewer, se
     rows = [refused(seller), refused(seller)]
     address = f"/s/{seller.slug}/attention/"
 
-    offered = packer.get(address).context["groups"][0].retries
+    offered = packer.get(address).context["groups"][0].ids
     packer.post(f"/s/{seller.slug}/work/retry/", {"row": offered})
 
     assert sorted(offered) == sorted(str(row.public_id) for row in rows)
@@ -164,13 +167,50 @@ def test_one_press_retries_a_group_and_a_viewer_has_no_button(packer, viewer, se
     assert viewer.post(f"/s/{seller.slug}/work/retry/", {"row": offered}).status_code == 403
 
 
+def test_who_has_looked_at_an_odd_shipment_ends_its_attention_and_stays_on_its_timeline(packer, viewer, seller):
+    odd = factories.shipment(seller, attention=Attention.ODD_MOVE, attention_says="moved from SHIPPED to PACKED")
+    held_by_other = factories.shipment(seller, attention=Attention.PULL, attention_says="cancelled after the label")
+    address = f"/s/{seller.slug}/shipments/looked-at/"
+    sent = {"shipment": [str(odd.public_id), str(held_by_other.public_id)]}
+
+    assert viewer.post(address, sent).status_code == 403
+    page = packer.post(address, sent, follow=True)
+
+    assert "1 is out of sight" in words(page)
+    assert factories.reload(odd).attention == ""
+    assert factories.reload(held_by_other).attention == Attention.PULL
+    (line,) = as_ops(TimelineEntry, shipment=odd)
+    assert (line.says, str(line.by_id)) == ("a person looked at it", packer.session["_auth_user_id"])
+
+
+def test_what_could_not_be_read_goes_out_of_sight_and_comes_back_when_it_is_met_again(packer, seller):
+    with seller_scope(seller):
+        hole = Unreadable.objects.create(seller=seller, flipkart_shipment_id="SHIPBAD", path="x", says="no number")
+        hole.refresh_from_db()
+
+    packer.post(f"/s/{seller.slug}/shipments/looked-at/", {"unreadable": [str(hole.public_id)]})
+    assert as_ops(Unreadable) == []
+
+    with seller_scope(seller):
+        again = types.Unreadable(flipkart_shipment_id="SHIPBAD", path="x", says="no number")
+        ingest(seller_id=seller.pk, shipments=[], unreadable=[again], read_began_at=timezone.now())
+    assert len(as_ops(Unreadable)) == 1
+
+
+@pytest.mark.parametrize("sent", [{}, {"shipment": "x"}, {"unreadable": ["no id"]}])
+def test_looking_at_nothing_says_what_to_do(packer, seller, sent):
+    page = packer.post(f"/s/{seller.slug}/shipments/looked-at/", sent, follow=True)
+
+    assert "Choose what you have looked at." in words(page)
+
+
 def test_a_reason_of_thousands_shows_some_and_says_how_many(packer, seller):
     for _ in range(30):
         refused(seller)
 
     group = packer.get(f"/s/{seller.slug}/attention/").context["groups"][0]
 
-    assert (group.count, len(group.rows), len(group.retries)) == (30, 25, 30)
+    assert (group.count, len(group.rows), len(group.ids)) == (30, 25, 30)
 
 
 @pytest.mark.parametrize("page", ["", "attention/"])
