@@ -70,6 +70,10 @@ class Shipment(SellerOwned):
     printed_at = models.DateTimeField(null=True)
     packed_at_bench_at = models.DateTimeField(null=True)
     dispatch_requested_at = models.DateTimeField(null=True)
+    # When it was ready to dispatch, by our own call or by the read that showed it; whether that was after its dispatch-by:
+    # null where nobody can tell.
+    dispatched_at = models.DateTimeField(null=True)
+    was_dispatched_late = models.BooleanField(null=True)
     attention = models.CharField(max_length=20, choices=Attention, default=Attention.NONE, blank=True)
     attention_says = models.CharField(max_length=300, blank=True)
     # Last characters of an id, for "ends in 4471": LIKE would not use an index under row-level security.
@@ -96,6 +100,9 @@ class Shipment(SellerOwned):
             models.Index(fields=["seller", "state", "-ordered_at", "-id"], name="shipment_by_state"),
             models.Index(fields=["seller", "dispatch_by_at", "id"], name="shipment_open", condition=Q(is_open=True)),
             models.Index(fields=["seller", "id"], name="shipment_attention", condition=~Q(attention="")),
+            models.Index(
+                fields=["seller", "dispatched_at"], name="shipment_dispatched", condition=Q(dispatched_at__isnull=False)
+            ),
             *[
                 models.Index(
                     fields=["seller", column], name=f"shipment_{name}", opclasses=["int8_ops", "varchar_pattern_ops"]

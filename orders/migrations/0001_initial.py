@@ -160,6 +160,8 @@ class Migration(migrations.Migration):
                 ("printed_at", models.DateTimeField(null=True)),
                 ("packed_at_bench_at", models.DateTimeField(null=True)),
                 ("dispatch_requested_at", models.DateTimeField(null=True)),
+                ("dispatched_at", models.DateTimeField(null=True)),
+                ("was_dispatched_late", models.BooleanField(null=True)),
                 (
                     "attention",
                     models.CharField(
@@ -475,6 +477,14 @@ class Migration(migrations.Migration):
             model_name="shipment",
             index=models.Index(
                 condition=models.Q(("is_open", True)), fields=["seller", "dispatch_by_at", "id"], name="shipment_open"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="shipment",
+            index=models.Index(
+                condition=models.Q(("dispatched_at__isnull", False)),
+                fields=["seller", "dispatched_at"],
+                name="shipment_dispatched",
             ),
         ),
         migrations.AddIndex(

@@ -611,6 +611,35 @@ def test_every_change_leaves_its_line(seller):
     assert not any(secret in line for line in says(seller) for secret in ("Rajesh", "Elsewhere", "98765"))
 
 
+# --- When it was dispatched ---
+
+
+@pytest.mark.parametrize(
+    ("last_read", "seen", "is_late"),
+    [
+        (-2, -1, False),  # still in time when it was seen: it happened before
+        (1, 2, True),  # late when it was still packed
+        (-1, 1, None),  # the deadline lies between the two reads
+    ],
+)
+def test_two_reads_tell_whether_a_shipment_was_dispatched_late(seller, last_read, seen, is_late):
+    by = ORDERED_AT + timedelta(days=1)
+    hour = timedelta(hours=1)
+    take_in(seller, copy(state=State.PACKED, dispatch_by_at=by), began=by + last_read * hour)
+
+    take_in(seller, copy(state=State.READY_TO_DISPATCH, dispatch_by_at=by), began=by + seen * hour)
+    take_in(seller, copy(state=State.SHIPPED, dispatch_by_at=by), began=by + 9 * hour)
+
+    row = only(Shipment)
+    assert (row.dispatched_at, row.was_dispatched_late) == (by + seen * hour, is_late)
+
+
+def test_a_shipment_met_after_it_had_left_tells_nothing_of_its_dispatch(seller):
+    take_in(seller, copy(state=State.SHIPPED))
+
+    assert (only(Shipment).dispatched_at, only(Shipment).was_dispatched_late) == (None, None)
+
+
 # --- What cannot be read or stored ---
 
 
