@@ -25,7 +25,7 @@ from orders.models import Shipment
 from orders.states import is_packed_or_later
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
-from shipcrowd.flipkart.types import State
+from shipcrowd.flipkart.types import Limits, State
 from shipcrowd.tenancy import require_scope
 
 BATCH = 5000  # rows of one statement
@@ -54,6 +54,11 @@ def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> 
     """What a request for these shipments would do; writes nothing."""
     require_scope(seller)
     return _split(seller, orders.chosen(seller, shipment_ids), now).outcome()
+
+
+def calls_for(count: int, limits: Limits) -> int:
+    """How many calls the labels of `count` shipments take when all goes well: packed, fetched, and read twice. Pure."""
+    return 2 * -(-count // limits.labels) + 2 * -(-count // limits.ids)
 
 
 def why_not(shipment: Shipment, request: LabelRequest | None, now: datetime) -> str | None:

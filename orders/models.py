@@ -70,8 +70,8 @@ class Shipment(SellerOwned):
     printed_at = models.DateTimeField(null=True)
     packed_at_bench_at = models.DateTimeField(null=True)
     dispatch_requested_at = models.DateTimeField(null=True)
-    # When it was ready to dispatch, by our own call or by the read that showed it; whether that was after its dispatch-by:
-    # null where nobody can tell.
+    # When it was ready to dispatch, by our own call or by the read that showed it; and whether that was after its
+    # dispatch-by: null where nobody can tell.
     dispatched_at = models.DateTimeField(null=True)
     was_dispatched_late = models.BooleanField(null=True)
     attention = models.CharField(max_length=20, choices=Attention, default=Attention.NONE, blank=True)

@@ -53,6 +53,24 @@ def take(seller_id: int, *, operation: str, for_polling: bool = False) -> dateti
     raise Throttled(operation, "our own quota of calls is spent for the moment", retry_after=wait)
 
 
+def left(seller_id: int) -> float:
+    """How many calls a click may make at once, now; a full bucket where none was made yet. In the seller's scope."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select case when coalesce(q.closed_until <= clock.at, true) then {_LEFT} else 0 end "  # noqa: S608
+            f"from sellers_quota q, {_CLOCK} where q.seller_id = %(seller)s",
+            _numbers(seller_id),
+        )
+        row = cursor.fetchone()
+    return float(settings.QUOTA_BURST if row is None else max(row[0], 0.0))
+
+
+def time_for(calls: int, *, left: float) -> timedelta:
+    """How long so many calls of people's clicks take, while polling takes its own share. Pure."""
+    waits_for = max(calls - left, 0.0)
+    return timedelta(minutes=waits_for / (settings.QUOTA_PER_MINUTE - QUOTA_FOR_POLLING))
+
+
 def close(seller_id: int, *, retry_after: timedelta | None) -> None:
     """Flipkart answered 429: nothing is taken until its time, and the bucket fills from zero."""
     with seller_scope(seller_id), connection.cursor() as cursor:

@@ -83,6 +83,8 @@ POLL_FIRST = timedelta(days=30)  # how far back the first poll and the daily re-
 READ_AGAIN_AFTER = timedelta(seconds=env.float("READ_AGAIN_AFTER_SECONDS", default=300.0))
 GIVE_UP_AFTER = timedelta(hours=24)  # reads and throttled work
 GIVE_UP_BEFORE_DISPATCH_BY = timedelta(minutes=30)
+# Of a week's dispatches so many percent may be late before Flipkart acts. Its own figure changes: look it up.
+LATE_DISPATCH_LIMIT_PERCENT = env.float("LATE_DISPATCH_LIMIT_PERCENT", default=0.5)
 LABEL_LATE_AFTER = timedelta(minutes=30)  # a label that has not come by then needs a person
 
 WORK_KINDS = {

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orders import polling
-from sellers import access
+from sellers import access, facilities
 from sellers.access import SellerRequest, member_required, ops_required
 from sellers.models import Role
 from shipcrowd.portal import attention as needs
@@ -77,9 +77,15 @@ def _is_of(slug: str, address: str) -> bool:
 def home(request: SellerRequest) -> HttpResponse:
     now = timezone.now()
     connection, cursor = needs.connection_words(request.seller)
+    places = facilities.places(request.seller, member_id=request.member_id, asked=request.GET.get("facility", "")[:64])
+    figures = today.figures(request.seller, now, places.shown, only=places.only, connection=connection)
+    days, budget = today.two_weeks(request.seller, now, places.shown, only=places.only, late_now=figures.late)
     context = {
         "title": _("Today"),
-        "figures": today.figures(request.seller, now),
+        "places": places,
+        "figures": figures,
+        "days": days,
+        "budget": budget,
         "groups": needs.summary(request.seller),
         "connection": connection,
         "cursor": cursor,

@@ -11,7 +11,7 @@ from fulfillment.models import LabelRequest
 from orders.ingest import ingest
 from orders.models import PollCursor, Shipment, TimelineEntry, Unreadable
 from orders.states import State
-from sellers.models import Connection, Member, Role, Standing
+from sellers.models import Connection, Member, MemberFacility, Quota, Role, Standing
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.flipkart import types
 from shipcrowd.tenancy import seller_scope
@@ -88,6 +88,83 @@ def test_home_says_what_leaves_today_and_what_of_it_is_not_labelled(packer, sell
     assert (figures.leaves_today, figures.late, figures.not_labelled) == (5, 1, 3)
     assert (figures.not_dispatched, figures.on_hold) == (4, 1)
     assert [tile.count for tile in figures.tiles] == [4, 0, 1, 1]
+
+
+def test_home_is_about_the_members_own_facilities_until_others_are_chosen(seller):
+    mine, other = factories.facility(seller, name="Mumbai"), factories.facility(seller, name="Pune")
+    for place in (mine, mine, other):
+        factories.shipment(seller, facility=place, dispatch_by_at=timezone.now() - timedelta(hours=1))
+    packer = factories.member(seller, Role.STAFF)
+    with seller_scope(seller):
+        MemberFacility.objects.create(seller=seller, member=Member.objects.get(user=packer), facility=mine)
+    browser, address = logged_in(packer), f"/s/{seller.slug}/"
+
+    found = [
+        browser.get(address, {"facility": asked} if asked else {}).context["figures"].late
+        for asked in ("", "mine", "all", str(other.public_id), "no such place")
+    ]
+
+    assert found == [2, 2, 3, 1, 3]
+
+
+def test_home_says_the_next_pickup_and_when_the_quota_lets_todays_labels_be_here(packer, seller, settings):
+    hour = [f"{(timezone.localtime() + timedelta(hours=2)):%H}:00"]
+    factories.facility(seller, name="Mumbai", pickup_times=[hour] * 7)
+    for _ in range(45):
+        factories.shipment(seller, dispatch_by_at=timezone.now() - timedelta(minutes=1))
+    connection = connect(seller)
+    with seller_scope(seller):
+        Quota.objects.create(seller=seller, connection=connection, left=5)
+
+    page = packer.get(f"/s/{seller.slug}/")
+
+    assert f"pickup today {hour[0]}" in words(page) or f"pickup tomorrow {hour[0]}" in words(page)
+    # 45 labels: 3 calls to pack, 3 to fetch, 2 to read; 5 at once, the others at 65 a minute.
+    ready_at = page.context["figures"].labels_ready_at
+    assert timedelta(seconds=2) < ready_at - timezone.now() < timedelta(seconds=8)
+    assert f"labels ready by {timezone.localtime(ready_at):%H:%M} at your quota" in words(page)
+
+
+def test_late_dispatches_of_the_week_are_counted_among_those_that_are_known(packer, seller, other_seller):
+    now = timezone.now()
+    for known in (True, False, False, None):
+        factories.shipment(seller, state=State.SHIPPED, dispatched_at=now, was_dispatched_late=known)
+    factories.shipment(seller, dispatch_by_at=now - timedelta(minutes=1))
+    factories.shipment(seller, state=State.SHIPPED, dispatched_at=now - timedelta(days=8), was_dispatched_late=True)
+    factories.shipment(other_seller, state=State.SHIPPED, dispatched_at=now, was_dispatched_late=True)
+    connect(seller)
+
+    page = packer.get(f"/s/{seller.slug}/")
+
+    budget = page.context["budget"]
+    assert (budget.late, budget.known, budget.dispatched, budget.is_over) == (2, 4, 5, True)
+    assert "50.00 % 2 of 4 late, the limit is 0.5 %" in words(page)
+    assert "4 of 5 known" in words(page)
+
+
+def test_the_chart_shows_each_of_the_last_14_days(packer, seller):
+    now = timezone.now()
+    for days in (0, 0, 3, 20):
+        factories.shipment(seller, ordered_at=now - timedelta(days=days))
+    factories.shipment(
+        seller,
+        ordered_at=now - timedelta(days=3),
+        state=State.SHIPPED,
+        dispatched_at=now - timedelta(days=2),
+        was_dispatched_late=True,
+    )
+    connect(seller)
+
+    days = packer.get(f"/s/{seller.slug}/").context["days"]
+
+    assert [(day.ordered, day.dispatched, day.late) for day in days] == [
+        *[(0, 0, 0)] * 10,
+        (2, 0, 0),
+        (0, 1, 1),
+        (0, 0, 0),
+        (2, 0, 0),
+    ]
+    assert [day.ordered_height for day in days][-4:] == [100, 0, 0, 100]
 
 
 def connect(seller, standing=Standing.CONNECTED, says="") -> Connection:
