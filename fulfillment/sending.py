@@ -21,7 +21,8 @@ from fulfillment.queries import lock_shipments
 from fulfillment.verdicts import AskPerson, Drop, Lost, NotThere, Send, There, Verdict, Wait
 from orders import reading, timeline
 from orders.models import Shipment
-from sellers import gateway
+from sellers import gateway, switches
+from sellers.models import Seller
 from shipcrowd import work
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Limits, RowOutcome, State
@@ -31,7 +32,6 @@ from shipcrowd.work import Attention
 
 RowT = TypeVar("RowT", LabelRequest, Dispatch)
 
-SENDING_IS_OFF = "waiting: sending is switched off"
 NO_CONNECTION = "waiting: there is no working connection to Flipkart"
 # How long rows sleep that nothing but a person's switch or a new connection will help.
 SLEEP = timedelta(seconds=60)
@@ -61,10 +61,12 @@ def work_batch(effect: Effect[RowT], *, seller_id: int) -> bool:
 
     Safe to run twice and side by side. Opens its own scopes; calls Flipkart outside of them.
     """
-    if not settings.SENDING:
+    with seller_scope(seller_id):
+        why_not = switches.why_not_sending(Seller.objects.get(pk=seller_id))
+    if why_not:
         # What is in doubt may still be read back: that sends nothing.
         unsent = effect.only & Q(in_doubt=False)
-        work.wait_all(effect.model, seller_id=seller_id, only=unsent, after=SLEEP, says=SENDING_IS_OFF)
+        work.wait_all(effect.model, seller_id=seller_id, only=unsent, after=SLEEP, says=f"waiting: {why_not}"[:300])
     try:
         client = gateway.client_for(seller_id)
     except CallFailed:
@@ -162,7 +164,7 @@ def _send(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> lis
 def _after_failed_call(rows: list[RowT], error: CallFailed) -> list[tuple[RowT, Verdict]]:
     now = timezone.now()
     if isinstance(error, gateway.SendingIsOff):
-        return [(row, Wait(SLEEP, SENDING_IS_OFF)) for row in rows]
+        return [(row, Wait(SLEEP, f"waiting: {error.says}"[:300])) for row in rows]
     if isinstance(error, gateway.NotConnected):
         return [(row, Wait(SLEEP, NO_CONNECTION)) for row in rows]
     _rest_if_throttled(rows, error)

@@ -179,6 +179,8 @@ def work_due(*, seller_id: int) -> bool:
         return _run(cursor, walk, client)
     except Overtaken:
         return False
+    except gateway.ReadingIsOff as error:
+        cursors.release(cursor, after=settings.POLL_EVERY, says=_words(error))
     except gateway.NotConnected as error:
         cursors.release(cursor, after=None, walk=None, says=_words(error))
     except CallFailed as error:
@@ -340,4 +342,4 @@ def _need_person(seller_id: int, error: CallFailed) -> None:
 
 
 def _words(error: CallFailed) -> str:
-    return str(error)[:300]
+    return (error.says if isinstance(error, gateway.ReadingIsOff) else str(error))[:300]

@@ -26,6 +26,9 @@ class Seller(models.Model):
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=50, unique=True)
     is_demo = models.BooleanField(default=False)  # never leaves the simulator
+    # Why platform ops have stopped it, shown on every screen of the seller's; empty while it runs.
+    reading_stopped = models.CharField(max_length=300, blank=True)
+    sending_stopped = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = ScopedQuerySet.as_manager()

@@ -30,6 +30,8 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=100)),
                 ("slug", models.SlugField(unique=True)),
                 ("is_demo", models.BooleanField(default=False)),
+                ("reading_stopped", models.CharField(blank=True, max_length=300)),
+                ("sending_stopped", models.CharField(blank=True, max_length=300)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={

@@ -1,9 +1,9 @@
-"""The numbers of a day: of one seller for its home, of every seller for platform ops."""
+"""The numbers of a seller's day, for its home."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
@@ -14,15 +14,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from fulfillment import labels
-from fulfillment.models import Dispatch, LabelRequest, PrintJob
 from orders import display, rules
-from orders.models import PollCursor, Shipment, Unreadable
+from orders.models import Shipment
 from orders.stages import WORDS, Stage, condition
 from orders.states import READY
 from sellers import quota
-from sellers.models import Connection, Facility, Seller, Standing, User
+from sellers.models import Connection, Facility, Seller
 from shipcrowd.flipkart.wire import wire_named
-from shipcrowd.tenancy import everyone_scope
 
 SELLERS_SHOWN = 500
 DAYS = 14  # of the chart
@@ -95,25 +93,6 @@ class Day:
     late_height: int
 
 
-@dataclass(frozen=True, slots=True)
-class SellerRow:
-    """A line of the picker."""
-
-    seller: Seller
-    standing: str
-    tone: str
-    late: int
-    leaves_today: int
-    not_labelled: int
-    not_dispatched: int
-    attention: int
-    last_read_at: datetime | None
-
-    @property
-    def risk(self) -> tuple[bool, int, int, int]:
-        return (self.tone == "bad", self.late, self.attention, self.not_labelled)
-
-
 def figures(
     seller: Seller, now: datetime, places: Sequence[Facility], *, only: bool, connection: Connection | None
 ) -> Figures:
@@ -126,7 +105,7 @@ def figures(
         name: (count, today, late)
         for name, count, today, late in rows.annotate(stage=_stage(now))
         .values("stage")
-        .annotate(n=Count("pk"), today=Count("pk", filter=_today(now)), late=Count("pk", filter=_late(now)))
+        .annotate(n=Count("pk"), today=Count("pk", filter=is_due_today(now)), late=Count("pk", filter=is_late(now)))
         .values_list("stage", "n", "today", "late")
     }
     address = reverse("orders:shipments", args=[seller.slug])
@@ -160,7 +139,7 @@ def _labels_ready_at(seller: Seller, count: int, connection: Connection | None, 
     if not count or connection is None or not connection.is_connected:
         return None
     calls = labels.calls_for(count, wire_named(connection.wire).LIMITS)
-    return now + quota.time_for(calls, left=quota.left(seller.pk)) + labels.FIRST_FETCH
+    return now + quota.time_for(calls, left=quota.left([seller.pk])[seller.pk]) + labels.FIRST_FETCH
 
 
 def two_weeks(
@@ -234,43 +213,16 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), timezone.get_current_timezone())
 
 
-def every_seller(*, by: User, named: str, now: datetime) -> list[SellerRow]:
-    """All sellers, or those named so, the most endangered first; read across sellers, which the audit notes."""
-    with everyone_scope("seller picker", by=by):
-        sellers = (
-            Seller.objects.filter(Q(name__icontains=named) | Q(slug__icontains=named))
-            if named
-            else Seller.objects.all()
-        )
-        found = list(sellers.order_by("name", "pk")[:SELLERS_SHOWN])
-        ids = [seller.pk for seller in found]
-        counts = {row["seller_id"]: row for row in _counts(ids, now)}
-        attention = _attention(ids)
-        connections = {row.seller_id: row for row in Connection.objects.filter(seller_id__in=ids)}
-        read = dict(PollCursor.objects.filter(seller_id__in=ids).values_list("seller_id", "last_good_at"))
-    rows = [
-        _seller_row(
-            seller,
-            counts.get(seller.pk, {}),
-            attention.get(seller.pk, 0),
-            connections.get(seller.pk),
-            read.get(seller.pk),
-        )
-        for seller in found
-    ]
-    return sorted(rows, key=lambda row: row.risk, reverse=True)
-
-
 def _stage(now: datetime) -> Cast:
     whens = [When(condition(stage, now), then=Value(stage.value)) for stage in Stage if stage.is_open]
     return Cast(Case(*whens, default=Value(Stage.ATTENTION.value)), CharField())
 
 
-def _today(now: datetime) -> Q:
+def is_due_today(now: datetime) -> Q:
     return Q(dispatch_by_at__lt=_midnight(timezone.localtime(now).date() + timedelta(days=1)))
 
 
-def _late(now: datetime) -> Q:
+def is_late(now: datetime) -> Q:
     return Q(dispatch_by_at__lt=now) & ~Q(state__in=READY)
 
 
@@ -280,50 +232,3 @@ def _tile(stage: Stage, found: tuple[int, int, int], address: str) -> Tile:
     if late:
         says = f"{ngettext('%(count)d late', '%(count)d late', late) % {'count': late}} · {says}"
     return Tile(WORDS[stage], count, says, bool(late), f"{address}?stage={stage.value}")
-
-
-def _counts(ids: Sequence[int], now: datetime) -> list[Any]:
-    rows = Shipment.objects.filter(seller_id__in=ids, is_open=True, is_on_hold=False).order_by().values("seller_id")
-    unlabelled = condition(Stage.TO_LABEL, now)
-    return list(
-        rows.annotate(
-            leaves_today=Count("pk", filter=_today(now)),
-            late=Count("pk", filter=_late(now)),
-            not_labelled=Count("pk", filter=_today(now) & unlabelled),
-            not_dispatched=Count("pk", filter=_today(now) & ~Q(state__in=READY)),
-        ).values("seller_id", "leaves_today", "late", "not_labelled", "not_dispatched")
-    )
-
-
-def _attention(ids: Sequence[int]) -> dict[int, int]:
-    """How many things need a person, by seller, in one statement."""
-    parts: list[QuerySet[Any, Any]] = [
-        model._default_manager.filter(seller_id__in=ids).exclude(attention="")
-        for model in (LabelRequest, Dispatch, PrintJob, Shipment)
-    ]
-    parts.append(Unreadable.objects.filter(seller_id__in=ids))
-    counted = [
-        part.order_by().values("seller_id").annotate(n=Count("pk")).values_list("seller_id", "n") for part in parts
-    ]
-    found: dict[int, int] = {}
-    for seller_id, number in counted[0].union(*counted[1:], all=True):
-        found[seller_id] = found.get(seller_id, 0) + number
-    return found
-
-
-def _seller_row(
-    seller: Seller, counts: dict[str, int], attention: int, connection: Connection | None, last_read_at: datetime | None
-) -> SellerRow:
-    standing = Standing(connection.standing) if connection else Standing.DISCONNECTED
-    tones = {Standing.CONNECTED: "good", Standing.RECONNECT: "bad", Standing.DISCONNECTED: ""}
-    return SellerRow(
-        seller=seller,
-        standing=str(standing.label),
-        tone=tones[standing],
-        late=counts.get("late", 0),
-        leaves_today=counts.get("leaves_today", 0),
-        not_labelled=counts.get("not_labelled", 0),
-        not_dispatched=counts.get("not_dispatched", 0),
-        attention=attention + (standing is Standing.RECONNECT),
-        last_read_at=last_read_at,
-    )

@@ -1,5 +1,7 @@
 """Where one comes in, the seller picker, a seller's home, and what needs a person."""
 
+from typing import cast
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,13 +15,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from orders import polling
 from sellers import access, facilities
 from sellers.access import SellerRequest, member_required, ops_required
-from sellers.models import Role
+from sellers.models import Role, User
+from sellers.switches import Switch, turn
 from shipcrowd.portal import attention as needs
 from shipcrowd.portal import home as today
-from shipcrowd.portal.forms import ReasonForm
+from shipcrowd.portal import overview
+from shipcrowd.portal.forms import ReasonForm, SwitchForm
 from shipcrowd.portal.health import healthz
+from shipcrowd.tenancy import seller_scope
 
-__all__ = ["attention", "fetch_now", "healthz", "home", "ops_reason", "root", "sellers"]
+__all__ = ["attention", "fetch_now", "healthz", "home", "ops_reason", "root", "sellers", "switches"]
 
 
 @require_safe
@@ -40,7 +45,7 @@ def sellers(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('login')}?next={request.path}")
     words = request.GET.get("q", "").strip()[:100]
     if request.user.is_staff:
-        rows = today.every_seller(by=request.user, named=words, now=timezone.now())
+        rows = overview.every_seller(by=request.user, named=words, now=timezone.now())
         return render(request, "portal/sellers.html", {"title": _("All sellers"), "rows": rows, "words": words})
     return render(
         request,
@@ -70,6 +75,27 @@ def ops_reason(request: HttpRequest, slug: str) -> HttpResponse:
 def _is_of(slug: str, address: str) -> bool:
     """Whether an address that came with the request is a page of this seller's, on this host."""
     return address.startswith(f"/s/{slug}/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None)
+
+
+@ops_required
+@require_http_methods(["GET", "POST"])
+def switches(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ops stop a seller's reading or sending with a reason, or let it go on."""
+    seller = access.seller_by_slug(slug)
+    if seller is None:
+        raise Http404
+    form = SwitchForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with seller_scope(seller):
+            turn(seller, form.switched, off=form.cleaned_data["reason"], by=cast(User, request.user))
+        messages.success(request, _("Stopped.") if form.cleaned_data["reason"] else _("It goes on."))
+        return redirect("portal:switches", slug=slug)
+    found = [
+        (Switch.READING, _("Reading"), _("Polling and following: new orders stop arriving."), seller.reading_stopped),
+        (Switch.SENDING, _("Sending"), _("Labels and dispatches: what is pressed waits."), seller.sending_stopped),
+    ]
+    context = {"title": _("Stop a seller"), "form": form, "of": seller, "switches": found}
+    return render(request, "portal/switches.html", context)
 
 
 @require_safe

@@ -343,6 +343,47 @@ def test_the_picker_takes_as_many_statements_with_20_sellers_as_with_one(ops, se
     assert statements(ops, "/sellers/") == with_one
 
 
+def test_the_overview_says_how_each_sellers_line_stands(ops, seller):
+    connection = connect(seller)
+    factories.facility(seller, pickup_times=[["23:59"]] * 7)
+    row = factories.shipment(seller)
+    with seller_scope(seller):
+        Quota.objects.create(seller=seller, connection=connection, left=7)
+        Connection.objects.update(token_fetched_at=factories.at("2026-11-24T07:30:00+00:00"))
+        PollCursor.objects.update(failures_in_a_row=4)
+        LabelRequest.objects.create(seller=seller, shipment=row, wake_at=timezone.now())
+
+    (found,) = ops.get("/sellers/").context["rows"]
+
+    assert (found.waiting, found.failures, found.pickup[-5:]) == (1, 4, "23:59")
+    assert 2 <= found.quota_left <= 7
+    assert "24 Nov 13:00" in words(ops.get("/sellers/"))
+
+
+@pytest.mark.parametrize(("switch", "says"), [("READING", "stopped reading"), ("SENDING", "stopped sending")])
+def test_ops_stop_a_seller_with_a_reason_that_stands_on_its_screens(ops, packer, seller, other_seller, switch, says):
+    address = f"/sellers/{seller.slug}/switches/"
+
+    assert "Say why" in words(ops.post(address, {"switch": switch, "reason": "?"}))
+    ops.post(address, {"switch": switch, "reason": "their keys leaked"})
+
+    assert f"The platform has {says}" in words(packer.get(f"/s/{seller.slug}/shipments/"))
+    assert "their keys leaked" in words(packer.get(f"/s/{seller.slug}/shipments/"))
+    assert "their keys leaked" in words(ops.get("/sellers/"))
+    with seller_scope(other_seller):
+        other_seller.refresh_from_db()
+    assert (other_seller.reading_stopped, other_seller.sending_stopped) == ("", "")
+
+    ops.post(address, {"switch": switch, "is_on": "1"})
+    assert "their keys leaked" not in words(packer.get(f"/s/{seller.slug}/shipments/"))
+    acts = {(e.did, e.why) for e in factories.as_ops(AuditEntry, about=seller)}
+    assert acts == {(f"stopped {switch.lower()}", "their keys leaked"), (f"let {switch.lower()} go on", "")}
+
+
+def test_only_ops_have_the_switches(owner, seller):
+    assert owner.get(f"/sellers/{seller.slug}/switches/").status_code == 404
+
+
 def test_ops_only_look_until_they_say_why_and_the_seller_can_read_it(ops, seller):
     row = refused(seller)
     retry = {"row": str(row.public_id)}
