@@ -334,6 +334,7 @@ class Turn(SellerOwned):
 
     kind = models.CharField(max_length=20)
     rung_at = models.DateTimeField(null=True)
+    taken_at = models.DateTimeField(null=True)
     held_until = models.DateTimeField(null=True)
     token = models.UUIDField(null=True)
     rests_until = models.DateTimeField(null=True)  # the seller's quota is spent: whatever is due waits
@@ -379,6 +380,32 @@ def _read_due() -> list[tuple[int, str]]:
         return list(cursor.fetchall())
 
 
+def longest_wait() -> timedelta:
+    """How long the seller's kind of work that waits longest has been due and in nobody's hand; zero where none is.
+
+    What rests because a quota is spent does not wait for us, and of a long flood each batch counts by itself.
+    """
+    return through_door("due", "on", _read_longest_wait)
+
+
+def _read_longest_wait() -> timedelta:
+    tables = {model.KIND: model._meta.db_table for model in apps.get_models() if issubclass(model, Due)}
+    oldest = " union all ".join(
+        f"select seller.id, '{kind}', "  # noqa: S608 - names of our own tables
+        f'(select min(w.wake_at) from "{table}" w where w.seller_id = seller.id) from sellers_seller seller'
+        for kind, table in sorted(tables.items())
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select coalesce(max(statement_timestamp() - greatest(w.wake_at, t.taken_at, t.rests_until)), '0') "  # noqa: S608
+            f"from ({oldest}) w (id, kind, wake_at) "
+            "left join shipcrowd_turn t on t.seller_id = w.id and t.kind = w.kind "
+            "where w.wake_at <= statement_timestamp()"
+        )
+        waited: timedelta = cursor.fetchone()[0]
+    return max(waited, timedelta(0))
+
+
 def _mark_rung(seller_id: int, kind: str) -> bool:
     with seller_scope(seller_id), connection.cursor() as cursor:
         cursor.execute(
@@ -395,11 +422,11 @@ def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
     token = uuid.uuid4()
     with seller_scope(seller_id), connection.cursor() as cursor:
         cursor.execute(
-            "insert into shipcrowd_turn as t (seller_id, kind, held_until, token) "
-            "values (%s, %s, statement_timestamp() + make_interval(secs => %s), %s) "
+            "insert into shipcrowd_turn as t (seller_id, kind, held_until, token, taken_at) "
+            "values (%s, %s, statement_timestamp() + make_interval(secs => %s), %s, statement_timestamp()) "
             "on conflict (seller_id, kind) do update set held_until = excluded.held_until, token = excluded.token, "
-            "rung_at = null where (t.held_until is null or t.held_until < statement_timestamp()) "
-            "and (t.rests_until is null or t.rests_until < statement_timestamp()) returning 1",
+            "taken_at = excluded.taken_at, rung_at = null "
+            "where (t.held_until is null or t.held_until < statement_timestamp()) and (t.rests_until is null or t.rests_until < statement_timestamp()) returning 1",
             [seller_id, kind, settings.LEASE_SECONDS, token],
         )
         return token if cursor.fetchone() else None
