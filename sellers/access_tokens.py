@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from sellers import alerts
@@ -160,6 +161,8 @@ def remember(row: Connection, token: Token) -> None:
     if token.refresh_token:
         row.refresh_token = token.refresh_token
     row.token_fetched_at = Now()
+    if token.answered_at:
+        row.clock_skew_s = (token.answered_at - timezone.now()).total_seconds()
     row.token_believed_until = Now() + wire_named(row.wire).token_life(token.expires_in)
 
 

@@ -263,6 +263,7 @@ def _store(
     if row.standing == Standing.DISCONNECTED or row.environment != environment or other_application:
         # Renewing keeps its age. Of two lines to one account the younger one stops: other keys may be of another one.
         row.connected_at = Now()
+    row.consented_at = Now()
     row.environment, row.wire, row.standing, row.says = environment, wire_name, Standing.CONNECTED, ""
     row.client_id, row.client_secret = keys
     row.refresh_token = ""  # of another grant, if there was one

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from shipcrowd.encryption import SealedTextField
 from shipcrowd.tenancy import ScopedQuerySet, SellerOwned, SellersKey
-from shipcrowd.work import WorkRow
+from shipcrowd.work import Due, WorkRow
 
 
 class User(AbstractUser):
@@ -115,6 +115,8 @@ class Connection(SellerOwned):
     refresh_token_lease = models.UUIDField(null=True)
     refresh_leased_until = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(null=True)
+    consented_at = models.DateTimeField(null=True)  # when a person last gave the grant, which ends by itself
+    clock_skew_s = models.FloatField(null=True)  # Flipkart's clock less ours, seconds, at the last token
     connected_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     forbidden_in_a_row = models.PositiveSmallIntegerField(default=0)  # answers 403 since the last good one
 
@@ -221,6 +223,7 @@ class AlertKind(models.TextChoices):
 
     RECONNECT = "reconnect", "Connection ended"
     ENDS_SOON = "ends_soon", "Connection ends soon"
+    READS_FAIL = "reads_fail", "Reading fails"
     DIGEST = "digest", "Daily digest"
 
 
@@ -247,3 +250,15 @@ class Alert(WorkRow):
 
     def __str__(self) -> str:
         return f"alert {self.pk}"
+
+
+class Watch(Due):
+    """When somebody next looks whether a seller's connection will break, and whether a digest is due."""
+
+    KIND = "watch"
+
+    class Meta(Due.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller"], name="one_watch_a_seller")]
+
+    def __str__(self) -> str:
+        return f"watch {self.pk}"

@@ -61,8 +61,15 @@ QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # polli
 
 # What a lower floor starts in a higher one, by name: `f(seller, connection)` in the scope of a new connection;
 # modules with `open_effects(seller)` and `park(seller, by)` for one that is being cut.
-ON_CONNECTED = ["orders.polling.start_polling"]
+ON_CONNECTED = ["orders.polling.start_polling", "shipcrowd.portal.watching.begin"]
 ON_DISCONNECT = ["fulfillment.parking"]
+CONNECTION_LINES = "shipcrowd.portal.doctor.lines"  # f(seller, row, now): how a connection stands, line by line
+
+# A consent ends so long after it was given (guide, API Quota Limits); owners are mailed so many days before.
+CONSENT_LIFE = timedelta(days=180)
+CONSENT_ENDS_SOON_DAYS = (14, 3)
+# A mail each morning to owners of sellers that something is wrong with.
+DAILY_DIGEST = env.bool("DAILY_DIGEST", default=False)
 
 # --- How work is done ------------------------------------------------------------------------------------------------
 
@@ -94,6 +101,7 @@ WORK_KINDS = {
     "follow": ("default", "orders.tasks.follow"),
     "labels": ("clicks", "fulfillment.tasks.work_labels"),
     "dispatches": ("clicks", "fulfillment.tasks.work_dispatches"),
+    "watch": ("default", "shipcrowd.portal.watching.work_watch"),
     "print_jobs": ("clicks", "fulfillment.tasks.work_print_jobs"),
 }
 

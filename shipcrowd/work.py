@@ -426,7 +426,8 @@ def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
             "values (%s, %s, statement_timestamp() + make_interval(secs => %s), %s, statement_timestamp()) "
             "on conflict (seller_id, kind) do update set held_until = excluded.held_until, token = excluded.token, "
             "taken_at = excluded.taken_at, rung_at = null "
-            "where (t.held_until is null or t.held_until < statement_timestamp()) and (t.rests_until is null or t.rests_until < statement_timestamp()) returning 1",
+            "where (t.held_until is null or t.held_until < statement_timestamp()) "
+            "and (t.rests_until is null or t.rests_until < statement_timestamp()) returning 1",
             [seller_id, kind, settings.LEASE_SECONDS, token],
         )
         return token if cursor.fetchone() else None

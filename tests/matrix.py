@@ -29,7 +29,7 @@ from orders.models import Buyer, PaymentType, Reading, Shipment, TimelineEntry, 
 from orders.states import State
 from sellers import connecting, members
 from sellers.access import memberships
-from sellers.models import Alert, ConnectAttempt, Facility, Member, MemberFacility, Role, Seller, User
+from sellers.models import Alert, ConnectAttempt, Facility, Member, MemberFacility, Role, Seller, User, Watch
 from shipcrowd import audit, files, queue, work
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention, Turn
@@ -721,6 +721,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         )
         hole.refresh_from_db()
         Turn.objects.get_or_create(seller=seller, kind="poll")
+        Watch.objects.create(seller=seller)
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
     fresh, packed, labelled = _shipments_of(seller, place, word, phone, packer)
     document, job, waiting, work_rows = _work_on(seller, labelled, packer, word)

@@ -3,12 +3,14 @@
 Tokens are kept and renewed by the portal (one at a time, in its database); here is only the talking.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
 from shipcrowd.flipkart.types import Token
 from shipcrowd.flipkart.wire import Wire
 from shipcrowd.transport import Request, Transport, url_of
 from shipcrowd.transport.errors import NotAuthorized, Refused
+from shipcrowd.transport.retry import parse_http_date
 
 # RFC 6749, 5.2: the client or the grant is not accepted. They come with 400 or 401; either way a person must reconnect.
 GRANT_IS_GONE = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "unauthorized", "access_denied"})
@@ -67,5 +69,5 @@ def _fetch_token(transport: Transport, wire: Wire, request: Request) -> Token:
             raise
         status, code = error.status, error.code
     else:
-        return wire.decode_token(answer)
+        return replace(wire.decode_token(answer), answered_at=parse_http_date(answer.headers.get("Date")))
     raise NotAuthorized(request.operation, status=status, code=code)

@@ -154,11 +154,15 @@ class RowOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a grant gave. `expires_in` is their claim; how long to believe it is the wire's word (`token_life`)."""
+    """What a grant gave. `expires_in` is their claim; how long to believe it is the wire's word (`token_life`).
+
+    `answered_at` is their clock when they gave it, None where the answer does not say.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     expires_in: timedelta
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import http_date
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
@@ -73,6 +74,7 @@ class Simulator:
             response = _errors(error.code or 500, (error.name or "error").upper().replace(" ", "_"), error.name)
         finally:
             self.changes += 1
+        response.headers["Date"] = http_date(self.clock())
         return response(environ, start_response)
 
     def settle(self) -> None:

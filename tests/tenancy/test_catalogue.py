@@ -42,6 +42,7 @@ DOORS = {
     ("sellers_connectattempt", "door_connect"),
     ("sellers_facility", "door_location"),
     ("sellers_alert", "door_due"),
+    ("sellers_watch", "door_due"),
     ("orders_pollcursor", "door_due"),
     ("orders_followcursor", "door_due"),
     ("fulfillment_labelrequest", "door_due"),
