@@ -16,4 +16,5 @@ urlpatterns = [
     path("print/<uuid:public_id>/labels.pdf", views.print_job_pdf, name="print_job_pdf"),
     path("documents/<uuid:public_id>.pdf", views.document, name="document"),
     path("work/retry/", views.retry, name="retry"),
+    path("connection/checklist/", views.checklist, name="checklist"),
 ]

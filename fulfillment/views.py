@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from fulfillment import dispatch, labels, printing, queries, retrying
+from fulfillment import dispatch, going_live, labels, printing, queries, retrying
 from fulfillment.forms import RowChoice, ShipmentChoice
 from fulfillment.models import Document, PrintJob
 from fulfillment.outcome import Outcome
@@ -135,6 +135,27 @@ def retry(request: SellerRequest) -> HttpResponse:
     taken_up = retrying.retry(seller=request.seller, row_ids=form.cleaned_data["row"], by=request.user)
     messages.info(request, ngettext("%(count)d tried again", "%(count)d tried again", taken_up) % {"count": taken_up})
     return _back(request)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.OWNER)
+def checklist(request: SellerRequest) -> HttpResponse:
+    """The go-live checklist: what ran, how it ended, and buttons that run it; asked by htmx only the list."""
+    if request.method == "POST":
+        asked = going_live.ask(seller=request.seller, names=request.POST.getlist("check"), by=request.user)
+        if not asked:
+            messages.error(request, _("None of these checks can run here."))
+        return redirect("fulfillment:checklist", slug=request.seller.slug)
+    points = going_live.points(request.seller)
+    now = timezone.now()
+    page = {
+        "title": _("Go-live checklist"),
+        "points": points,
+        "can_run": [point.check.name for point in points if not point.why_not],
+        "is_moving": any(going_live.is_due(point.row, now) for point in points),
+    }
+    is_part = bool(getattr(request, "htmx", False))
+    return render(request, "fulfillment/checklist_part.html" if is_part else "fulfillment/checklist.html", page)
 
 
 def _words(job: PrintJob) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "client_for",
     "heard",
     "open_transport",
+    "renew_token",
 ]
 
 EFFECTS = frozenset({"generate_labels", "dispatch"})
@@ -73,6 +74,21 @@ def client_for(seller_id: int, *, for_polling: bool = False) -> FlipkartClient:
         tokens=access_tokens.StoredTokens(seller_id=seller_id, transport=_for_tokens(base_url), wire=wire),
         before_call=partial(_before_call, seller, for_polling),
     )
+
+
+def renew_token(seller_id: int) -> None:
+    """The current access token is given up as if Flipkart had refused it, and a new one is fetched.
+
+    Outside of any scope. Raises NotConnected, Throttled while somebody else renews, and what the token call raises.
+    """
+    refuse_open_transaction()
+    with seller_scope(seller_id):
+        row = connected_row(seller_id)
+        seller = Seller.objects.get(pk=seller_id)
+    wire = wire_named(row.wire)
+    transport = _for_tokens(base_url_of(seller, row.environment, wire))
+    stored = access_tokens.StoredTokens(seller_id=seller_id, transport=transport, wire=wire)
+    stored.renew(failed=stored.current())
 
 
 def open_transport(seller: Seller, environment: str, wire: Wire) -> Transport:

@@ -101,6 +101,7 @@ WORK_KINDS = {
     "follow": ("default", "orders.tasks.follow"),
     "labels": ("clicks", "fulfillment.tasks.work_labels"),
     "dispatches": ("clicks", "fulfillment.tasks.work_dispatches"),
+    "checks": ("clicks", "fulfillment.tasks.work_checks"),
     "watch": ("default", "shipcrowd.portal.watching.work_watch"),
     "print_jobs": ("clicks", "fulfillment.tasks.work_print_jobs"),
 }

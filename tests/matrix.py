@@ -24,7 +24,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob, PrintJobLine
+from fulfillment.models import Dispatch, Document, GoLiveCheck, LabelRequest, PrintJob, PrintJobLine
 from orders.models import Buyer, PaymentType, Reading, Shipment, TimelineEntry, Unreadable
 from orders.states import State
 from sellers import connecting, members
@@ -443,6 +443,13 @@ WORK = (
     ),
     SellersPage(name="fulfillment:document", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.document}),
     SellersPage(
+        name="fulfillment:checklist",
+        least=Role.OWNER,
+        get=200,
+        post=302,
+        sent=lambda _rows: {"check": ["token", "labels", "self_ship"]},
+    ),
+    SellersPage(
         name="fulfillment:retry", least=Role.STAFF, post=302, sent=lambda rows: {"row": rows.work_rows}, names_rows=True
     ),
 )
@@ -816,6 +823,7 @@ def _work_on(
             asked_for=1, says=f"waits {word}", wake_at=timezone.now() + timedelta(hours=1), **asked
         )
         PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document)
+        GoLiveCheck.objects.create(name="payments", passed=False, **asked, **ended)
     return document, job, waiting, [label, dispatch, waiting]
 
 
