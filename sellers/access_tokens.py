@@ -162,7 +162,8 @@ def remember(row: Connection, token: Token) -> None:
         row.refresh_token = token.refresh_token
     row.token_fetched_at = Now()
     if token.answered_at:
-        row.clock_skew_s = (token.answered_at - timezone.now()).total_seconds()
+        # An HTTP date has no parts of a second: half of one is its likeliest rest.
+        row.clock_skew_s = round((token.answered_at - timezone.now()).total_seconds() + 0.5)
     row.token_believed_until = Now() + wire_named(row.wire).token_life(token.expires_in)
 
 

@@ -116,7 +116,7 @@ class Connection(SellerOwned):
     refresh_leased_until = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(null=True)
     consented_at = models.DateTimeField(null=True)  # when a person last gave the grant, which ends by itself
-    clock_skew_s = models.FloatField(null=True)  # Flipkart's clock less ours, seconds, at the last token
+    clock_skew_s = models.IntegerField(null=True)  # Flipkart's clock less ours, seconds, at the last token
     connected_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     forbidden_in_a_row = models.PositiveSmallIntegerField(default=0)  # answers 403 since the last good one
 

@@ -155,7 +155,7 @@ class Migration(migrations.Migration):
                 ("refresh_leased_until", models.DateTimeField(null=True)),
                 ("connected_at", models.DateTimeField(null=True)),
                 ("consented_at", models.DateTimeField(null=True)),
-                ("clock_skew_s", models.FloatField(null=True)),
+                ("clock_skew_s", models.IntegerField(null=True)),
                 ("forbidden_in_a_row", models.PositiveSmallIntegerField(default=0)),
                 (
                     "connected_by",

@@ -34,7 +34,7 @@ WHOLE = {
 def signs(**changed) -> Signs:
     """Of a connection with which all is well, but for what is changed."""
     row = {"standing": Standing.CONNECTED, "token_fetched_at": NOW - HOUR / 4, "consented_at": NOW - DAY}
-    row |= {"clock_skew_s": 0.5} | {name: changed.pop(name) for name in list(changed) if hasattr(Connection, name)}
+    row |= {"clock_skew_s": 1} | {name: changed.pop(name) for name in list(changed) if hasattr(Connection, name)}
     cursor = {"last_good_at": NOW - HOUR / 10} | changed.pop("cursor", {})
     return Signs(
         **{
@@ -83,7 +83,7 @@ def test_all_is_green_where_nothing_is_wrong_and_the_rest_says_when_it_comes():
         ),
         ({"places": []}, "Facilities", "", "they come with the first shipments"),
         ({"places": [Facility(**WHOLE | {"gstin": "", "phone": ""})]}, "Facilities", "warn", "Mumbai: GSTIN, phone"),
-        ({"clock_skew_s": -90.0}, "Clocks", "warn", "differ by -90 s"),
+        ({"clock_skew_s": -90}, "Clocks", "warn", "differ by -90 s"),
         ({"clock_skew_s": None}, "Clocks", "", "measured with the next token"),
         ({"database_skew_s": 40.0}, "Clocks", "bad", "the database differ by 40 s"),
         ({"quota_left": 0.4}, "Quota", "warn", "0 of 20 calls"),
