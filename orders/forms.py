@@ -106,6 +106,12 @@ class ShipmentFilter(forms.Form):
         return self._mine if asked == [MINE] else [public_id for public_id in asked if public_id]
 
 
+class LookUpForm(forms.Form):
+    """An id to look up at Flipkart, as it was searched for."""
+
+    q = forms.RegexField(r"^[A-Za-z0-9][A-Za-z0-9_.:-]{2,63}$", strip=True)
+
+
 class LookedAt(forms.Form):
     """What a person has looked at: `shipment` and `unreadable` as often as one was."""
 

@@ -7,7 +7,7 @@ from django.db.models.functions import Now, Reverse, Upper
 from orders.states import OPEN_STATES, STATE_CHOICES
 from sellers.models import Connection, Facility, User
 from shipcrowd.tenancy import SellerOwned, SellersKey
-from shipcrowd.work import Attention, Due
+from shipcrowd.work import Attention, Due, WorkRow
 
 
 class PaymentType(models.TextChoices):
@@ -288,3 +288,18 @@ class TimelineEntry(SellerOwned):
 
     def __str__(self) -> str:
         return f"timeline {self.pk}"
+
+
+class LookUp(WorkRow):
+    """An id that a person looks up at Flipkart, because it is not here."""
+
+    KIND = "lookups"
+
+    flipkart_shipment_id = models.CharField(max_length=64)
+    looks = models.PositiveSmallIntegerField(default=0)  # that Flipkart did not answer
+
+    class Meta(WorkRow.Meta):
+        indexes = [models.Index(fields=["seller", "wake_at"], name="lookup_due", condition=Q(wake_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"look-up {self.pk}"

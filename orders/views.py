@@ -105,6 +105,7 @@ def shipments(request: SellerRequest) -> HttpResponse:
         "matching": matching,
         "all_that_match": _all_in_words(matching) if matching > len(page.shipments) else "",
         "query": form.as_query(),
+        "look_up_id": filters.search.strip(),
         "first_page": f"{address}?{form.as_query()}" if request.GET.get("after") else "",
         "next_page": f"{address}?{form.as_query(after=page.after)}" if page.after else "",
         "nothing_here": _("Nothing here"),

@@ -99,6 +99,7 @@ WORK_KINDS = {
     "alerts": ("default", "sellers.tasks.work_alerts"),
     "poll": ("default", "orders.tasks.poll"),
     "follow": ("default", "orders.tasks.follow"),
+    "lookups": ("clicks", "orders.tasks.look_up"),
     "labels": ("clicks", "fulfillment.tasks.work_labels"),
     "dispatches": ("clicks", "fulfillment.tasks.work_dispatches"),
     "checks": ("clicks", "fulfillment.tasks.work_checks"),

@@ -25,7 +25,7 @@ from django.utils.http import urlsafe_base64_encode
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from fulfillment.models import Dispatch, Document, GoLiveCheck, LabelRequest, PrintJob, PrintJobLine
-from orders.models import Buyer, PaymentType, Reading, Shipment, TimelineEntry, Unreadable
+from orders.models import Buyer, LookUp, PaymentType, Reading, Shipment, TimelineEntry, Unreadable
 from orders.states import State
 from sellers import connecting, members
 from sellers.access import memberships
@@ -100,6 +100,7 @@ class Rows:
     waiting_job: str
     work_rows: tuple[str, ...]
     unreadable: str
+    look_up: str
     keys: Mapping[str, str]  # primary key by the admin's name of the model
 
 
@@ -408,6 +409,15 @@ WORK = (
     ),
     SellersPage(name="orders:act", least=Role.STAFF, post=307, sent=_shipments(act="labels"), names_rows=True),
     SellersPage(
+        name="orders:export",
+        least=Role.STAFF,
+        get=200,
+        sent=lambda rows: {"stage": "all", "facility": rows.facility},
+        names_rows=True,
+    ),
+    SellersPage(name="orders:look_up", least=Role.STAFF, post=302, sent=lambda _rows: {"q": "SHIP1234567890"}),
+    SellersPage(name="orders:looked_up", least=Role.VIEWER, get=200, row=lambda rows: {"public_id": rows.look_up}),
+    SellersPage(
         name="orders:looked_at",
         least=Role.STAFF,
         post=302,
@@ -697,6 +707,7 @@ def nobody() -> Rows:
         waiting_job=next(ids),
         work_rows=(next(ids), next(ids), next(ids)),
         unreadable=next(ids),
+        look_up=next(ids),
         keys=keys
         | dict.fromkeys(("sellers_connection", "shipcrowd_auditentry"), next(ids))
         | {"content_type": "987654321"},
@@ -727,6 +738,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
             seller=seller, flipkart_shipment_id=f"UNREAD-{word}", path="x", says=f"{word} hole"
         )
         hole.refresh_from_db()
+        look_up = LookUp.objects.create(seller=seller, flipkart_shipment_id=f"LOOK-{word}", says=f"{word} is not known")
         Turn.objects.get_or_create(seller=seller, kind="poll")
         Watch.objects.create(seller=seller)
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
@@ -755,6 +767,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         waiting_job=str(waiting.public_id),
         work_rows=tuple(str(row.public_id) for row in work_rows),
         unreadable=str(hole.public_id),
+        look_up=str(look_up.public_id),
         keys=_keys(seller, packer, member, connected.connection, entry, labelled) | _nobodys_rows(seller, word),
     )
     hidden = {word, phone, str(seller.public_id), rows.facility, rows.invitation, *rows.shipments, rows.document}

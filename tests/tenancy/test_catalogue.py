@@ -45,6 +45,7 @@ DOORS = {
     ("sellers_watch", "door_due"),
     ("orders_pollcursor", "door_due"),
     ("orders_followcursor", "door_due"),
+    ("orders_lookup", "door_due"),
     ("fulfillment_labelrequest", "door_due"),
     ("fulfillment_dispatch", "door_due"),
     ("fulfillment_printjob", "door_due"),
