@@ -34,7 +34,7 @@ def export(request: SellerRequest) -> HttpResponseBase:
     response = StreamingHttpResponse(
         exporting.lines(seller=request.seller, filters=filters, now=now), content_type="text/csv; charset=utf-8"
     )
-    name = f"shipments-{request.seller.slug}-{timezone.localtime(now):%Y%m%d-%H%M}.csv"
+    name = f"shipments-{request.seller.slug}-{timezone.localtime(now):%Y%m%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
