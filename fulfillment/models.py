@@ -63,6 +63,7 @@ class LabelRequest(WorkRow):
         indexes = [
             models.Index(fields=["seller", "wake_at"], name="labelrequest_due", condition=Q(wake_at__isnull=False)),
             models.Index(fields=["seller", "id"], name="labelrequest_attention", condition=~Q(attention="")),
+            models.Index(fields=["seller", "lost_at"], name="labelrequest_lost", condition=Q(lost_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -81,6 +82,7 @@ class Dispatch(WorkRow):
         indexes = [
             models.Index(fields=["seller", "wake_at"], name="dispatch_due", condition=Q(wake_at__isnull=False)),
             models.Index(fields=["seller", "id"], name="dispatch_attention", condition=~Q(attention="")),
+            models.Index(fields=["seller", "lost_at"], name="dispatch_lost", condition=Q(lost_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -87,6 +87,7 @@ class WorkRow(Due):
     asked_by = models.ForeignKey("sellers.User", on_delete=models.SET_NULL, null=True, related_name="+")
     asked_at = models.DateTimeField(db_default=Now())
     called_at = models.DateTimeField(null=True)
+    lost_at = models.DateTimeField(null=True)  # when an answer was last found to be lost, and looked for
     settled_at = models.DateTimeField(null=True)
 
     class Meta(Due.Meta):
@@ -116,7 +117,10 @@ def claim_due(
             return []
         taken = list(free.filter(in_doubt=first).values_list("pk", flat=True)[:limit])
         model.objects.filter(pk__in=taken).update(
-            state=State.CLAIMED, claim_token=token, wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS)
+            state=State.CLAIMED,
+            claim_token=token,
+            wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
+            lost_at=Now() if first else F("lost_at"),
         )
         mine = _all(model).filter(seller_id=seller_id, claim_token=token)
         rows = list(mine.select_related(*related).order_by("pk"))
@@ -224,7 +228,7 @@ def put_off(rows: Sequence[RowT], *, after: timedelta, says: str, attention: Att
 
 def lost(rows: Sequence[RowT], *, after: timedelta, says: str) -> set[int]:
     """Sent, and the answer is lost: to be read back, whatever the attempt."""
-    return _settle(rows, state=State.UNKNOWN, in_doubt=True, says=says, wake_at=Now() + after)
+    return _settle(rows, state=State.UNKNOWN, in_doubt=True, says=says, wake_at=Now() + after, lost_at=Now())
 
 
 def not_there_yet(rows: Sequence[RowT]) -> set[int]:

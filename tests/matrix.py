@@ -282,7 +282,9 @@ PORTAL = (
         missing={OPS: (404, 404), OPS_WITH_REASON: (404, 404)},
         post_as=OPS,
     ),
+    Outside(name="portal:everyones_attention", answers={NEWCOMER: (302, 302), ANONYMOUS: (302, 405), ELSE: (200, 405)}),
     SellersPage(name="portal:home", least=Role.VIEWER, get=200),
+    SellersPage(name="portal:history", least=Role.OWNER, get=200),
     SellersPage(name="portal:fetch_now", least=Role.STAFF, post=302),
     SellersPage(name="portal:attention", least=Role.VIEWER, get=200),
 )

@@ -115,6 +115,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 (
                     "step",
@@ -212,6 +213,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 ("asked_for", models.PositiveIntegerField(default=0)),
                 ("pages", models.PositiveIntegerField(default=0)),
@@ -349,6 +351,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 (
                     "asked_by",
@@ -389,6 +392,11 @@ class Migration(migrations.Migration):
                         fields=["seller", "id"],
                         name="dispatch_attention",
                     ),
+                    models.Index(
+                        condition=models.Q(("lost_at__isnull", False)),
+                        fields=["seller", "lost_at"],
+                        name="dispatch_lost",
+                    ),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("seller", "shipment"), name="dispatched_once")],
             },
@@ -411,6 +419,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("attention", ""), _negated=True),
                 fields=["seller", "id"],
                 name="labelrequest_attention",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="labelrequest",
+            index=models.Index(
+                condition=models.Q(("lost_at__isnull", False)), fields=["seller", "lost_at"], name="labelrequest_lost"
             ),
         ),
         migrations.AddConstraint(

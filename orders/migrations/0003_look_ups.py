@@ -72,6 +72,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 ("flipkart_shipment_id", models.CharField(max_length=64)),
                 ("looks", models.PositiveSmallIntegerField(default=0)),

@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 (
                     "kind",

@@ -1,7 +1,8 @@
-"""What needs a person, of one seller: grouped by what it is and why, in plain words, with the button that mends it."""
+"""What needs a person: grouped by seller, what it is and why, in plain words, with the button that mends it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -12,11 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from fulfillment.models import Dispatch, LabelRequest, PrintJob
 from orders.models import PollCursor, Shipment, Unreadable
-from sellers.models import Connection, Seller, Standing
+from sellers.access import memberships
+from sellers.models import Connection, Seller, Standing, User
+from shipcrowd.tenancy import everyone_scope, seller_scope
 from shipcrowd.work import Attention, WorkRow
 
 SHOWN = 25  # rows of a group; its count says how many there are
 MENDED_AT_ONCE = 500  # by one press; the next press takes the next
+LOST_SHOWN_FOR = timedelta(days=1)
 FAILURES_SHOWN = 3  # polls that failed in a row before a person is told: fewer mend themselves
 
 _WORK: tuple[type[WorkRow], ...] = (LabelRequest, Dispatch, PrintJob)
@@ -109,28 +113,67 @@ def count(seller: Seller) -> int:
 
 def summary(seller: Seller) -> list[Group]:
     """The groups with their counts alone, the largest first, in one statement."""
-    tables: list[tuple[str, type[models.Model]]] = [*((model.KIND, model) for model in _WORK), ("shipments", Shipment)]
-    parts: list[models.QuerySet[Any, Any]] = [
-        model._default_manager.filter(seller=seller)
-        .exclude(attention="")
-        .order_by()
-        .annotate(kind=models.Value(kind, output_field=models.CharField()))
-        .values("kind", "attention")
-        .annotate(n=Count("pk"))
-        .values_list("kind", "attention", "n")
-        for kind, model in tables
+    return by_seller([seller.pk]).get(seller.pk, [])
+
+
+def by_seller(seller_ids: Sequence[int]) -> dict[int, list[Group]]:
+    """The groups of each of these sellers that has any, with their counts alone, the largest first; one statement.
+
+    In a scope of all of them.
+    """
+    tables: list[tuple[str, type[models.Model], Any]] = [
+        *((model.KIND, model, F("attention")) for model in _WORK),
+        ("shipments", Shipment, F("attention")),
+        ("unreadable", Unreadable, models.Value(Attention.UNREADABLE.value, output_field=models.CharField())),
     ]
-    unreadable = Unreadable.objects.filter(seller=seller).order_by()
-    kind = models.Value("unreadable", output_field=models.CharField())
-    reason = models.Value(Attention.UNREADABLE.value, output_field=models.CharField())
-    parts.append(
-        unreadable.annotate(kind=kind, attention=reason)
-        .values("kind", "attention")
-        .annotate(n=Count("pk"))
-        .values_list("kind", "attention", "n")
-    )
-    found = [_group(kind, reason, number) for kind, reason, number in parts[0].union(*parts[1:], all=True) if number]
-    return sorted(found, key=lambda group: (-group.count, group.kind, group.reason))
+    parts: list[models.QuerySet[Any, Any]] = []
+    for kind, model, reason in tables:
+        rows = model._default_manager.filter(seller_id__in=seller_ids).order_by()
+        if model is not Unreadable:
+            rows = rows.exclude(attention="")
+        named = rows.annotate(kind=models.Value(kind, output_field=models.CharField()), reason=reason)
+        counted = named.values("seller_id", "kind", "reason").annotate(n=Count("pk"))
+        parts.append(counted.values_list("seller_id", "kind", "reason", "n"))
+    found: dict[int, list[Group]] = {}
+    for seller_id, kind, reason, number in parts[0].union(*parts[1:], all=True):
+        found.setdefault(seller_id, []).append(_group(kind, reason, number))
+    return {seller_id: _largest_first(groups) for seller_id, groups in found.items()}
+
+
+def across(user: User) -> list[tuple[Seller, list[Group]]]:
+    """The same of all sellers that a person may see, the one with most to do first. Outside of any scope."""
+    if user.is_staff:
+        with everyone_scope("attention of all sellers", by=user):
+            return _across(list(Seller.objects.order_by("name", "pk")))
+    mine = [membership.seller for membership in memberships(user)]
+    with seller_scope(*mine):
+        return _across(mine)
+
+
+def _across(sellers: Sequence[Seller]) -> list[tuple[Seller, list[Group]]]:
+    found = by_seller([seller.pk for seller in sellers])
+    needing = [(seller, found[seller.pk]) for seller in sellers if seller.pk in found]
+    return sorted(needing, key=lambda pair: -sum(group.count for group in pair[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An effect whose answer was lost: what was sent, when it is looked for next, or how it ended."""
+
+    what: str
+    row: Any
+    shipment: Shipment
+    is_open: bool
+
+
+def lost_answers(seller: Seller, now: datetime) -> list[Lost]:
+    """Those that are still looked for, and those that ended within a day; the latest first, one statement a table."""
+    found: list[Lost] = []
+    for model in (LabelRequest, Dispatch):
+        rows = model.objects.filter(seller=seller, lost_at__gte=now - LOST_SHOWN_FOR).select_related("shipment")
+        what = str(_WHAT[model.KIND])
+        found += [Lost(what, row, row.shipment, row.in_doubt) for row in rows.order_by("-lost_at", "-pk")[:SHOWN]]
+    return sorted(found, key=lambda lost: lost.row.lost_at, reverse=True)[:SHOWN]
 
 
 def groups(seller: Seller) -> list[Group]:
@@ -140,7 +183,11 @@ def groups(seller: Seller) -> list[Group]:
         found += _of_work(seller, model)
     found += _of_shipments(seller)
     found += _unreadable(seller)
-    return sorted(found, key=lambda group: (-group.count, group.kind, group.reason))
+    return _largest_first(found)
+
+
+def _largest_first(groups: Sequence[Group]) -> list[Group]:
+    return sorted(groups, key=lambda group: (-group.count, group.kind, group.reason))
 
 
 def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | None]:

@@ -18,13 +18,25 @@ from sellers.access import SellerRequest, member_required, ops_required
 from sellers.models import Role, User
 from sellers.switches import Switch, turn
 from shipcrowd.portal import attention as needs
+from shipcrowd.portal import history as happened
 from shipcrowd.portal import home as today
 from shipcrowd.portal import overview
 from shipcrowd.portal.forms import ReasonForm, SwitchForm
 from shipcrowd.portal.health import healthz
 from shipcrowd.tenancy import seller_scope
 
-__all__ = ["attention", "fetch_now", "healthz", "home", "ops_reason", "root", "sellers", "switches"]
+__all__ = [
+    "attention",
+    "everyones_attention",
+    "fetch_now",
+    "healthz",
+    "history",
+    "home",
+    "ops_reason",
+    "root",
+    "sellers",
+    "switches",
+]
 
 
 @require_safe
@@ -75,6 +87,15 @@ def ops_reason(request: HttpRequest, slug: str) -> HttpResponse:
 def _is_of(slug: str, address: str) -> bool:
     """Whether an address that came with the request is a page of this seller's, on this host."""
     return address.startswith(f"/s/{slug}/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None)
+
+
+@require_safe
+def everyones_attention(request: HttpRequest) -> HttpResponse:
+    """What needs a person of every seller that one may see, for who works for several."""
+    if not request.user.is_authenticated:
+        return redirect(f"{reverse('login')}?next={request.path}")
+    found = needs.across(request.user)
+    return render(request, "portal/everyones_attention.html", {"title": _("Attention, all sellers"), "found": found})
 
 
 @ops_required
@@ -139,6 +160,7 @@ def attention(request: SellerRequest) -> HttpResponse:
     context = {
         "title": _("Attention"),
         "groups": needs.groups(request.seller),
+        "lost": needs.lost_answers(request.seller, timezone.now()),
         "connection": connection,
         "cursor": cursor,
         "polls_fail": bool(cursor and cursor.failures_in_a_row >= needs.FAILURES_SHOWN),
@@ -146,3 +168,11 @@ def attention(request: SellerRequest) -> HttpResponse:
         "may_connect": request.role == Role.OWNER,
     }
     return render(request, "portal/attention.html", context)
+
+
+@require_safe
+@member_required(Role.OWNER)
+def history(request: SellerRequest) -> HttpResponse:
+    """Who did what here, platform ops and their reasons among them; newest first, page by page."""
+    found = happened.page(request.seller, before=request.GET.get("before", ""))
+    return render(request, "portal/history.html", {"title": _("History"), "page": found})

@@ -22,6 +22,8 @@ from tests.factories import as_ops
 
 pytestmark = pytest.mark.django_db
 
+NOW = timezone.now()
+
 
 def refused(seller, says="the serial number is missing", **values) -> LabelRequest:
     row = factories.shipment(seller, **values)
@@ -302,6 +304,88 @@ def test_a_page_takes_as_many_statements_with_100_rows_as_with_one(packer, selle
         factories.shipment(seller, attention=Attention.PULL)
 
     assert statements(packer, f"/s/{seller.slug}/{page}") == with_one
+
+
+def test_who_works_for_several_sellers_sees_what_needs_a_person_of_all_of_them(seller, other_seller, ops):
+    third = factories.seller()
+    person = factories.member(seller, Role.STAFF)
+    with seller_scope(other_seller):
+        Member.objects.create(seller=other_seller, user=person, role=Role.VIEWER)
+    refused(seller)
+    refused(other_seller), refused(other_seller)
+    refused(third)
+
+    mine = logged_in(person).get("/attention/").context["found"]
+    everyones = ops.get("/attention/").context["found"]
+
+    assert [(of.pk, [group.count for group in groups]) for of, groups in mine] == [
+        (other_seller.pk, [2]),
+        (seller.pk, [1]),
+    ]
+    assert {of.pk for of, _groups in everyones} == {seller.pk, other_seller.pk, third.pk}
+
+
+def test_lost_answers_say_what_was_sent_when_it_is_looked_up_and_how_it_ended(packer, seller):
+    now = timezone.now()
+    rows = [factories.shipment(seller) for _ in range(3)]
+    sent = {"seller": seller, "called_at": now, "lost_at": now}
+    with seller_scope(seller):
+        LabelRequest.objects.create(
+            **sent, shipment=rows[0], state="unknown", in_doubt=True, wake_at=now, says="answer lost at 12:51"
+        )
+        LabelRequest.objects.create(**sent, shipment=rows[1], state="done", says="label stored")
+        LabelRequest.objects.create(
+            **sent | {"lost_at": now - timedelta(days=2)}, shipment=rows[2], state="done", says="long ago"
+        )
+
+    page = words(packer.get(f"/s/{seller.slug}/attention/"))
+
+    assert f"unknown {rows[0].flipkart_shipment_id} Labels Sent at" in page
+    assert "Answer lost at 12:51" in page
+    assert f"done {rows[1].flipkart_shipment_id}" in page
+    assert "Long ago" not in page
+
+
+# --- History ---------------------------------------------------------------------------------------------------------
+
+
+def test_owners_read_what_the_platform_did_here_and_why_and_others_do_not(owner, packer, ops, seller, other_seller):
+    ops.post(f"/sellers/{seller.slug}/reason/", {"reason": "Asha asked by phone"})
+    ops.post(f"/sellers/{other_seller.slug}/reason/", {"reason": "quite another matter"})
+
+    page = words(owner.get(f"/s/{seller.slug}/history/"))
+
+    assert "ops platform Entered this seller to act for it Asha asked by phone" in page
+    assert "quite another matter" not in page
+    assert packer.get(f"/s/{seller.slug}/history/").status_code == 403
+
+
+def test_a_long_history_comes_page_by_page_each_line_once(owner, seller):
+    with seller_scope(seller):
+        AuditEntry.objects.bulk_create(
+            AuditEntry(did=f"act {number}", about=seller, at=NOW - timedelta(minutes=number // 7))
+            for number in range(250)
+        )
+
+    seen, address = [], f"/s/{seller.slug}/history/"
+    before = ""
+    while True:
+        page = owner.get(address, {"before": before}).context["page"]
+        seen += [entry.did for entry in page.entries]
+        before = page.before
+        if not before:
+            break
+
+    assert [len(seen), len(set(seen))] == [250, 250]
+    assert seen[0] in {f"act {number}" for number in range(7)}
+
+
+@pytest.mark.parametrize("before", ["x", "2026-13-45T00:00:00Z~x", "2026-11-24T00:00:00~x", "2026-11-24T00:00:00Z~x"])
+def test_a_place_in_the_history_that_is_none_starts_at_the_newest(owner, seller, before):
+    with seller_scope(seller):
+        AuditEntry.objects.bulk_create([AuditEntry(did="act", about=seller)])
+
+    assert len(owner.get(f"/s/{seller.slug}/history/", {"before": before}).context["page"].entries) == 1
 
 
 # --- Platform ops ----------------------------------------------------------------------------------------------------
