@@ -1,4 +1,4 @@
-"""What the audit says about one seller, for its owners: the acts of their own people, and of the platform with reasons."""
+"""What the audit says about one seller, for its owners: what their people did, and what the platform did and why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
