@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 
 from fulfillment import fetching, queries, sending
 from fulfillment.models import LabelRequest, Step
-from fulfillment.outcome import Outcome, Split, split
 from fulfillment.sending import Effect
 from fulfillment.verdicts import give_up_at
 from orders import queries as orders
 from orders import rules, timeline
 from orders.models import Shipment
+from orders.outcome import Outcome, Split, split
 from orders.states import is_packed_or_later
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work

@@ -16,11 +16,11 @@ from django.utils import timezone
 from fulfillment import laying_out, queries
 from fulfillment.laying_out import Plan
 from fulfillment.models import LabelRequest, PrintJob, PrintJobLine, Step
-from fulfillment.outcome import Outcome, by_reason
 from fulfillment.verdicts import in_ist
 from orders import queries as orders
 from orders import reading, timeline
 from orders.models import Reading, Shipment
+from orders.outcome import Outcome, by_reason
 from orders.states import FINAL
 from sellers import gateway
 from sellers.models import Seller, User

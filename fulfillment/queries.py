@@ -1,7 +1,6 @@
 """What fulfillment reads: chosen shipments, their label requests, labels and dispatches, print jobs and their lines."""
 
 from collections.abc import Collection, Iterable
-from uuid import UUID
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -9,13 +8,6 @@ from django.db.models.functions import Coalesce
 from fulfillment.models import Dispatch, Document, LabelRequest, Paper, PrintJob, PrintJobLine
 from orders.models import Reading, Shipment
 from sellers.models import Seller
-
-
-def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
-    """Our keys for the ids that pages and the API use, by key."""
-    return list(
-        Shipment.objects.filter(seller=seller, public_id__in=public_ids).order_by("pk").values_list("pk", flat=True)
-    )
 
 
 def lock_shipments(seller_id: int, shipment_ids: Iterable[int]) -> list[Shipment]:

@@ -74,6 +74,13 @@ def chosen(seller: Seller, shipment_ids: Collection[int]) -> QuerySet[Shipment]:
     return Shipment.objects.filter(seller=seller, pk__in=shipment_ids).order_by("pk")
 
 
+def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
+    """Our keys for the ids that pages and the API use, by key."""
+    return list(
+        Shipment.objects.filter(seller=seller, public_id__in=public_ids).order_by("pk").values_list("pk", flat=True)
+    )
+
+
 def matching_ids(seller: Seller, filters: Filters, now: datetime, *, most: int) -> list[int]:
     """Keys of all that match, for a bulk action on "all that match"; `most` of them, in the list's order."""
     return list(shipments(seller, filters, now).values_list("pk", flat=True)[:most])
