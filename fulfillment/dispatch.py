@@ -9,7 +9,6 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment import queries, sending
@@ -105,10 +104,6 @@ def _dispatched(rows: Sequence[Dispatch], outside: bool) -> None:
     timeline.note(rows[0].seller_id, told, KIND, says)
 
 
-def _why_not_now(shipment: Shipment) -> str | None:
-    return rules.why_not(shipment, rules.Act.DISPATCH, timezone.now(), is_asked=True)
-
-
 DISPATCHING = Effect(
     model=Dispatch,
     only=Q(),
@@ -116,6 +111,6 @@ DISPATCHING = Effect(
     send=lambda client, ids: client.dispatch(ids),
     limit=lambda limits: limits.dispatch,
     is_there=is_dispatched_or_later,
-    why_not=_why_not_now,
+    act=rules.Act.DISPATCH,
     arrived=_dispatched,
 )

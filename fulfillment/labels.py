@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment import fetching, queries, sending
@@ -63,7 +62,7 @@ def why_not(shipment: Shipment, request: LabelRequest | None, now: datetime) -> 
     if not is_packed_or_later(State(shipment.state)):
         return rules.why_not(shipment, rules.Act.LABEL, now, is_asked=request is not None)
     if shipment.state == State.READY_TO_DISPATCH and not shipment.is_on_hold:
-        return None
+        return rules.why_kept_back(shipment)
     return rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=True)
 
 
@@ -126,10 +125,6 @@ def _packed(rows: Sequence[LabelRequest], outside: bool) -> None:
     timeline.note(rows[0].seller_id, told, KIND, says)
 
 
-def _why_not_now(shipment: Shipment) -> str | None:
-    return rules.why_not(shipment, rules.Act.LABEL, timezone.now(), is_asked=True)
-
-
 PACKING = Effect(
     model=LabelRequest,
     only=Q(step=Step.PACK),
@@ -137,6 +132,6 @@ PACKING = Effect(
     send=lambda client, ids: client.generate_labels(ids),
     limit=lambda limits: limits.labels,
     is_there=is_packed_or_later,
-    why_not=_why_not_now,
+    act=rules.Act.LABEL,
     arrived=_packed,
 )

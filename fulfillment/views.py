@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from fulfillment import dispatch, labels, printing, queries, retrying
 from fulfillment.forms import RowChoice
 from fulfillment.models import Document, PrintJob
-from orders.acting import Act, Press, confirm_or_do, go_back, lists
+from orders.acting import BulkAct, Press, confirm_or_do, go_back, lists
 from sellers.access import SellerRequest, calls_outside, member_required
 from sellers.models import Role
 from shipcrowd import files
@@ -150,7 +150,7 @@ def _do_print(request: SellerRequest, press: Press) -> HttpResponse:
     return redirect("fulfillment:print_job", slug=request.seller.slug, public_id=job.public_id)
 
 
-LABELS = Act(
+LABELS = BulkAct(
     title=gettext_lazy("Request labels"),
     button=gettext_lazy("Request labels"),
     consequence=gettext_lazy(
@@ -161,7 +161,7 @@ LABELS = Act(
     preview=labels.preview,
     do=_do_labels,
 )
-PRINT = Act(
+PRINT = BulkAct(
     title=gettext_lazy("Print labels"),
     button=gettext_lazy("Print"),
     consequence=gettext_lazy(
@@ -172,7 +172,7 @@ PRINT = Act(
     preview=printing.preview,
     do=_do_print,
 )
-DISPATCH = Act(
+DISPATCH = BulkAct(
     title=gettext_lazy("Ready to dispatch"),
     button=gettext_lazy("Mark ready to dispatch"),
     consequence=gettext_lazy(

@@ -33,7 +33,7 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class BulkAct:
     """`do` does it and gives where to go next. `asks` makes the form of what must be said beside, bound or not."""
 
     title: str | Promise
@@ -46,7 +46,7 @@ class Act:
     template: str = "orders/confirm.html"
 
 
-def confirm_or_do(request: SellerRequest, act: Act) -> HttpResponse:
+def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
     """The page that shows the consequences first; its button comes back here with `confirmed`."""
     form = ShipmentChoice(lists(request.POST if request.method == "POST" else request.GET, "shipment"))
     try:

@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import PaymentType
+from orders.models import PaymentType, SetAsideReason
 from orders.queries import SHORTEST_SEARCH, Filters
 from orders.stages import Stage
 from orders.states import STATE_CHOICES
@@ -156,3 +156,13 @@ class ShipmentChoice(forms.Form):
     def filters(self) -> QueryDict:
         """The list's filters, as they stood in its address."""
         return QueryDict(self.cleaned_data["query"])
+
+
+class SetAsideForm(forms.Form):
+    reason = forms.ChoiceField(label=_("Why"), choices=SetAsideReason.choices, widget=forms.Select)
+    note = forms.CharField(
+        label=_("Note"), required=False, max_length=200, help_text=_("For whoever mends it. It may stay empty.")
+    )
+
+    def clean_reason(self) -> SetAsideReason:
+        return SetAsideReason(self.cleaned_data["reason"])

@@ -6,22 +6,25 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from django.conf import settings
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import Shipment
 from shipcrowd.work import WorkRow
 
 RowT = TypeVar("RowT", bound=WorkRow)
+ON_THEIR_WAY = gettext_lazy("%(count)d on their way")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """`left_out` has Flipkart's shipment ids by reason, most first; `already` counts those that were on their way
-    before.
+    before; `words` say what the accepted ones are now.
     """
 
     accepted: int
+    words: Promise = ON_THEIR_WAY
     already: int = 0
     left_out: list[tuple[str, list[str]]] = field(default_factory=list)
     waits: str = ""  # why accepted rows do not leave at once, if so
@@ -32,7 +35,7 @@ class Outcome:
 
     def in_words(self) -> str:
         """ "38 on their way; left out: 2 on hold at Flipkart, 1 cancelled; 4 already on their way"."""
-        parts = [_("%(count)d on their way") % {"count": self.accepted}]
+        parts = [str(self.words) % {"count": self.accepted}]
         if self.left_out:
             reasons = ", ".join(f"{len(ids)} {reason}" for reason, ids in self.left_out)
             parts.append(_("left out: %(reasons)s") % {"reasons": reasons})

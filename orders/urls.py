@@ -9,6 +9,8 @@ app_name = "orders"
 urlpatterns = [
     path("shipments/", views.shipments, name="shipments"),
     path("shipments/act/", views.act, name="act"),
+    path("shipments/set-aside/", views.set_aside, name="set_aside"),
+    path("shipments/put-back/", views.put_back, name="put_back"),
     path("shipments/<uuid:public_id>/", views.shipment, name="shipment"),
     path("shipments/<uuid:public_id>/buyer/", views.show_buyer, name="show_buyer"),
 ]

@@ -25,7 +25,7 @@ from django.utils.http import urlsafe_base64_encode
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob, PrintJobLine
-from orders.models import Buyer, PaymentType, Reading, Shipment, TimelineEntry, Unreadable
+from orders.models import Buyer, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
 from orders.states import State
 from sellers import connecting, members
 from sellers.access import memberships
@@ -398,6 +398,24 @@ WORK = (
         names_rows=True,
     ),
     SellersPage(name="orders:act", least=Role.STAFF, post=307, sent=_shipments(act="labels"), names_rows=True),
+    SellersPage(
+        name="orders:set_aside",
+        least=Role.STAFF,
+        get=200,  # what would happen
+        post=302,
+        sent=_shipments(confirmed="1", reason="damaged"),
+        names_rows=True,
+        takes=frozenset({"note", "query"}),
+    ),
+    SellersPage(
+        name="orders:put_back",
+        least=Role.STAFF,
+        get=200,
+        post=302,
+        sent=_shipments(confirmed="1"),
+        names_rows=True,
+        takes=frozenset({"query"}),
+    ),
     SellersPage(name="orders:shipment", least=Role.VIEWER, get=200, row=lambda rows: {"public_id": rows.shipment}),
     SellersPage(name="orders:show_buyer", least=Role.OWNER, post=200, row=lambda rows: {"public_id": rows.shipment}),
     *(
@@ -667,7 +685,7 @@ def nobody() -> Rows:
         client_id="no-such-application",
         client_secret="no-such-secret",
         shipment=next(ids),
-        shipments=(next(ids), next(ids), next(ids)),
+        shipments=tuple(itertools.islice(ids, 4)),
         last_key="~987654321",
         document=next(ids),
         print_job=next(ids),
@@ -702,7 +720,8 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         Unreadable.objects.create(seller=seller, flipkart_shipment_id=f"UNREAD-{word}", path="x", says=f"{word} hole")
         Turn.objects.get_or_create(seller=seller, kind="poll")
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
-    fresh, packed, labelled = _shipments_of(seller, place, word, phone, packer)
+    shipments = _shipments_of(seller, place, word, phone, packer)
+    labelled = shipments[2]
     document, job, waiting, work_rows = _work_on(seller, labelled, packer, word)
     with seller_scope(seller):
         entry = audit.models.AuditEntry(by=packer, did=f"did {word}", about=seller)
@@ -720,7 +739,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         client_id=connected.account.client_id,
         client_secret=connected.account.client_secret,
         shipment=str(labelled.public_id),
-        shipments=tuple(str(row.public_id) for row in (fresh, packed, labelled)),
+        shipments=tuple(str(row.public_id) for row in shipments),
         last_key=f"~{labelled.pk}",
         document=str(document.public_id),
         print_job=str(job.public_id),
@@ -734,7 +753,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
 
 
 def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: User) -> list[Shipment]:
-    """One to label, one to dispatch, and one that stands in every table."""
+    """One to label, one to dispatch, one that stands in every table, and one that is set aside."""
     now = timezone.now()
     found = [
         factories.shipment(
@@ -755,6 +774,7 @@ def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: Us
             (1, State.APPROVED, {}),
             (2, State.PACKED, {"label_stored_at": now, "printed_at": now}),
             (3, State.PACKED, {"label_stored_at": now, "attention": Attention.PULL, "attention_says": f"pull {word}"}),
+            (4, State.APPROVED, {"set_aside_at": now, "set_aside_reason": "damaged"}),
         )
     ]
     address = {"name": f"buyer {word}", "line1": f"2 {word} lane", "city": f"{word}abad", "pincode": "560001"}
@@ -773,6 +793,14 @@ def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: Us
                 details_read_at=now,
             )
             TimelineEntry.objects.create(seller=seller, shipment=row, kind="note", says=f"{word} happened", by=by)
+        SetAside.objects.create(
+            seller=seller,
+            shipment=found[3],
+            reason="damaged",
+            note=f"{word} note",
+            set_aside_at=now,
+            set_aside_by=by,
+        )
     return found
 
 

@@ -139,7 +139,8 @@ def _tile(stage: Stage, found: tuple[int, int, int], address: str) -> Tile:
 
 
 def _counts(ids: Sequence[int], now: datetime) -> list[Any]:
-    rows = Shipment.objects.filter(seller_id__in=ids, is_open=True, is_on_hold=False).order_by().values("seller_id")
+    open_ones = Shipment.objects.filter(seller_id__in=ids, is_open=True, is_on_hold=False, set_aside_at=None)
+    rows = open_ones.order_by().values("seller_id")
     unlabelled = condition(Stage.TO_LABEL, now)
     return list(
         rows.annotate(
