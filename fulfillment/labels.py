@@ -8,6 +8,7 @@ Flipkart's one status for many ids means accepted and not done, only the papers 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -66,6 +67,35 @@ def why_not(shipment: Shipment, request: LabelRequest | None, now: datetime) -> 
     return rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=True)
 
 
+def fetch_anew(seller_id: int, shipments: Sequence[Shipment], *, says: str, by: User | None, now: datetime) -> None:
+    """The papers of these shipments are fetched once more, by the rows that fetched them; nothing is packed again.
+
+    One that has no row, packed outside, gets one. In the caller's scope, the shipments locked. Rings the bell.
+    """
+    if not shipments:
+        return
+    ids = [shipment.pk for shipment in shipments]
+    Shipment.objects.filter(seller_id=seller_id, pk__in=ids).update(label_stored_at=None)
+    rows = LabelRequest.objects.filter(seller_id=seller_id, shipment_id__in=ids)
+    asked = set(rows.values_list("shipment_id", flat=True))
+    rows.exclude(state__in=work.OPEN).update(
+        state=work.State.DUE,
+        step=Step.FETCH,
+        in_doubt=False,
+        fetches=0,
+        read_backs=0,
+        attention="",
+        packed_at=now,  # its patience begins anew
+        wake_at=Now(),
+        give_up_at=now + settings.GIVE_UP_AFTER,
+        says=says,
+    )
+    packed_outside = [s for s in shipments if s.pk not in asked and is_packed_or_later(State(s.state))]
+    _write_rows(packed_outside, by=by, now=now)
+    timeline.note(seller_id, ids, KIND, says, by=by)
+    queue.ring(seller_id, KIND)
+
+
 def work_due(*, seller_id: int) -> bool:
     """One batch of papers that may be ready, else one batch to pack; True when there may be more.
 
@@ -80,7 +110,7 @@ def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Spli
     return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now))
 
 
-def _write_rows(shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+def _write_rows(shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:
     # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
     LabelRequest.objects.bulk_create(
         (

@@ -94,6 +94,7 @@ class Rows:
     client_secret: str
     shipment: str
     shipments: tuple[str, ...]
+    tracking_id: str
     last_key: str
     document: str
     print_job: str
@@ -444,6 +445,14 @@ WORK = (
         name="fulfillment:print_job_pdf", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.print_job}
     ),
     SellersPage(name="fulfillment:document", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.document}),
+    SellersPage(name="fulfillment:pulls", least=Role.VIEWER, get=200),
+    SellersPage(
+        name="fulfillment:pull",
+        least=Role.STAFF,
+        post=200,
+        sent=lambda rows: {"scanned": rows.tracking_id},
+        names_rows=True,
+    ),
     SellersPage(
         name="fulfillment:retry", least=Role.STAFF, post=302, sent=lambda rows: {"row": rows.work_rows}, names_rows=True
     ),
@@ -686,6 +695,7 @@ def nobody() -> Rows:
         client_secret="no-such-secret",
         shipment=next(ids),
         shipments=tuple(itertools.islice(ids, 4)),
+        tracking_id="FMPP-nobody-3",
         last_key="~987654321",
         document=next(ids),
         print_job=next(ids),
@@ -740,6 +750,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         client_secret=connected.account.client_secret,
         shipment=str(labelled.public_id),
         shipments=tuple(str(row.public_id) for row in shipments),
+        tracking_id=labelled.tracking_id,
         last_key=f"~{labelled.pk}",
         document=str(document.public_id),
         print_job=str(job.public_id),
