@@ -9,19 +9,19 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment import queries, sending
 from fulfillment.models import Dispatch
-from fulfillment.outcome import Outcome, Split, split
 from fulfillment.sending import Effect
 from fulfillment.shown import mark_shown
 from fulfillment.verdicts import give_up_at
 from orders import queries as orders
 from orders import rules, timeline
 from orders.models import Shipment
+from orders.outcome import Outcome, Split, split
 from orders.states import is_dispatched_or_later
+from sellers import switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.flipkart.types import State
@@ -43,13 +43,13 @@ def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User,
         _write_rows(chosen.new, by=by, now=now)
         work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
         _mark_requested(seller, chosen.ready, by=by, now=now)
-    return chosen.outcome()
+    return chosen.outcome(why_waits=switches.why_not_sending(seller))
 
 
 def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
     """What a request for these shipments would do; writes nothing."""
     require_scope(seller)
-    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome()
+    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome(why_waits=switches.why_not_sending(seller))
 
 
 def why_not(shipment: Shipment, request: Dispatch | None, now: datetime) -> str | None:
@@ -105,10 +105,6 @@ def _dispatched(rows: Sequence[Dispatch], outside: bool) -> None:
     timeline.note(rows[0].seller_id, told, KIND, says)
 
 
-def _why_not_now(shipment: Shipment) -> str | None:
-    return rules.why_not(shipment, rules.Act.DISPATCH, timezone.now(), is_asked=True)
-
-
 DISPATCHING = Effect(
     model=Dispatch,
     only=Q(),
@@ -116,6 +112,6 @@ DISPATCHING = Effect(
     send=lambda client, ids: client.dispatch(ids),
     limit=lambda limits: limits.dispatch,
     is_there=is_dispatched_or_later,
-    why_not=_why_not_now,
+    act=rules.Act.DISPATCH,
     arrived=_dispatched,
 )

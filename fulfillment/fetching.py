@@ -308,10 +308,7 @@ def _write_documents(founds: Sequence[Found]) -> None:
     if not founds:
         return
     seller_id = founds[0].row.seller_id
-    newest = {
-        (document.shipment_id, document.paper): document.version
-        for document in queries.newest_papers(seller_id, [found.row.shipment_id for found in founds], list(Paper))
-    }
+    newest = queries.newest_versions(seller_id, [found.row.shipment_id for found in founds])
     documents = [
         kept.as_document(found.row.shipment, version=newest.get((found.row.shipment_id, kept.paper), 0) + 1)
         for found in founds

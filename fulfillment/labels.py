@@ -8,21 +8,22 @@ Flipkart's one status for many ids means accepted and not done, only the papers 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment import fetching, queries, sending
 from fulfillment.models import LabelRequest, Step
-from fulfillment.outcome import Outcome, Split, split
 from fulfillment.sending import Effect
 from fulfillment.verdicts import give_up_at
 from orders import queries as orders
 from orders import rules, timeline
 from orders.models import Shipment
+from orders.outcome import Outcome, Split, split
 from orders.states import is_packed_or_later
+from sellers import switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.flipkart.types import Limits, State
@@ -47,13 +48,13 @@ def request_labels(*, seller: Seller, shipment_ids: Collection[int], by: User, n
         _write_rows(chosen.new, by=by, now=now)
         work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
         _mark_requested(seller, chosen.ready, by=by, now=now)
-    return chosen.outcome()
+    return chosen.outcome(why_waits=switches.why_not_sending(seller))
 
 
 def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
     """What a request for these shipments would do; writes nothing."""
     require_scope(seller)
-    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome()
+    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome(why_waits=switches.why_not_sending(seller))
 
 
 def calls_for(count: int, limits: Limits) -> int:
@@ -68,8 +69,37 @@ def why_not(shipment: Shipment, request: LabelRequest | None, now: datetime) -> 
     if not is_packed_or_later(State(shipment.state)):
         return rules.why_not(shipment, rules.Act.LABEL, now, is_asked=request is not None)
     if shipment.state == State.READY_TO_DISPATCH and not shipment.is_on_hold:
-        return None
+        return rules.why_kept_back(shipment)
     return rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=True)
+
+
+def fetch_anew(seller_id: int, shipments: Sequence[Shipment], *, says: str, by: User | None, now: datetime) -> None:
+    """The papers of these shipments are fetched once more, by the rows that fetched them; nothing is packed again.
+
+    One that has no row, packed outside, gets one. In the caller's scope, the shipments locked. Rings the bell.
+    """
+    if not shipments:
+        return
+    ids = [shipment.pk for shipment in shipments]
+    Shipment.objects.filter(seller_id=seller_id, pk__in=ids).update(label_stored_at=None)
+    rows = LabelRequest.objects.filter(seller_id=seller_id, shipment_id__in=ids)
+    asked = set(rows.values_list("shipment_id", flat=True))
+    rows.exclude(state__in=work.OPEN).update(
+        state=work.State.DUE,
+        step=Step.FETCH,
+        in_doubt=False,
+        fetches=0,
+        read_backs=0,
+        attention="",
+        packed_at=now,  # its patience begins anew
+        wake_at=Now(),
+        give_up_at=now + settings.GIVE_UP_AFTER,
+        says=says,
+    )
+    packed_outside = [s for s in shipments if s.pk not in asked and is_packed_or_later(State(s.state))]
+    _write_rows(packed_outside, by=by, now=now)
+    timeline.note(seller_id, ids, KIND, says, by=by)
+    queue.ring(seller_id, KIND)
 
 
 def work_due(*, seller_id: int) -> bool:
@@ -86,7 +116,7 @@ def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Spli
     return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now))
 
 
-def _write_rows(shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+def _write_rows(shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:
     # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
     LabelRequest.objects.bulk_create(
         (
@@ -131,10 +161,6 @@ def _packed(rows: Sequence[LabelRequest], outside: bool) -> None:
     timeline.note(rows[0].seller_id, told, KIND, says)
 
 
-def _why_not_now(shipment: Shipment) -> str | None:
-    return rules.why_not(shipment, rules.Act.LABEL, timezone.now(), is_asked=True)
-
-
 PACKING = Effect(
     model=LabelRequest,
     only=Q(step=Step.PACK),
@@ -142,6 +168,6 @@ PACKING = Effect(
     send=lambda client, ids: client.generate_labels(ids),
     limit=lambda limits: limits.labels,
     is_there=is_packed_or_later,
-    why_not=_why_not_now,
+    act=rules.Act.LABEL,
     arrived=_packed,
 )

@@ -76,8 +76,6 @@ def plan(job: PrintJob, *, not_named: Collection[int], now: datetime) -> Plan:
 
 def why_not(shipment: Shipment, label: Document | None, now: datetime) -> str | None:
     """Why a shipment's label must not be printed, or None. Pure."""
-    if shipment.attention == Attention.PULL and shipment.state != State.CANCELLED:
-        return shipment.attention_says or "needs a person"
     reason = rules.why_not(shipment, rules.Act.PRINT, now)
     if label is not None and label.holds_tracking_id is False and shipment.state != State.CANCELLED:
         return "its label names another tracking id than ours"
@@ -87,11 +85,14 @@ def why_not(shipment: Shipment, label: Document | None, now: datetime) -> str | 
 
 
 def why_pull(shipment: Shipment, now: datetime) -> str | None:
-    """Why a printed parcel must not leave, or None; what has been handed over meanwhile has left."""
+    """Why a printed parcel must not leave, or None.
+
+    What was handed over meanwhile has left, and what a person has set aside is in their hands already.
+    """
     if shipment.attention == Attention.PULL:
         return shipment.attention_says.removesuffix(": pull this parcel") or "needs a person"
     reason = rules.why_not(shipment, rules.Act.PRINT, now)
-    return None if reason is None or reason.startswith("already handed over") else reason
+    return None if shipment.set_aside_at or reason is None or reason.startswith("already handed over") else reason
 
 
 def picking_order(shipment: Shipment) -> tuple[bool, str, int, str]:

@@ -19,7 +19,10 @@ class Paper(models.TextChoices):
 
 
 class Document(SellerOwned):
-    """A stored paper: written after the bytes are safe, never changed; a newer version is a row of its own."""
+    """A stored paper: written after the bytes are safe; a newer version is a row of its own.
+
+    What it says changes never; that it is void (its parcel was pulled) is noted, and then it is not printed any more.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="documents")
@@ -33,6 +36,7 @@ class Document(SellerOwned):
     cut_by = models.CharField(max_length=20, blank=True)  # how the cut was found
     holds_tracking_id = models.BooleanField(null=True)  # its own text names our tracking id; null: it has no text
     stored_at = models.DateTimeField(db_default=Now())
+    voided_at = models.DateTimeField(null=True)
 
     class Meta(SellerOwned.Meta):
         constraints = [

@@ -13,14 +13,14 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import laying_out, queries
+from fulfillment import labels, laying_out, queries
 from fulfillment.laying_out import Plan
-from fulfillment.models import LabelRequest, PrintJob, PrintJobLine, Step
-from fulfillment.outcome import Outcome, by_reason
+from fulfillment.models import PrintJob, PrintJobLine
 from fulfillment.verdicts import in_ist
 from orders import queries as orders
 from orders import reading, timeline
 from orders.models import Reading, Shipment
+from orders.outcome import Outcome, by_reason
 from orders.states import FINAL
 from sellers import gateway
 from sellers.models import Seller, User
@@ -202,7 +202,8 @@ def _finish(job: PrintJob, plan: Plan, laid_out: Stored | None, *, now: datetime
         Shipment.objects.filter(seller_id=job.seller_id, pk__in=printed).update(printed_at=now)
         words = "label printed, unchecked" if job.unchecked_since else "label printed"
         timeline.note(job.seller_id, printed, KIND, words, by=job.asked_by)
-        _ask_for_lost_labels(job.seller_id, plan.lost)
+        lost = [line.shipment for line in plan.lines if line.shipment_id in plan.lost]
+        labels.fetch_anew(job.seller_id, lost, says="its stored file was damaged: fetched again", by=None, now=now)
         work.crash_point(f"{KIND}.settling")
     work.crash_point(f"{KIND}.settled")
 
@@ -216,21 +217,6 @@ def _name_file(job: PrintJob, plan: Plan, laid_out: Stored) -> None:
         progress=len(plan.printed),
         wake_at=Now() + CHECK_AFTERWARDS if job.unchecked_since and plan.printed else None,
     )
-
-
-def _ask_for_lost_labels(seller_id: int, shipment_ids: Collection[int]) -> None:
-    if not shipment_ids:
-        return
-    Shipment.objects.filter(seller_id=seller_id, pk__in=shipment_ids).update(label_stored_at=None)
-    LabelRequest.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, state=work.State.DONE).update(
-        state=work.State.DUE,
-        step=Step.FETCH,
-        fetches=0,
-        wake_at=Now(),
-        says="its stored file was damaged: fetched again",
-    )
-    timeline.note(seller_id, shipment_ids, KIND, "its stored label was damaged: fetched again")
-    queue.ring(seller_id, LabelRequest.KIND)
 
 
 def _check_afterwards(job: PrintJob) -> None:

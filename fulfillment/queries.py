@@ -1,7 +1,6 @@
 """What fulfillment reads: chosen shipments, their label requests, labels and dispatches, print jobs and their lines."""
 
 from collections.abc import Collection, Iterable
-from uuid import UUID
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -9,13 +8,6 @@ from django.db.models.functions import Coalesce
 from fulfillment.models import Dispatch, Document, LabelRequest, Paper, PrintJob, PrintJobLine
 from orders.models import Reading, Shipment
 from sellers.models import Seller
-
-
-def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
-    """Our keys for the ids that pages and the API use, by key."""
-    return list(
-        Shipment.objects.filter(seller=seller, public_id__in=public_ids).order_by("pk").values_list("pk", flat=True)
-    )
 
 
 def lock_shipments(seller_id: int, shipment_ids: Iterable[int]) -> list[Shipment]:
@@ -50,8 +42,17 @@ def dispatches(seller: Seller, shipment_ids: Collection[int]) -> dict[int, Dispa
 def newest_papers(
     seller_id: int, shipment_ids: Collection[int], papers: Collection[Paper] = (Paper.LABEL,)
 ) -> list[Document]:
-    """The newest version of each of these papers of each shipment."""
-    return list(
+    """The newest version of each of these papers of each shipment, of those that are not void."""
+    return list(_newest(seller_id, shipment_ids, papers).filter(voided_at=None))
+
+
+def newest_versions(seller_id: int, shipment_ids: Collection[int]) -> dict[tuple[int, str], int]:
+    """The number of the newest version by shipment and paper, void ones too: no number is given twice."""
+    return {(paper.shipment_id, paper.paper): paper.version for paper in _newest(seller_id, shipment_ids, list(Paper))}
+
+
+def _newest(seller_id: int, shipment_ids: Collection[int], papers: Collection[Paper]) -> QuerySet[Document]:
+    return (
         Document.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, paper__in=papers)
         .order_by("shipment_id", "paper", "-version")
         .distinct("shipment_id", "paper")

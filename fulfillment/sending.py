@@ -19,7 +19,7 @@ from fulfillment import verdicts
 from fulfillment.models import Dispatch, LabelRequest
 from fulfillment.queries import lock_shipments
 from fulfillment.verdicts import AskPerson, Drop, Lost, NotThere, Send, There, Verdict, Wait
-from orders import reading, timeline
+from orders import reading, rules, timeline
 from orders.models import Shipment
 from sellers import gateway, switches
 from sellers.models import Seller
@@ -41,7 +41,7 @@ SLEEP = timedelta(seconds=60)
 class Effect(Generic[RowT]):
     """One kind of effect: which rows are waiting for it, how it is sent, and what follows.
 
-    `words` is what a shipment has become by it ("packed"). `why_not` gives a rule's reason against sending, or None.
+    `words` is what a shipment has become by it ("packed"). `act` is what the rules call it.
     `arrived(rows, outside)` settles rows whose effect is there, in the open scope; `outside`: done before we ever
     asked.
     """
@@ -52,7 +52,7 @@ class Effect(Generic[RowT]):
     send: Callable[[FlipkartClient, Sequence[str]], Sequence[RowOutcome]]
     limit: Callable[[Limits], int]
     is_there: Callable[[State], bool]
-    why_not: Callable[[Shipment], str | None]
+    act: rules.Act
     arrived: Callable[[Sequence[RowT], bool], None]
 
 
@@ -113,7 +113,11 @@ def _before_sending(effect: Effect[RowT], row: RowT, *, now: datetime) -> Verdic
         attempts=row.attempts,
         now=now,
     )
-    reason = effect.why_not(shipment) if isinstance(verdict, Send) else None
+    if not isinstance(verdict, Send):
+        return verdict
+    if kept_back := rules.why_kept_back(shipment):
+        return Drop(kept_back)
+    reason = rules.why_not(shipment, effect.act, now, is_asked=True)
     return AskPerson(Attention.REFUSED, reason) if reason else verdict
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fulfillment import views
+from fulfillment import pull_views, views
 
 app_name = "fulfillment"
 
@@ -15,6 +15,8 @@ urlpatterns = [
     path("print/<uuid:public_id>/unchecked/", views.print_unchecked, name="print_unchecked"),
     path("print/<uuid:public_id>/labels.pdf", views.print_job_pdf, name="print_job_pdf"),
     path("documents/<uuid:public_id>.pdf", views.document, name="document"),
+    path("pull/", pull_views.pulls, name="pulls"),
+    path("pull/scan/", pull_views.pull, name="pull"),
     path("work/retry/", views.retry, name="retry"),
     path("connection/checklist/", views.checklist, name="checklist"),
 ]

@@ -1,26 +1,19 @@
 """What a person presses on the way out: labels, print, ready to dispatch; print jobs and stored papers."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.functional import Promise
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from fulfillment import dispatch, going_live, labels, printing, queries, retrying
-from fulfillment.forms import RowChoice, ShipmentChoice
+from fulfillment.forms import RowChoice
 from fulfillment.models import Document, PrintJob
-from fulfillment.outcome import Outcome
-from orders import queries as orders
-from orders.forms import filters_of
+from orders.acting import BulkAct, Press, confirm_or_do, go_back, lists
 from sellers.access import SellerRequest, calls_outside, member_required
 from sellers.models import Role
 from shipcrowd import files
@@ -31,34 +24,22 @@ MOST_MATCHING = 50_000
 PRINT_JOBS_SHOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One of the three bulk acts. `do` does it and gives where to go next."""
-
-    title: str | Promise
-    button: str | Promise
-    consequence: str | Promise
-    route: str
-    preview: Callable[..., Outcome]
-    do: Callable[[SellerRequest, list[int], UUID | None], HttpResponse]
-
-
 @require_http_methods(["GET", "POST"])
 @member_required(Role.STAFF)
 def request_labels(request: SellerRequest) -> HttpResponse:
-    return _confirm_or_do(request, LABELS)
+    return confirm_or_do(request, LABELS)
 
 
 @require_http_methods(["GET", "POST"])
 @member_required(Role.STAFF)
 def request_print(request: SellerRequest) -> HttpResponse:
-    return _confirm_or_do(request, PRINT)
+    return confirm_or_do(request, PRINT)
 
 
 @require_http_methods(["GET", "POST"])
 @member_required(Role.STAFF)
 def request_dispatch(request: SellerRequest) -> HttpResponse:
-    return _confirm_or_do(request, DISPATCH)
+    return confirm_or_do(request, DISPATCH)
 
 
 @require_GET
@@ -128,13 +109,13 @@ def document(request: SellerRequest, public_id: UUID) -> HttpResponse:
 @require_POST
 @member_required(Role.STAFF)
 def retry(request: SellerRequest) -> HttpResponse:
-    form = RowChoice(_lists(request.POST, "row"))
+    form = RowChoice(lists(request.POST, "row"))
     if not form.is_valid():
         messages.error(request, _("Choose at least one row."))
-        return _back(request)
+        return go_back(request)
     taken_up = retrying.retry(seller=request.seller, row_ids=form.cleaned_data["row"], by=request.user)
     messages.info(request, ngettext("%(count)d tried again", "%(count)d tried again", taken_up) % {"count": taken_up})
-    return _back(request)
+    return go_back(request)
 
 
 @require_http_methods(["GET", "POST"])
@@ -167,68 +148,30 @@ def _words(job: PrintJob) -> str:
     return str(job.get_state_display())
 
 
-def _confirm_or_do(request: SellerRequest, act: Act) -> HttpResponse:
-    """The page that shows the consequences first; its button comes back here with `confirmed`."""
-    form = ShipmentChoice(_lists(request.POST if request.method == "POST" else request.GET, "shipment"))
-    try:
-        form.full_clean()
-        if form.errors:
-            raise ValidationError([error for errors in form.errors.values() for error in errors])
-        shipment_ids = _chosen(request, form)
-    except ValidationError as error:
-        for words in error.messages:
-            messages.error(request, words)
-        return _back(request)
-    if request.method == "POST" and form.cleaned_data["confirmed"]:
-        return act.do(request, shipment_ids, form.cleaned_data["once"])
-    page = {
-        "title": act.title,
-        "act": act,
-        "act_title": act.title,
-        "outcome": act.preview(seller=request.seller, shipment_ids=shipment_ids, now=timezone.now()),
-        "chosen": form.cleaned_data,
-        "chosen_count": len(shipment_ids),
-        "once": uuid4(),
-        "back": _safe_back(request),
-    }
-    return render(request, "fulfillment/confirm.html", page)
-
-
-def _chosen(request: SellerRequest, form: ShipmentChoice) -> list[int]:
-    """Our keys of what was ticked, or of all that match the list's filters. Raises ValidationError with words."""
-    if not form.cleaned_data["all_matching"]:
-        return queries.ids_of(request.seller, form.cleaned_data["shipment"])
-    filters = filters_of(request.seller, form.filters)
-    found = orders.matching_ids(request.seller, filters, timezone.now(), most=MOST_MATCHING + 1)
-    if len(found) > MOST_MATCHING:
-        raise ValidationError(_("More than %(most)s match: narrow the list first.") % {"most": f"{MOST_MATCHING:,}"})
-    return found
-
-
-def _do_labels(request: SellerRequest, shipment_ids: list[int], _once: UUID | None) -> HttpResponse:
+def _do_labels(request: SellerRequest, press: Press) -> HttpResponse:
     outcome = labels.request_labels(
-        seller=request.seller, shipment_ids=shipment_ids, by=request.user, now=timezone.now()
+        seller=request.seller, shipment_ids=press.shipment_ids, by=request.user, now=timezone.now()
     )
     messages.info(request, outcome.in_words())
-    return _back(request)
+    return go_back(request)
 
 
-def _do_dispatch(request: SellerRequest, shipment_ids: list[int], _once: UUID | None) -> HttpResponse:
+def _do_dispatch(request: SellerRequest, press: Press) -> HttpResponse:
     outcome = dispatch.request_dispatch(
-        seller=request.seller, shipment_ids=shipment_ids, by=request.user, now=timezone.now()
+        seller=request.seller, shipment_ids=press.shipment_ids, by=request.user, now=timezone.now()
     )
     messages.info(request, outcome.in_words())
-    return _back(request)
+    return go_back(request)
 
 
-def _do_print(request: SellerRequest, shipment_ids: list[int], once: UUID | None) -> HttpResponse:
+def _do_print(request: SellerRequest, press: Press) -> HttpResponse:
     job = printing.request_print(
-        seller=request.seller, shipment_ids=shipment_ids, by=request.user, now=timezone.now(), once=once
+        seller=request.seller, shipment_ids=press.shipment_ids, by=request.user, now=timezone.now(), once=press.once
     )
     return redirect("fulfillment:print_job", slug=request.seller.slug, public_id=job.public_id)
 
 
-LABELS = Act(
+LABELS = BulkAct(
     title=gettext_lazy("Request labels"),
     button=gettext_lazy("Request labels"),
     consequence=gettext_lazy(
@@ -239,7 +182,7 @@ LABELS = Act(
     preview=labels.preview,
     do=_do_labels,
 )
-PRINT = Act(
+PRINT = BulkAct(
     title=gettext_lazy("Print labels"),
     button=gettext_lazy("Print"),
     consequence=gettext_lazy(
@@ -250,7 +193,7 @@ PRINT = Act(
     preview=printing.preview,
     do=_do_print,
 )
-DISPATCH = Act(
+DISPATCH = BulkAct(
     title=gettext_lazy("Ready to dispatch"),
     button=gettext_lazy("Mark ready to dispatch"),
     consequence=gettext_lazy(
@@ -271,22 +214,3 @@ def _pdf(request: SellerRequest, *, key: str, sha256: str, name: str) -> HttpRes
         page = {"title": _("Not available"), "says": str(error)}
     with seller_scope(request.seller):
         return render(request, "fulfillment/no_file.html", page, status=503)
-
-
-def _lists(sent: QueryDict, *names: str) -> dict[str, object]:
-    """The form's input with the named fields as lists."""
-    return {key: sent.getlist(key) if key in names else sent.get(key) for key in sent}
-
-
-def _safe_back(request: HttpRequest) -> str:
-    """Where the person came from, if that is a page of ours."""
-    back = str(request.POST.get("back") or request.GET.get("back") or request.headers.get("Referer") or "")
-    is_ours = url_has_allowed_host_and_scheme(
-        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return back if is_ours else ""
-
-
-def _back(request: SellerRequest) -> HttpResponseRedirect:
-    back = _safe_back(request)
-    return HttpResponseRedirect(back) if back else redirect("portal:home", slug=request.seller.slug)

@@ -41,6 +41,8 @@ class ShipmentAdmin(SearchById, ReadOnlyAdmin):
         "labelled_outside",
         "printed_at",
         "dispatch_requested_at",
+        "set_aside_at",
+        "set_aside_reason",
         "attention",
         "attention_says",
     )

@@ -112,10 +112,14 @@ def span(length: timedelta) -> str:
 
 
 def state(shipment: Shipment) -> Words:
-    """Flipkart's state; a hold stands before it, because nothing may be done meanwhile."""
+    """Flipkart's state; before it stands what keeps the parcel back, because nothing may be done meanwhile."""
     known = State(shipment.state)
     if known is State.UNKNOWN:
         return Words(_("unknown: %(word)s") % {"word": shipment.state_word}, "warn")
+    if shipment.set_aside_at and shipment.is_open:
+        return Words(
+            _("Set aside: %(reason)s") % {"reason": shipment.set_aside_reason}, "warn", shipment.get_state_display()
+        )
     if shipment.is_on_hold and shipment.is_open:
         return Words(_("On hold"), "warn", shipment.get_state_display())
     return Words(shipment.get_state_display(), _TONES.get(known, ""))
@@ -158,17 +162,18 @@ def rupees(amount: Decimal | None) -> str:
     return f"{'-' if amount < 0 else ''}₹{grouped}{'' if paise == '00' else '.' + paise}"
 
 
-def acts_open(shipment: Shipment, now: datetime) -> list[tuple[str, str, str]]:
+def acts_open(shipment: Shipment, now: datetime) -> list[tuple[Act, str, str]]:
     """(act, its name, why not or empty) for the three acts, in the order of the day."""
     names = {Act.LABEL: _("Request label"), Act.PRINT: _("Print label"), Act.DISPATCH: _("Ready to dispatch")}
-    return [(act.value, name, _why_not(shipment, act, now)) for act, name in names.items()]
+    return [(act, name, _why_not(shipment, act, now)) for act, name in names.items()]
 
 
 def _why_not(shipment: Shipment, act: Act, now: datetime) -> str:
     """Empty where it may be done. Of what was labelled outside only a copy is fetched: no rule is against that."""
     is_asked = shipment.label_requested_at or shipment.label_stored_at
     is_copy = act is Act.LABEL and shipment.labelled_outside and not is_asked
-    if is_copy and not shipment.is_on_hold and shipment.state in (State.PACKED, State.READY_TO_DISPATCH):
+    is_free = not shipment.is_on_hold and rules.why_kept_back(shipment) is None
+    if is_copy and is_free and shipment.state in (State.PACKED, State.READY_TO_DISPATCH):
         return ""
     return rules.why_not(shipment, act, now) or ""
 

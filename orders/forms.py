@@ -1,4 +1,4 @@
-"""What the shipments list is asked to show, read from its address. The same words name "all that match"."""
+"""What the shipments list is asked to show, and what is chosen from it. The same words name "all that match"."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import PaymentType
+from orders.models import PaymentType, SetAsideReason
 from orders.queries import SHORTEST_SEARCH, Filters
 from orders.stages import Stage
 from orders.states import STATE_CHOICES
@@ -17,6 +17,7 @@ from shipcrowd.flipkart.types import State
 
 EVERYTHING = "all"
 MINE = "mine"
+MOST_CHOSEN = 500  # by hand; "all that match" has no end
 
 
 class ShipmentFilter(forms.Form):
@@ -135,3 +136,56 @@ def filters_of(seller: Seller, asked: QueryDict) -> Filters:
     if not form.is_valid():
         raise forms.ValidationError([error for errors in form.errors.values() for error in errors])
     return form.as_filters()
+
+
+class UUIDs(forms.TypedMultipleChoiceField):
+    """Any number of public ids up to MOST_CHOSEN; one that is none is an error, one that does not exist is not."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(coerce=UUID, **kwargs)
+
+    def valid_value(self, value: str) -> bool:
+        try:
+            UUID(str(value))
+        except ValueError:
+            return False
+        return True
+
+    def validate(self, value: list[str]) -> None:
+        super().validate(value)
+        if len(value) > MOST_CHOSEN:
+            raise forms.ValidationError(_("Choose at most %(most)d, or all that match.") % {"most": MOST_CHOSEN})
+
+
+class ShipmentChoice(forms.Form):
+    """`shipment` as often as one was ticked, or `all_matching` with the list's own filters in `query`.
+
+    `confirmed` is set by the page that shows the consequences; `once` names one press of its button.
+    """
+
+    shipment = UUIDs(required=False)
+    all_matching = forms.BooleanField(required=False)
+    query = forms.CharField(required=False, max_length=2000)
+    confirmed = forms.BooleanField(required=False)
+    once = forms.UUIDField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or self.cleaned_data
+        if not self.errors and not found.get("shipment") and not found.get("all_matching"):
+            raise forms.ValidationError(_("Choose at least one shipment."))
+        return found
+
+    @property
+    def filters(self) -> QueryDict:
+        """The list's filters, as they stood in its address."""
+        return QueryDict(self.cleaned_data["query"])
+
+
+class SetAsideForm(forms.Form):
+    reason = forms.ChoiceField(label=_("Why"), choices=SetAsideReason.choices, widget=forms.Select)
+    note = forms.CharField(
+        label=_("Note"), required=False, max_length=200, help_text=_("For whoever mends it. It may stay empty.")
+    )
+
+    def clean_reason(self) -> SetAsideReason:
+        return SetAsideReason(self.cleaned_data["reason"])

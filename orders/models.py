@@ -16,6 +16,14 @@ class PaymentType(models.TextChoices):
     UNKNOWN = "UNKNOWN", "unknown"
 
 
+class SetAsideReason(models.TextChoices):
+    """Why a person keeps a parcel back. The value is what the warehouse says."""
+
+    SHORT = "short", "Short: not all of it is there"
+    DAMAGED = "damaged", "Damaged"
+    ADDRESS = "address", "The address cannot be right"
+
+
 class Order(SellerOwned):
     """A buyer's order; its shipments are the unit of work."""
 
@@ -74,6 +82,9 @@ class Shipment(SellerOwned):
     # dispatch-by: null where nobody can tell.
     dispatched_at = models.DateTimeField(null=True)
     was_dispatched_late = models.BooleanField(null=True)
+    # While a person keeps it back (SetAside); empty otherwise.
+    set_aside_at = models.DateTimeField(null=True)
+    set_aside_reason = models.CharField(max_length=10, choices=SetAsideReason, blank=True, db_default="")
     attention = models.CharField(max_length=20, choices=Attention, default=Attention.NONE, blank=True)
     attention_says = models.CharField(max_length=300, blank=True)
     # Last characters of an id, for "ends in 4471": LIKE would not use an index under row-level security.
@@ -122,6 +133,29 @@ class Shipment(SellerOwned):
 
     def __str__(self) -> str:
         return f"shipment {self.pk}"
+
+
+class SetAside(SellerOwned):
+    """A person kept a shipment back, and perhaps put it back again. While it is kept, the shipment says so too."""
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="set_asides")
+    reason = models.CharField(max_length=10, choices=SetAsideReason)
+    note = models.CharField(max_length=200, blank=True)
+    set_aside_at = models.DateTimeField()
+    set_aside_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    put_back_at = models.DateTimeField(null=True)
+    put_back_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(SellerOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "shipment"], name="set_aside_once", condition=Q(put_back_at__isnull=True)
+            )
+        ]
+        indexes = [models.Index(fields=["seller", "shipment"], name="set_aside_of_shipment")]
+
+    def __str__(self) -> str:
+        return f"set aside {self.pk}"
 
 
 class ShipmentItem(SellerOwned):

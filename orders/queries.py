@@ -74,6 +74,29 @@ def chosen(seller: Seller, shipment_ids: Collection[int]) -> QuerySet[Shipment]:
     return Shipment.objects.filter(seller=seller, pk__in=shipment_ids).order_by("pk")
 
 
+def scanned_id(scanned: str) -> str:
+    """The id in what a scanner sent: a label's square code holds more behind it, after a comma."""
+    return scanned.replace("\0", "").partition(",")[0].strip()[:_LONGEST_ID]
+
+
+def scanned_ids(seller: Seller, scanned: str) -> list[int]:
+    """Keys of the parcels whose tracking, shipment or order id is exactly what was scanned, in any case; by key."""
+    require_scope(seller)
+    wanted = scanned_id(scanned)
+    if len(wanted) < SHORTEST_SEARCH:
+        return []
+    forms = {wanted, wanted.upper()}
+    holds = Q(tracking_id__in=forms) | Q(flipkart_shipment_id__in=forms) | Q(flipkart_order_id__in=forms)
+    return list(Shipment.objects.filter(holds, seller=seller).order_by("pk").values_list("pk", flat=True)[: PAGE + 1])
+
+
+def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
+    """Our keys for the ids that pages and the API use, by key."""
+    return list(
+        Shipment.objects.filter(seller=seller, public_id__in=public_ids).order_by("pk").values_list("pk", flat=True)
+    )
+
+
 def matching_ids(seller: Seller, filters: Filters, now: datetime, *, most: int) -> list[int]:
     """Keys of all that match, for a bulk action on "all that match"; `most` of them, in the list's order."""
     return list(shipments(seller, filters, now).values_list("pk", flat=True)[:most])

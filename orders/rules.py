@@ -8,6 +8,7 @@ from typing import Protocol
 from orders.states import BEFORE_PACK, FINAL, HANDED_OVER, PACKING, READY
 from shipcrowd.flipkart.times import INDIAN_TIME
 from shipcrowd.flipkart.types import State
+from shipcrowd.work import Attention
 
 
 class Act(StrEnum):
@@ -27,6 +28,10 @@ class Facts(Protocol):
     label_stored_at: datetime | None
     labelled_outside: bool
     dispatch_requested_at: datetime | None
+    set_aside_at: datetime | None
+    set_aside_reason: str
+    attention: str
+    attention_says: str
 
 
 def why_not(shipment: Facts, act: Act | str, now: datetime, *, is_asked: bool = False) -> str | None:
@@ -37,6 +42,8 @@ def why_not(shipment: Facts, act: Act | str, now: datetime, *, is_asked: bool = 
     act, state = Act(act), State(shipment.state)
     return (
         _why_untouchable(shipment, state)
+        or why_kept_back(shipment)
+        or _why_on_hold(shipment)
         or _why_too_late(shipment, act, state, is_asked=is_asked)
         or _why_too_early(shipment, act, state, now)
     )
@@ -49,6 +56,20 @@ def _why_untouchable(shipment: Facts, state: State) -> str | None:
         return "cancelled"
     if state in HANDED_OVER or state is State.PICKUP_COMPLETE:
         return f"already handed over ({_words(state)})"
+    return None
+
+
+def why_kept_back(shipment: Facts) -> str | None:
+    """Why a person must have the parcel in hands before anything else is done with it; None where nobody must.
+
+    People know of it already: what was on its way for it stops, and nobody else need be told.
+    """
+    if shipment.attention == Attention.PULL:
+        return shipment.attention_says or "to be pulled out of the stack"
+    return f"set aside: {shipment.set_aside_reason}" if shipment.set_aside_at else None
+
+
+def _why_on_hold(shipment: Facts) -> str | None:
     return "on hold at Flipkart" if shipment.is_on_hold else None
 
 

@@ -29,6 +29,7 @@ class Stage(StrEnum):
     TO_DISPATCH = "to_dispatch"
     AWAITING_PICKUP = "awaiting_pickup"
     ON_HOLD = "on_hold"
+    SET_ASIDE = "set_aside"
     ATTENTION = "attention"
     HANDED_OVER = "handed_over"
     CANCELLED = "cancelled"
@@ -46,13 +47,16 @@ WORDS: Mapping[Stage, str] = {
     Stage.TO_DISPATCH: "To dispatch",
     Stage.AWAITING_PICKUP: "Awaiting pickup",
     Stage.ON_HOLD: "On hold",
+    Stage.SET_ASIDE: "Set aside",
     Stage.ATTENTION: "Attention",
     Stage.HANDED_OVER: "Handed over",
     Stage.CANCELLED: "Cancelled",
 }
 
 _NEEDS_PERSON = ~Q(attention="") | Q(state=State.UNKNOWN, is_open=True)
-_WORKED_ON = Q(attention="", is_open=True, is_on_hold=False) & ~Q(state=State.UNKNOWN)
+# What a person keeps back is theirs to put back, also while Flipkart holds it.
+_IN_THE_HOUSE = Q(attention="", is_open=True) & ~Q(state=State.UNKNOWN)
+_WORKED_ON = _IN_THE_HOUSE & Q(set_aside_at__isnull=True, is_on_hold=False)
 # Packed is what has a label, whoever made it; a state that lags behind our own label does not matter.
 _LABELLED = Q(label_stored_at__isnull=False) | Q(labelled_outside=True)
 _LEAVES_NEXT = _WORKED_ON & _LABELLED & ~Q(state__in=READY)
@@ -65,7 +69,8 @@ def condition(stage: Stage, now: datetime) -> Q:
     without_label = _WORKED_ON & ~Q(state__in=READY) & Q(label_stored_at__isnull=True, labelled_outside=False)
     return {
         Stage.ATTENTION: _NEEDS_PERSON,
-        Stage.ON_HOLD: Q(attention="", is_open=True, is_on_hold=True) & ~Q(state=State.UNKNOWN),
+        Stage.ON_HOLD: _IN_THE_HOUSE & Q(set_aside_at__isnull=True, is_on_hold=True),
+        Stage.SET_ASIDE: _IN_THE_HOUSE & Q(set_aside_at__isnull=False),
         Stage.UPCOMING: without_label & is_early,
         # Packing, and packed by our request with the label still to come, waits for its label as much.
         Stage.TO_LABEL: without_label & (Q(dispatch_after_at__isnull=True) | ~is_early),
@@ -90,6 +95,8 @@ def stage_of(shipment: Shipment, now: datetime) -> Stage:
         return Stage.HANDED_OVER
     if state is State.CANCELLED:
         return Stage.CANCELLED
+    if shipment.set_aside_at:
+        return Stage.SET_ASIDE
     if shipment.is_on_hold:
         return Stage.ON_HOLD
     if state in READY:

@@ -25,3 +25,9 @@ def of_shipment(seller: Seller, shipment_id: int, *, limit: int = 200) -> Sequen
     """The latest lines of a shipment, newest first, with who did it joined."""
     entries = TimelineEntry.objects.filter(seller=seller, shipment_id=shipment_id)
     return list(entries.select_related("by").order_by("-at", "-pk")[:limit])
+
+
+def latest(seller: Seller, shipment_id: int, kind: str) -> TimelineEntry | None:
+    """The last line of one kind, with who did it joined."""
+    entries = TimelineEntry.objects.filter(seller=seller, shipment_id=shipment_id, kind=kind)
+    return entries.select_related("by").order_by("-at", "-pk").first()

@@ -13,6 +13,8 @@ urlpatterns = [
     path("shipments/look-up/", finding_views.look_up, name="look_up"),
     path("shipments/look-up/<uuid:public_id>/", finding_views.looked_up, name="looked_up"),
     path("shipments/looked-at/", views.looked_at, name="looked_at"),
+    path("shipments/set-aside/", views.set_aside, name="set_aside"),
+    path("shipments/put-back/", views.put_back, name="put_back"),
     path("shipments/<uuid:public_id>/", views.shipment, name="shipment"),
     path("shipments/<uuid:public_id>/buyer/", views.show_buyer, name="show_buyer"),
 ]

@@ -1,6 +1,7 @@
 """The shipments list by stage, and the page of one shipment."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from orders import display, looking, queries, stages, timeline
-from orders.forms import EVERYTHING, LookedAt, ShipmentFilter
+from orders import display, looking, queries, setting_aside, stages, timeline
+from orders.acting import BulkAct, Press, confirm_or_do, go_back
+from orders.forms import EVERYTHING, LookedAt, SetAsideForm, ShipmentFilter
 from orders.models import Buyer, Shipment, ShipmentItem
+from orders.rules import Act
 from orders.stages import Stage
 from sellers.access import SellerRequest, member_required
 from sellers.models import Facility, MemberFacility, Role
@@ -27,15 +30,26 @@ ACTS = {
     "labels": "fulfillment:request_labels",
     "print": "fulfillment:request_print",
     "dispatch": "fulfillment:request_dispatch",
+    "set_aside": "orders:set_aside",
+    "put_back": "orders:put_back",
 }
 _ACT_NAMES = {
     "labels": gettext_lazy("Request labels"),
     "print": gettext_lazy("Print"),
     "dispatch": gettext_lazy("Ready to dispatch"),
+    "set_aside": gettext_lazy("Set aside"),
+    "put_back": gettext_lazy("Put back"),
 }
+# What the rules call an act, as the form's buttons call it.
+_PRESSED = {Act.LABEL: "labels", Act.PRINT: "print", Act.DISPATCH: "dispatch"}
 # What was asked of Flipkart, named by string: papers and work rows belong to an app above this one.
 _ASKED = ("label_requests", "dispatches")
-_NEXT: dict[Stage | None, str] = {Stage.TO_LABEL: "labels", Stage.TO_PRINT: "print", Stage.TO_DISPATCH: "dispatch"}
+_NEXT: dict[Stage | None, str] = {
+    Stage.TO_LABEL: "labels",
+    Stage.TO_PRINT: "print",
+    Stage.TO_DISPATCH: "dispatch",
+    Stage.SET_ASIDE: "put_back",
+}
 _EMPTY = {
     Stage.UPCOMING: gettext_lazy("Orders that may not be packed yet wait here until their time has come."),
     Stage.TO_LABEL: gettext_lazy("New orders come here by themselves as soon as they may be packed."),
@@ -45,6 +59,7 @@ _EMPTY = {
         "What is marked ready to dispatch waits here until the courier has scanned it."
     ),
     Stage.ON_HOLD: gettext_lazy("Flipkart holds nothing back."),
+    Stage.SET_ASIDE: gettext_lazy("What you keep back with “Set aside” waits here until it is put back."),
     Stage.ATTENTION: gettext_lazy("What the machine cannot mend by itself comes here."),
     Stage.HANDED_OVER: gettext_lazy("What the courier has scanned comes here."),
     Stage.CANCELLED: gettext_lazy("What buyers cancel comes here."),
@@ -101,7 +116,7 @@ def shipments(request: SellerRequest) -> HttpResponse:
         "unfiltered": f"{address}?stage={stage.value if stage else form.cleaned_data['stage']}&facility=",
         "rows": [display.row(shipment, now) for shipment in page.shipments],
         "may_act": may_act,
-        "acts": [{"value": act, "name": name, "is_next": _NEXT.get(stage) == act} for act, name in _ACT_NAMES.items()],
+        "acts": _acts(stage),
         "matching": matching,
         "all_that_match": _all_in_words(matching) if matching > len(page.shipments) else "",
         "query": form.as_query(),
@@ -125,6 +140,18 @@ def act(request: SellerRequest) -> HttpResponse:
         messages.error(request, _("Press one of the buttons below the list."))
         return redirect("orders:shipments", slug=request.seller.slug)
     return redirect(reverse(route, args=[request.seller.slug]), preserve_request=True)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.STAFF)
+def set_aside(request: SellerRequest) -> HttpResponse:
+    return confirm_or_do(request, SET_ASIDE)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.STAFF)
+def put_back(request: SellerRequest) -> HttpResponse:
+    return confirm_or_do(request, PUT_BACK)
 
 
 @require_safe
@@ -164,6 +191,54 @@ def looked_at(request: SellerRequest) -> HttpResponse:
     else:
         messages.error(request, _("Choose what you have looked at."))
     return redirect("portal:attention", slug=request.seller.slug)
+
+
+def _do_set_aside(request: SellerRequest, press: Press) -> HttpResponse:
+    outcome = setting_aside.set_aside(
+        seller=request.seller, shipment_ids=press.shipment_ids, by=request.user, now=timezone.now(), **press.said
+    )
+    messages.info(request, outcome.in_words())
+    return go_back(request)
+
+
+def _do_put_back(request: SellerRequest, press: Press) -> HttpResponse:
+    outcome = setting_aside.put_back(
+        seller=request.seller, shipment_ids=press.shipment_ids, by=request.user, now=timezone.now()
+    )
+    messages.info(request, outcome.in_words())
+    return go_back(request)
+
+
+SET_ASIDE = BulkAct(
+    title=gettext_lazy("Set aside"),
+    button=gettext_lazy("Set aside"),
+    consequence=gettext_lazy(
+        "They are left out of labels, print, dispatch and hand-over until somebody puts them back. "
+        "What Flipkart was told already stays told."
+    ),
+    route="orders:set_aside",
+    preview=partial(setting_aside.preview, way=setting_aside.ASIDE),
+    do=_do_set_aside,
+    asks=lambda _request, sent: SetAsideForm(sent),
+)
+PUT_BACK = BulkAct(
+    title=gettext_lazy("Put back"),
+    button=gettext_lazy("Put back"),
+    consequence=gettext_lazy("They go on where they stood when they were set aside."),
+    route="orders:put_back",
+    preview=partial(setting_aside.preview, way=setting_aside.BACK),
+    do=_do_put_back,
+)
+
+
+def _acts(stage: Stage | None) -> list[dict[str, Any]]:
+    """What can be done with ticked rows: of what is set aside, that it is put back."""
+    is_aside = stage is Stage.SET_ASIDE
+    return [
+        {"value": act, "name": name, "is_next": _NEXT.get(stage) == act, "is_quiet": act == "set_aside"}
+        for act, name in _ACT_NAMES.items()
+        if (act == "put_back") == is_aside
+    ]
 
 
 def _filter(request: SellerRequest) -> ShipmentFilter:
@@ -230,13 +305,9 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "payment": display.payment(found),
         "total": display.rupees(found.total_price),
         "items": [(item, display.rupees(item.total_price)) for item in items],
-        "acts": list(
-            zip(
-                ACTS,
-                *zip(*[(name, why) for _act, name, why in display.acts_open(found, now)], strict=True),
-                strict=True,
-            )
-        ),
+        "acts": [(_PRESSED[act], name, why) for act, name, why in display.acts_open(found, now)],
+        "set_aside": setting_aside.open_note(request.seller, found.pk) if found.set_aside_at else None,
+        "may_set_aside": setting_aside.why_not_aside(found) is None,
         "documents": sorted(
             found.documents.all(), key=lambda paper: (paper.paper != "label", paper.paper, -paper.version)
         ),

@@ -25,7 +25,7 @@ from django.utils.http import urlsafe_base64_encode
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from fulfillment.models import Dispatch, Document, GoLiveCheck, LabelRequest, PrintJob, PrintJobLine
-from orders.models import Buyer, LookUp, PaymentType, Reading, Shipment, TimelineEntry, Unreadable
+from orders.models import Buyer, LookUp, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
 from orders.states import State
 from sellers import connecting, members
 from sellers.access import memberships
@@ -94,6 +94,7 @@ class Rows:
     client_secret: str
     shipment: str
     shipments: tuple[str, ...]
+    tracking_id: str
     last_key: str
     document: str
     print_job: str
@@ -426,6 +427,24 @@ WORK = (
         sent=lambda rows: {"shipment": rows.shipments, "unreadable": [rows.unreadable]},
         names_rows=True,
     ),
+    SellersPage(
+        name="orders:set_aside",
+        least=Role.STAFF,
+        get=200,  # what would happen
+        post=302,
+        sent=_shipments(confirmed="1", reason="damaged"),
+        names_rows=True,
+        takes=frozenset({"note", "query"}),
+    ),
+    SellersPage(
+        name="orders:put_back",
+        least=Role.STAFF,
+        get=200,
+        post=302,
+        sent=_shipments(confirmed="1"),
+        names_rows=True,
+        takes=frozenset({"query"}),
+    ),
     SellersPage(name="orders:shipment", least=Role.VIEWER, get=200, row=lambda rows: {"public_id": rows.shipment}),
     SellersPage(name="orders:show_buyer", least=Role.OWNER, post=200, row=lambda rows: {"public_id": rows.shipment}),
     *(
@@ -454,6 +473,14 @@ WORK = (
         name="fulfillment:print_job_pdf", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.print_job}
     ),
     SellersPage(name="fulfillment:document", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.document}),
+    SellersPage(name="fulfillment:pulls", least=Role.VIEWER, get=200),
+    SellersPage(
+        name="fulfillment:pull",
+        least=Role.STAFF,
+        post=200,
+        sent=lambda rows: {"scanned": rows.tracking_id},
+        names_rows=True,
+    ),
     SellersPage(
         name="fulfillment:checklist",
         least=Role.OWNER,
@@ -702,7 +729,8 @@ def nobody() -> Rows:
         client_id="no-such-application",
         client_secret="no-such-secret",
         shipment=next(ids),
-        shipments=(next(ids), next(ids), next(ids)),
+        shipments=tuple(itertools.islice(ids, 4)),
+        tracking_id="FMPP-nobody-3",
         last_key="~987654321",
         document=next(ids),
         print_job=next(ids),
@@ -744,7 +772,8 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         Turn.objects.get_or_create(seller=seller, kind="poll")
         Watch.objects.create(seller=seller)
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
-    fresh, packed, labelled = _shipments_of(seller, place, word, phone, packer)
+    shipments = _shipments_of(seller, place, word, phone, packer)
+    labelled = shipments[2]
     document, job, waiting, work_rows = _work_on(seller, labelled, packer, word)
     with seller_scope(seller):
         entry = audit.models.AuditEntry(by=packer, did=f"did {word}", about=seller)
@@ -762,7 +791,8 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         client_id=connected.account.client_id,
         client_secret=connected.account.client_secret,
         shipment=str(labelled.public_id),
-        shipments=tuple(str(row.public_id) for row in (fresh, packed, labelled)),
+        shipments=tuple(str(row.public_id) for row in shipments),
+        tracking_id=labelled.tracking_id,
         last_key=f"~{labelled.pk}",
         document=str(document.public_id),
         print_job=str(job.public_id),
@@ -778,7 +808,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
 
 
 def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: User) -> list[Shipment]:
-    """One to label, one to dispatch, and one that stands in every table."""
+    """One to label, one to dispatch, one that stands in every table, and one that is set aside."""
     now = timezone.now()
     found = [
         factories.shipment(
@@ -799,6 +829,7 @@ def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: Us
             (1, State.APPROVED, {}),
             (2, State.PACKED, {"label_stored_at": now, "printed_at": now}),
             (3, State.PACKED, {"label_stored_at": now, "attention": Attention.PULL, "attention_says": f"pull {word}"}),
+            (4, State.APPROVED, {"set_aside_at": now, "set_aside_reason": "damaged"}),
         )
     ]
     address = {"name": f"buyer {word}", "line1": f"2 {word} lane", "city": f"{word}abad", "pincode": "560001"}
@@ -817,6 +848,14 @@ def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: Us
                 details_read_at=now,
             )
             TimelineEntry.objects.create(seller=seller, shipment=row, kind="note", says=f"{word} happened", by=by)
+        SetAside.objects.create(
+            seller=seller,
+            shipment=found[3],
+            reason="damaged",
+            note=f"{word} note",
+            set_aside_at=now,
+            set_aside_by=by,
+        )
     return found
 
 

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ("cut_by", models.CharField(blank=True, max_length=20)),
                 ("holds_tracking_id", models.BooleanField(null=True)),
                 ("stored_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("voided_at", models.DateTimeField(null=True)),
                 (
                     "seller",
                     models.ForeignKey(

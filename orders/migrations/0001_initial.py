@@ -162,6 +162,20 @@ class Migration(migrations.Migration):
                 ("dispatch_requested_at", models.DateTimeField(null=True)),
                 ("dispatched_at", models.DateTimeField(null=True)),
                 ("was_dispatched_late", models.BooleanField(null=True)),
+                ("set_aside_at", models.DateTimeField(null=True)),
+                (
+                    "set_aside_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("short", "Short: not all of it is there"),
+                            ("damaged", "Damaged"),
+                            ("address", "The address cannot be right"),
+                        ],
+                        db_default="",
+                        max_length=10,
+                    ),
+                ),
                 (
                     "attention",
                     models.CharField(
@@ -453,6 +467,71 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="SetAside",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("short", "Short: not all of it is there"),
+                            ("damaged", "Damaged"),
+                            ("address", "The address cannot be right"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=200)),
+                ("set_aside_at", models.DateTimeField()),
+                ("put_back_at", models.DateTimeField(null=True)),
+                (
+                    "put_back_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+                (
+                    "set_aside_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "shipment",
+                    shipcrowd.tenancy.SellersKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="set_asides", to="orders.shipment"
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "indexes": [models.Index(fields=["seller", "shipment"], name="set_aside_of_shipment")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("put_back_at__isnull", True)),
+                        fields=("seller", "shipment"),
+                        name="set_aside_once",
+                    )
+                ],
+            },
+        ),
         migrations.AddConstraint(
             model_name="order",
             constraint=models.UniqueConstraint(fields=("seller", "flipkart_order_id"), name="order_once_a_seller"),
@@ -636,4 +715,5 @@ class Migration(migrations.Migration):
         shipcrowd.tenancy.Fence("FollowCursor", doors=DUE_DOOR),
         shipcrowd.tenancy.Fence("Unreadable"),
         shipcrowd.tenancy.Fence("TimelineEntry"),
+        shipcrowd.tenancy.Fence("SetAside"),
     ]

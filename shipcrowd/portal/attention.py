@@ -42,7 +42,7 @@ _DO = {
     ),
     Attention.RECONNECT: gettext_lazy("An owner renews the connection; then press Retry."),
     Attention.PULL: gettext_lazy(
-        "The buyer cancelled after the label: take the parcel out of the stack before pickup."
+        "Take the parcel out of its stack before the pickup, then scan it on the page “Pull parcels”."
     ),
     Attention.PARKED: gettext_lazy("Left undone when the connection was cut. Press Retry if it is still wanted."),
     Attention.UNREADABLE: gettext_lazy(

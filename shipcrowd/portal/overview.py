@@ -100,7 +100,8 @@ class _Read:
 
 
 def _counts(ids: Sequence[int], now: datetime) -> list[Any]:
-    rows = Shipment.objects.filter(seller_id__in=ids, is_open=True, is_on_hold=False).order_by().values("seller_id")
+    open_ones = Shipment.objects.filter(seller_id__in=ids, is_open=True, is_on_hold=False, set_aside_at=None)
+    rows = open_ones.order_by().values("seller_id")
     today = is_due_today(now)
     return list(
         rows.annotate(

@@ -117,6 +117,41 @@ def test_what_must_not_leave_is_left_out_with_its_reason(seller, account, flipka
     assert flipkart.ledger.dispatches == packed
 
 
+def test_what_a_person_keeps_back_while_it_waits_is_withdrawn_in_words(seller, packed, flipkart, packer):
+    """trust.md 20: one is set aside, one must be pulled; the third goes."""
+    ask_dispatch(seller, packed, packer)
+    keep_back(packed[0], set_aside_at=timezone.now(), set_aside_reason="damaged")
+    keep_back(packed[1], attention=Attention.PULL, attention_says="its items changed: pull this parcel")
+
+    drain()
+
+    assert flipkart.ledger.dispatches == [packed[2].flipkart_shipment_id]
+    rows = [only(Dispatch, shipment=parcel) for parcel in packed[:2]]
+    assert [(row.state, row.attention, row.says) for row in rows] == [
+        (State.WITHDRAWN, "", "set aside: damaged"),
+        (State.WITHDRAWN, "", "its items changed: pull this parcel"),
+    ]
+
+
+def test_what_was_set_aside_and_put_back_is_dispatched_by_the_same_row(seller, parcel, flipkart, packer):
+    ask_dispatch(seller, [parcel], packer)
+    keep_back(parcel, set_aside_at=timezone.now(), set_aside_reason="short")
+    drain()
+    assert ask_dispatch(seller, [parcel], packer).in_words() == "0 on their way; left out: 1 set aside: short"
+    keep_back(parcel, set_aside_at=None, set_aside_reason="")
+
+    ask_dispatch(seller, [parcel], packer)
+    drain()
+
+    assert only(Dispatch).state == State.DONE
+    assert flipkart.ledger.dispatches == [parcel.flipkart_shipment_id]
+
+
+def keep_back(shipment: Shipment, **facts) -> None:
+    with factories.ops():
+        Shipment.objects.filter(pk=shipment.pk).update(**facts)
+
+
 def test_a_buyer_who_cancels_just_before_the_call_is_believed(seller, packed, flipkart, packer):
     """trust.md 21."""
     flipkart.world.cancel(packed[0].flipkart_shipment_id)

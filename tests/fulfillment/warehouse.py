@@ -6,9 +6,9 @@ from django.utils import timezone
 
 from fulfillment import dispatch, labels, printing
 from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob
-from fulfillment.outcome import Outcome
 from orders.ingest import ingest
 from orders.models import Shipment, TimelineEntry
+from orders.outcome import Outcome
 from sellers import gateway
 from sellers.models import Seller, User
 from shipcrowd import queue, work

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.rules import Act, deadline, follow_pace, in_indian_words, last_pickup, next_pickup, why_not
+from orders.rules import Act, deadline, follow_pace, in_indian_words, last_pickup, next_pickup, why_kept_back, why_not
 from orders.states import FINAL, HANDED_OVER, State
 
 NOW = datetime.fromisoformat("2026-11-24T12:00:00+05:30")
@@ -24,6 +24,10 @@ class Facts:
     label_stored_at: datetime | None = None
     labelled_outside: bool = False
     dispatch_requested_at: datetime | None = None
+    set_aside_at: datetime | None = None
+    set_aside_reason: str = ""
+    attention: str = ""
+    attention_says: str = ""
 
 
 OUTSIDE = "already labelled outside of Shipcrowd"
@@ -111,6 +115,24 @@ def test_nothing_is_done_before_it_is_due(act, state):
 )
 def test_what_was_asked_or_done_already_is_said(facts, act, words):
     assert why_not(facts, act, NOW) == words
+
+
+@pytest.mark.parametrize("act", Act)
+def test_what_a_person_must_have_in_hands_first_is_left_undone(act):
+    aside = Facts(state=State.PACKED, set_aside_at=EARLIER, set_aside_reason="damaged", label_stored_at=EARLIER)
+    changed = Facts(state=State.PACKED, attention="pull", attention_says="its items changed: pull this parcel")
+
+    assert why_not(aside, act, NOW, is_asked=True) == "set aside: damaged"
+    assert why_not(changed, act, NOW, is_asked=True) == "its items changed: pull this parcel"
+    assert why_kept_back(Facts(attention="late", attention_says="it takes too long")) is None
+
+
+def test_what_is_over_is_said_before_what_keeps_it_back():
+    gone = {"set_aside_at": EARLIER, "set_aside_reason": "short", "attention": "pull", "attention_says": "pull it"}
+
+    assert why_not(Facts(state=State.CANCELLED, **gone), Act.PRINT, NOW) == "cancelled"
+    assert why_not(Facts(state=State.SHIPPED, **gone), Act.DISPATCH, NOW) == "already handed over (shipped)"
+    assert why_not(Facts(state=State.PACKED, is_on_hold=True, **gone), Act.DISPATCH, NOW) == "pull it"
 
 
 def test_our_own_request_is_no_reason_against_itself():

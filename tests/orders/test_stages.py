@@ -36,6 +36,11 @@ BEFORE, AFTER = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
         (Stage.AWAITING_PICKUP, {"state": State.READY_TO_DISPATCH, "label_stored_at": BEFORE}),
         (Stage.ON_HOLD, {"is_on_hold": True}),
         (Stage.ON_HOLD, {"is_on_hold": True, "state": State.READY_TO_DISPATCH}),
+        (Stage.SET_ASIDE, {"set_aside_at": BEFORE}),
+        (Stage.SET_ASIDE, {"set_aside_at": BEFORE, "is_on_hold": True, "state": State.PACKED, "printed_at": BEFORE}),
+        (Stage.SET_ASIDE, {"set_aside_at": BEFORE, "state": State.READY_TO_DISPATCH}),
+        (Stage.ATTENTION, {"set_aside_at": BEFORE, "attention": "pull"}),
+        (Stage.CANCELLED, {"set_aside_at": BEFORE, "state": State.CANCELLED}),
         (Stage.ATTENTION, {"attention": "pull", "state": State.CANCELLED}),
         (Stage.ATTENTION, {"attention": "late", "is_on_hold": True}),
         (Stage.ATTENTION, {"state": State.UNKNOWN}),
@@ -56,7 +61,8 @@ def every_kind(seller) -> list[Shipment]:
     """One shipment for each way the columns can stand."""
     order = Order.objects.create(seller=seller, flipkart_order_id="OD1")
     ways = itertools.product(
-        State, (False, True), (None, BEFORE, AFTER), (None, BEFORE), (False, True), (None, BEFORE), ("", "pull")
+        *(State, (False, True), (None, BEFORE, AFTER), (None, BEFORE), (False, True), (None, BEFORE), ("", "pull")),
+        (None, BEFORE),
     )
     return Shipment.objects.bulk_create(
         Shipment(
@@ -74,8 +80,9 @@ def every_kind(seller) -> list[Shipment]:
             labelled_outside=outside,
             printed_at=printed,
             attention=attention,
+            set_aside_at=aside,
         )
-        for number, (state, held, after, stored, outside, printed, attention) in enumerate(ways)
+        for number, (state, held, after, stored, outside, printed, attention, aside) in enumerate(ways)
     )
 
 

@@ -25,7 +25,8 @@ def switch(seller, which: Switch, off: str, by) -> None:
         turn(seller, which, off=off, by=by)
 
 
-def ask_label(connected, flipkart) -> None:
+def ask_label(connected, flipkart) -> str:
+    """Asks for the label of a fresh shipment; what the press says."""
     made = flipkart.world.add_shipments(connected.account, 1)
     factories.wake(PollCursor)
     packer = factories.member(connected.seller, Role.STAFF)
@@ -34,14 +35,17 @@ def ask_label(connected, flipkart) -> None:
     run_due_work(rounds=2)
     (shipment,) = as_ops(Shipment, flipkart_shipment_id=made[0])
     with seller_scope(connected.seller):
-        labels.request_labels(seller=connected.seller, shipment_ids=[shipment.pk], by=packer, now=timezone.now())
+        asked = {"shipment_ids": [shipment.pk], "by": packer, "now": timezone.now()}
+        return labels.request_labels(seller=connected.seller, **asked).in_words()
 
 
 def test_stopped_sending_keeps_what_was_asked_and_says_why_until_it_goes_on(connected, flipkart, ops):
     switch(connected.seller, Switch.SENDING, "their keys leaked", ops)
-    ask_label(connected, flipkart)
+    says = ask_label(connected, flipkart)
 
     run_due_work()
+
+    assert says == "1 on their way; the platform has stopped sending: their keys leaked: they wait"
 
     (row,) = as_ops(LabelRequest)
     assert (row.state, row.says) == (State.DUE, "waiting: the platform has stopped sending: their keys leaked")

@@ -5,23 +5,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from django.conf import settings
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import Shipment
 from shipcrowd.work import WorkRow
 
 RowT = TypeVar("RowT", bound=WorkRow)
+ON_THEIR_WAY = gettext_lazy("%(count)d on their way")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """`left_out` has Flipkart's shipment ids by reason, most first; `already` counts those that were on their way
-    before.
+    before; `words` say what the accepted ones are now.
     """
 
     accepted: int
+    words: Promise = ON_THEIR_WAY
     already: int = 0
     left_out: list[tuple[str, list[str]]] = field(default_factory=list)
     waits: str = ""  # why accepted rows do not leave at once, if so
@@ -32,7 +34,7 @@ class Outcome:
 
     def in_words(self) -> str:
         """ "38 on their way; left out: 2 on hold at Flipkart, 1 cancelled; 4 already on their way"."""
-        parts = [_("%(count)d on their way") % {"count": self.accepted}]
+        parts = [str(self.words) % {"count": self.accepted}]
         if self.left_out:
             reasons = ", ".join(f"{len(ids)} {reason}" for reason, ids in self.left_out)
             parts.append(_("left out: %(reasons)s") % {"reasons": reasons})
@@ -66,12 +68,13 @@ class Split(Generic[RowT]):
         """Rows that had ended, and go on."""
         return [self.asked[shipment.pk] for shipment in self.ready if shipment.pk in self.asked]
 
-    def outcome(self) -> Outcome:
+    def outcome(self, *, why_waits: str = "") -> Outcome:
+        """`why_waits` is why nothing leaves the house just now, if so."""
         return Outcome(
             accepted=len(self.ready),
             already=len(self.on_their_way),
             left_out=by_reason(self.left_out),
-            waits="" if settings.SENDING else _("sending is switched off: they wait"),
+            waits=_("%(why)s: they wait") % {"why": why_waits} if why_waits else "",
         )
 
 

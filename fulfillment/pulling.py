@@ -1,0 +1,83 @@
+"""Pulled: a parcel that must not leave is taken out of the stack, and a scan of it says that it was.
+
+The buyer cancelled after the label, its items changed since then, or it was printed unchecked and found wrong: until
+somebody has it in hands it stays in attention, refused at print and dispatch. What was cancelled is over then; the
+label of anything else is fetched anew, by the same row, as a new version.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from fulfillment import labels, queries
+from fulfillment.models import Document
+from fulfillment.verdicts import in_ist
+from orders import queries as orders
+from orders import timeline
+from orders.models import Shipment
+from sellers.models import Seller, User
+from shipcrowd import audit
+from shipcrowd.flipkart.types import State
+from shipcrowd.tenancy import require_scope
+from shipcrowd.work import Attention
+
+KIND = "pulled"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a scan was, in words and the tone that colours them."""
+
+    tone: str
+    says: str
+    shipment: Shipment | None = None
+
+
+def waiting(seller: Seller) -> QuerySet[Shipment]:
+    """What must be pulled, by place; in the seller's scope."""
+    require_scope(seller)
+    rows = Shipment.objects.filter(seller=seller, attention=Attention.PULL).select_related("facility")
+    return rows.order_by("facility__name", "pk")
+
+
+def pull(*, seller: Seller, scanned: str, by: User, now: datetime) -> Answer:
+    """Takes out the parcel whose tracking, shipment or order id was scanned; a second scan of it changes nothing."""
+    require_scope(seller)
+    with transaction.atomic():
+        found = queries.lock_shipments(seller.pk, orders.scanned_ids(seller, scanned))
+        if not found:
+            return Answer("bad", _("“%(id)s” is no parcel of this seller") % {"id": orders.scanned_id(scanned)})
+        to_pull = [shipment for shipment in found if shipment.attention == Attention.PULL]
+        if not to_pull:
+            return _needs_none(seller, found[0], now)
+        if len(to_pull) > 1:
+            return Answer("warn", _("Several parcels of this order must be pulled: scan their tracking ids"))
+        (shipment,) = to_pull
+        is_over = shipment.state == State.CANCELLED
+        _take_out(shipment, by=by, now=now)
+    why = shipment.attention_says.removesuffix(": pull this parcel")
+    done = _("pulled: it stays here") if is_over else _("pulled: its label is fetched anew")
+    return Answer("good", f"{done} ({why})", shipment)
+
+
+def _needs_none(seller: Seller, shipment: Shipment, now: datetime) -> Answer:
+    before = timeline.latest(seller, shipment.pk, KIND)
+    if before is not None:
+        who = before.by.get_username() if before.by else _("somebody")
+        says = _("pulled already, %(at)s by %(who)s") % {"at": in_ist(before.at, now=now), "who": who}
+        return Answer("note", says, shipment)
+    return Answer("warn", _("needs no pulling: put it back into its stack"), shipment)
+
+
+def _take_out(shipment: Shipment, *, by: User, now: datetime) -> None:
+    seller_id = shipment.seller_id
+    own = Shipment.objects.filter(seller_id=seller_id, pk=shipment.pk)
+    own.update(attention=Attention.NONE, attention_says="", printed_at=None)
+    Document.objects.filter(seller_id=seller_id, shipment=shipment, voided_at=None).update(voided_at=now)
+    timeline.note(seller_id, [shipment.pk], KIND, "pulled out of the stack", by=by)
+    audit.record(by, "pulled a parcel", seller=shipment.seller, rows=[shipment])
+    if shipment.state != State.CANCELLED:
+        labels.fetch_anew(seller_id, [shipment], says="pulled: its label is fetched anew", by=by, now=now)

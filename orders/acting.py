@@ -1,0 +1,108 @@
+"""A bulk act on chosen shipments: the page that shows its consequences first, then the act itself, once a press."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from orders import queries
+from orders.forms import ShipmentChoice, filters_of
+from orders.outcome import Outcome
+from sellers.access import SellerRequest
+
+MOST_MATCHING = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What was chosen (our keys), and what was said beside it; `once` names the press."""
+
+    shipment_ids: list[int]
+    once: UUID | None = None
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkAct:
+    """`do` does it and gives where to go next. `asks` makes the form of what must be said beside, bound or not."""
+
+    title: str | Promise
+    button: str | Promise
+    consequence: str | Promise
+    route: str
+    preview: Callable[..., Outcome]
+    do: Callable[[SellerRequest, Press], HttpResponse]
+    asks: Callable[[SellerRequest, QueryDict | None], forms.Form] | None = None
+    template: str = "orders/confirm.html"
+
+
+def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
+    """The page that shows the consequences first; its button comes back here with `confirmed`."""
+    form = ShipmentChoice(lists(request.POST if request.method == "POST" else request.GET, "shipment"))
+    try:
+        form.full_clean()
+        if form.errors:
+            raise ValidationError([error for errors in form.errors.values() for error in errors])
+        shipment_ids = _chosen(request, form)
+    except ValidationError as error:
+        for words in error.messages:
+            messages.error(request, words)
+        return go_back(request)
+    is_confirmed = request.method == "POST" and form.cleaned_data["confirmed"]
+    asked = act.asks(request, request.POST if is_confirmed else None) if act.asks else None
+    if is_confirmed and (asked is None or asked.is_valid()):
+        said = asked.cleaned_data if asked else {}
+        return act.do(request, Press(shipment_ids, form.cleaned_data["once"], said))
+    page = {
+        "title": act.title,
+        "act": act,
+        "act_title": act.title,
+        "asked": asked,
+        "outcome": act.preview(seller=request.seller, shipment_ids=shipment_ids, now=timezone.now()),
+        "chosen": form.cleaned_data,
+        "chosen_count": len(shipment_ids),
+        "once": uuid4(),
+        "back": _safe_back(request),
+    }
+    return render(request, act.template, page)
+
+
+def go_back(request: SellerRequest) -> HttpResponseRedirect:
+    """To the page that one came from, or home."""
+    back = _safe_back(request)
+    return HttpResponseRedirect(back) if back else redirect("portal:home", slug=request.seller.slug)
+
+
+def lists(sent: QueryDict, *names: str) -> dict[str, object]:
+    """A form's input with the named fields as lists."""
+    return {key: sent.getlist(key) if key in names else sent.get(key) for key in sent}
+
+
+def _chosen(request: SellerRequest, form: ShipmentChoice) -> list[int]:
+    """Our keys of what was ticked, or of all that match the list's filters. Raises ValidationError with words."""
+    if not form.cleaned_data["all_matching"]:
+        return queries.ids_of(request.seller, form.cleaned_data["shipment"])
+    filters = filters_of(request.seller, form.filters)
+    found = queries.matching_ids(request.seller, filters, timezone.now(), most=MOST_MATCHING + 1)
+    if len(found) > MOST_MATCHING:
+        raise ValidationError(_("More than %(most)s match: narrow the list first.") % {"most": f"{MOST_MATCHING:,}"})
+    return found
+
+
+def _safe_back(request: HttpRequest) -> str:
+    """Where the person came from, if that is a page of ours."""
+    back = str(request.POST.get("back") or request.GET.get("back") or request.headers.get("Referer") or "")
+    is_ours = url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return back if is_ours else ""
