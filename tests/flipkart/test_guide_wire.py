@@ -22,6 +22,7 @@ from shipcrowd.flipkart.types import (
     Unreadable,
 )
 from shipcrowd.flipkart.wire import guide, wire_named
+from shipcrowd.flipkart.wire.values import marker_in, read_errors
 from shipcrowd.transport.errors import RowError, UnexpectedPayload
 from tests.flipkart.rows import ABSENT, answer, example, page, row
 
@@ -462,7 +463,7 @@ def test_of_a_next_page_only_the_marker_is_used(url):
     ],
 )
 def test_markers_are_taken_whole_or_not_at_all(url, marker):
-    assert guide.marker_of(url) == marker
+    assert marker_in(url, name="marker") == marker
 
 
 # By id
@@ -707,7 +708,7 @@ def test_a_code_that_is_none_is_not_kept():
     ],
 )
 def test_of_a_refusal_only_codes_and_paths_are_kept(body, errors):
-    assert guide.read_errors(body) == errors
+    assert read_errors(body) == errors
 
 
 # Anything at all
