@@ -5,7 +5,6 @@ caller's work.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
 
 from shipcrowd.flipkart.joining import Contradiction, join
 from shipcrowd.flipkart.tokens import TokenSource
@@ -16,11 +15,13 @@ from shipcrowd.flipkart.types import (
     PaymentType,
     RowOutcome,
     SearchAnswer,
+    SearchPart,
     Shipment,
     ShippingDetails,
     ShippingDetailsPage,
     State,
     Unreadable,
+    Window,
 )
 from shipcrowd.flipkart.wire import Wire
 from shipcrowd.transport import Answer, Request, Transport
@@ -66,19 +67,22 @@ class FlipkartClient:
         """The most that one call of each kind carries."""
         return self._wire.LIMITS
 
+    def searches(self, states: Collection[State]) -> tuple[SearchPart, ...]:
+        """The searches that together find every shipment in any of `states`, as far as the wire can ask for them."""
+        return self._wire.searches(states)
+
     def shipment_pages(
         self,
         *,
-        states: Collection[State],
-        ordered_from: datetime,
-        ordered_until: datetime,
+        part: SearchPart,
+        window: Window,
         payment_type: PaymentType | None = None,
         skus: Sequence[str] = (),
         marker: str | None = None,
     ) -> Iterator[Page]:
-        """Shipments in any of `states` that were ordered in the window, in Flipkart's order; one call a page.
+        """Shipments that one of `searches` finds in the window, in Flipkart's order; one call a page.
 
-        Rows of one shipment may stand on two pages, so the last shipment of a page is held back and comes with the
+        Where rows of one shipment may stand on two pages, the last shipment of a page is held back and comes with the
         next page, all its items together; when rows of a shipment of the page before come again (the list moved),
         they are joined with what was there. To resume a broken walk hand in `page.marker` of the last page that came:
         that page is read again, so that nothing held back is lost. A shipment may come twice; no order of time.
@@ -86,17 +90,12 @@ class FlipkartClient:
         Raises UnexpectedPayload, after everything read was handed out, when the walk cannot go on: more is claimed
         without a marker, a marker repeats, or pages never end. Source: guide 2.1, guide-gaps 12 and 22.
         """
-        joiner = _PageJoiner()
+        joiner = _PageJoiner(whole_rows=self._wire.ABILITIES.whole_rows)
         seen = {marker}
         empty_pages = 0
         for _ in range(MOST_PAGES):
             request = self._wire.encode_search(
-                states=states,
-                ordered_from=ordered_from,
-                ordered_until=ordered_until,
-                payment_type=payment_type,
-                skus=skus,
-                marker=marker,
+                part=part, window=window, payment_type=payment_type, skus=skus, marker=marker
             )
             answer = self._wire.decode_search(self._send(request))
             empty_pages = 0 if answer.shipments or answer.unreadable else empty_pages + 1
@@ -190,15 +189,21 @@ def _trouble_ahead(
 
 
 class _PageJoiner:
-    """Puts together what pages have cut: keeps the page before, and holds its last shipment back."""
+    """Puts together what pages have cut: keeps the page before, and holds its last shipment back.
 
-    def __init__(self) -> None:
+    Whole rows are handed out as they come: a later copy with fewer items is no half of a shipment.
+    """
+
+    def __init__(self, *, whole_rows: bool) -> None:
+        self._whole_rows = whole_rows
         self._before: dict[str, Shipment] = {}
         self._held: Shipment | None = None
         self._unreadable_before: set[str] = set()
 
     def join(self, answer: SearchAnswer, *, is_last: bool) -> tuple[tuple[Shipment, ...], tuple[Unreadable, ...]]:
         """The shipments and holes to hand out with this page."""
+        if self._whole_rows:
+            return answer.shipments, answer.unreadable
         unreadable = list(answer.unreadable)
         shipments = {self._held.flipkart_shipment_id: self._held} if self._held else {}
         for shipment in answer.shipments:

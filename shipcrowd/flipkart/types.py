@@ -209,7 +209,8 @@ class Limits:
 class Abilities:
     """What a wire can do, for those who plan the calls.
 
-    `search_by_change`: a search can ask for what changed since a time (else: by order date only).
+    `search_by_change`: a search can ask for what changed in a span of time (else: for what was ordered in it).
+    `whole_rows`: a row holds all items of its shipment (else: one, and the others may come on the next page).
     `says_change_time`: rows carry Flipkart's own time of change (`Shipment.updated_at`).
     `buyer_in_search`: the search already carries buyer and address (else: shipping details).
     `papers_apart`: label, invoice and manifest come as papers of their own (else: one merged PDF).
@@ -217,10 +218,40 @@ class Abilities:
     """
 
     search_by_change: bool
+    whole_rows: bool
     says_change_time: bool
     buyer_in_search: bool
     papers_apart: bool
     searchable: frozenset[State]
+
+
+class Span(StrEnum):
+    """Which time of a shipment a search's window is about."""
+
+    ORDERED = "ordered"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A span of time, both ends included."""
+
+    of: Span
+    begins_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPart:
+    """One of the searches that together find shipments in some states; `name` is the wire's own, to be handed back.
+
+    `is_rumour`: a shipment may stand otherwise in another part, so what this one says is read by id before it is
+    believed.
+    """
+
+    name: str
+    states: tuple[State, ...]
+    is_rumour: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

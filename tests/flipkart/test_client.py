@@ -7,7 +7,7 @@ import pytest
 
 from shipcrowd.flipkart import client as client_module
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Limits, Page, State
+from shipcrowd.flipkart.types import Limits, Page, Span, State, Window
 from shipcrowd.transport.errors import (
     Broken,
     NotAuthorized,
@@ -23,8 +23,8 @@ FROM, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC)
 
 
 def walk(client: FlipkartClient, **changes: object) -> Iterator[Page]:
-    asked = {"states": [State.APPROVED], "ordered_from": FROM, "ordered_until": UNTIL}
-    return client.shipment_pages(**(asked | changes))
+    (part,) = client.searches([State.APPROVED])
+    return client.shipment_pages(part=part, window=Window(of=Span.ORDERED, begins_at=FROM, ends_at=UNTIL), **changes)
 
 
 def read_until_it_ends(pages: Iterator[Page], *, says: str) -> list[Page]:

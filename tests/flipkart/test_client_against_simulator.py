@@ -10,7 +10,7 @@ import pytest
 from shipcrowd import transport
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.tokens import authorize_url, grant_by_client_credentials, grant_by_code, grant_by_refresh
-from shipcrowd.flipkart.types import Page, PaymentType, State, Token
+from shipcrowd.flipkart.types import Page, PaymentType, Span, State, Token, Window
 from shipcrowd.flipkart.wire import wire_named
 from shipcrowd.simulator import Account, Simulator, mounted
 from shipcrowd.simulator.app import REDIRECT_URIS
@@ -54,8 +54,13 @@ class Shop:
         return self.token
 
     def walk(self, *states: State, **changes: object) -> list[Page]:
-        window = {"ordered_from": self.now - timedelta(days=30), "ordered_until": self.now}
-        return list(self.client.shipment_pages(states=states or (State.APPROVED,), **(window | changes)))
+        return list(self.pages(*states, **changes))
+
+    def pages(self, *states: State, **changes: object) -> Iterator[Page]:
+        window = {"begins_at": self.now - timedelta(days=30), "ends_at": self.now}
+        window |= {name: changes.pop(name) for name in list(window) if name in changes}
+        (part,) = self.client.searches(states or (State.APPROVED,))
+        return self.client.shipment_pages(part=part, window=Window(of=Span.ORDERED, **window), **changes)
 
     def state_of(self, shipment_id: str) -> State:
         return State(str(self.simulator.world.state_of(shipment_id)))
@@ -199,7 +204,7 @@ def test_the_filters_select(shop):
     assert sorted(ids(shop.walk(payment_type=PaymentType.PREPAID))) == sorted(prepaid + old)
     assert ids(shop.walk(State.PACKED)) == packed
     assert sorted(ids(shop.walk(State.PACKED, State.APPROVED))) == sorted(prepaid + cod + packed + old)
-    assert ids(shop.walk(ordered_from=NOW - timedelta(days=21), ordered_until=NOW - timedelta(days=19))) == old
+    assert ids(shop.walk(begins_at=NOW - timedelta(days=21), ends_at=NOW - timedelta(days=19))) == old
     found = {sku: ids(shop.walk(skus=[sku])) for sku in skus}
     assert sorted(shipment_id for some in found.values() for shipment_id in some) == sorted(prepaid + cod + old)
 
@@ -208,7 +213,7 @@ def test_both_ends_of_the_window_belong_to_it(shop):
     (shipment_id,) = shop.add(ordered_at=NOW - timedelta(hours=1, microseconds=123456))
     at = shop.account.shipments[shipment_id].ordered_at
 
-    assert ids(shop.walk(ordered_from=at, ordered_until=at)) == [shipment_id]
+    assert ids(shop.walk(begins_at=at, ends_at=at)) == [shipment_id]
 
 
 def test_every_state_of_the_simulator_is_known_by_its_word(shop):
@@ -387,9 +392,7 @@ def test_a_walk_that_leads_nowhere_ends_after_what_was_read(shop, kind, says):
     found: list[Page] = []
 
     with pytest.raises(UnexpectedPayload, match=says):
-        found.extend(
-            shop.client.shipment_pages(states=[State.APPROVED], ordered_from=NOW - timedelta(days=3), ordered_until=NOW)
-        )
+        found.extend(shop.pages(State.APPROVED, begins_at=NOW - timedelta(days=3), ends_at=NOW))
 
     assert set(ids(found)) <= set(added)
     assert len(ids(found)) >= 50

@@ -13,7 +13,7 @@ from shipcrowd import transport
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.tokens import grant_by_client_credentials, grant_by_code, grant_by_refresh
-from shipcrowd.flipkart.types import Papers, RowOutcome, SearchAnswer, State, Token
+from shipcrowd.flipkart.types import Page, Papers, RowOutcome, SearchAnswer, Span, State, Token, Window
 from shipcrowd.flipkart.wire import wire_named
 from shipcrowd.simulator import Simulator, mounted
 from shipcrowd.transport import Answer, Request, Transport, errors
@@ -29,7 +29,12 @@ PHONE = "+919812345670"
 STREET = "77 Planted Street"
 PLANTED = (SECRET, CLIENT_SECRET, NAME, PHONE, STREET)
 
-WINDOW = {"ordered_from": datetime(2020, 1, 1, tzinfo=UTC), "ordered_until": datetime(2100, 1, 1, tzinfo=UTC)}
+
+def walked(client: FlipkartClient, state: State) -> list[Page]:
+    window = Window(
+        of=Span.ORDERED, begins_at=datetime(2020, 1, 1, tzinfo=UTC), ends_at=datetime(2100, 1, 1, tzinfo=UTC)
+    )
+    return [page for part in client.searches([state]) for page in client.shipment_pages(part=part, window=window)]
 
 
 def nothing_planted_in(text: str) -> None:
@@ -105,7 +110,7 @@ def test_every_type_that_can_hold_a_person_hides_that_field():
         if field.repr and any(word in field.name for word in ("name", "phone", "line", "token", "message", "landmark"))
     }
 
-    assert shown == {"Shipment.location_name"}
+    assert shown == {"Shipment.location_name", "SearchPart.name"}
 
 
 HOSTILE_ANSWERS = [
@@ -139,7 +144,7 @@ def test_no_error_of_any_operation_repeats_what_the_other_side_wrote_or_what_we_
                 words.append(repr(found))
 
     words: list[str] = []
-    failing(lambda client, _: list(client.shipment_pages(states=[State.APPROVED], **WINDOW)))
+    failing(lambda client, _: walked(client, State.APPROVED))
     failing(lambda client, _: client.fetch_shipments(["A"]))
     failing(lambda client, _: client.fetch_shipping_details(["A"]))
     failing(lambda client, _: client.generate_labels(["A"]))
@@ -212,7 +217,7 @@ def walk_through_every_fault(simulator: Simulator, client_id: str, added: list[s
     token = grant_by_client_credentials(line, guide, client_id=client_id, client_secret=CLIENT_SECRET)
     client = FlipkartClient(transport=line, wire=guide, tokens=Tokens(token.access_token))
     calls: dict[str, Callable[[], object]] = {
-        "search": lambda: list(client.shipment_pages(states=[State.PACKED], **WINDOW)),
+        "search": lambda: walked(client, State.PACKED),
         "shipments": lambda: client.fetch_shipments(added[:5]),
         "shipping_details": lambda: client.fetch_shipping_details(added[:5]),
         "generate_labels": lambda: client.generate_labels(added[:5]),

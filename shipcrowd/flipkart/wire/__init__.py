@@ -5,7 +5,7 @@ what the format can do. Nothing above this package spells a key of Flipkart's.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol, cast
 
 from shipcrowd.flipkart.types import (
@@ -16,9 +16,11 @@ from shipcrowd.flipkart.types import (
     PaymentType,
     RowOutcome,
     SearchAnswer,
+    SearchPart,
     ShippingDetailsPage,
     State,
     Token,
+    Window,
 )
 from shipcrowd.flipkart.wire import guide
 from shipcrowd.transport import Answer, Request
@@ -51,12 +53,13 @@ class Wire(Protocol):
 
     def decode_token(self, answer: Answer) -> Token: ...
 
+    def searches(self, states: Collection[State]) -> tuple[SearchPart, ...]: ...
+
     def encode_search(
         self,
         *,
-        states: Collection[State],
-        ordered_from: datetime,
-        ordered_until: datetime,
+        part: SearchPart,
+        window: Window,
         payment_type: PaymentType | None,
         skus: Sequence[str],
         marker: str | None,

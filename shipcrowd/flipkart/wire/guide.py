@@ -7,7 +7,7 @@ the other rows live.
 
 import base64
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import quote
 
 from shipcrowd.flipkart.joining import Contradiction, join
@@ -21,12 +21,15 @@ from shipcrowd.flipkart.types import (
     PaymentType,
     RowOutcome,
     SearchAnswer,
+    SearchPart,
     Shipment,
     ShipmentItem,
     ShippingDetails,
     ShippingDetailsPage,
+    Span,
     State,
     Unreadable,
+    Window,
 )
 from shipcrowd.flipkart.wire.grants import SCOPE, TOKEN_PATH, decode_token, encode_authorize
 from shipcrowd.flipkart.wire.values import (
@@ -70,6 +73,7 @@ __all__ = [
     "encode_search",
     "encode_shipments",
     "encode_shipping_details",
+    "searches",
     "token_life",
 ]
 
@@ -78,6 +82,7 @@ NAME = "guide"
 LIMITS = Limits(page=50, ids=50, labels=20, dispatch=25)
 ABILITIES = Abilities(
     search_by_change=False,  # guide 2.1 filters by orderDate only
+    whole_rows=False,  # guide-gaps 22
     says_change_time=False,  # guide-gaps 20
     buyer_in_search=True,
     papers_apart=True,
@@ -96,6 +101,7 @@ ABILITIES = Abilities(
 TOKEN_LIFE = timedelta(minutes=55)
 
 _PAYMENT_FILTER = {PaymentType.PREPAID: "postpaid", PaymentType.COD: "cod"}  # guide-gaps 13, taken literally
+_PART = "orders"
 _PAPERS = ("label", "invoice", "manifest")
 
 
@@ -147,24 +153,23 @@ def _token_request(form: Mapping[str, str], *, basic_auth: tuple[str, str] | Non
 # -- shipments (guide 2.1 to 2.3) -----------------------------------------------------------------------------------
 
 
-def encode_search(
-    *,
-    states: Collection[State],
-    ordered_from: datetime,
-    ordered_until: datetime,
-    payment_type: PaymentType | None,
-    skus: Sequence[str],
-    marker: str | None,
-) -> Request:
-    """One page of shipments in any of `states`, ordered in the window (both ends included, to the millisecond).
+def searches(states: Collection[State]) -> tuple[SearchPart, ...]:
+    """One search, for those of `states` that this format knows as a filter; none when it knows none of them."""
+    known = tuple(state for state in State if state in states and state in ABILITIES.searchable)
+    return (SearchPart(name=_PART, states=known),) if known else ()
 
-    States that this format does not know as a filter are left out, for no shipment can be found by them.
-    Raises ValueError when none is left, for naive times, and for an unknown payment type. Source: guide 2.1.
+
+def encode_search(
+    *, part: SearchPart, window: Window, payment_type: PaymentType | None, skus: Sequence[str], marker: str | None
+) -> Request:
+    """One page of shipments in the states of `part`, ordered in the window (to the millisecond).
+
+    Raises ValueError for a window of changes, for naive times, and for an unknown payment type. Source: guide 2.1.
     """
-    words = [state.value for state in State if state in states and state in ABILITIES.searchable]
-    if not words:
-        raise ValueError("a search names at least one state that the guide lists")
-    order_date = {"fromDate": format_time(ordered_from), "toDate": format_time(ceiling(ordered_until))}
+    if window.of is not Span.ORDERED:
+        raise ValueError("the guide searches by order date only")
+    words = [state.value for state in part.states]
+    order_date = {"fromDate": format_time(window.begins_at), "toDate": format_time(ceiling(window.ends_at))}
     filter_: dict[str, object] = {"states": words, "orderDate": order_date}
     if payment_type is not None:
         if payment_type not in _PAYMENT_FILTER:
