@@ -140,7 +140,7 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
 
     While a walk is still bringing shipments only full batches are asked for: the rest of a batch comes with it.
     """
-    size = client.limits.ids
+    size = client.limits.details
     read, is_more_waiting = 0, False
     error: CallFailed | None = None
     try:

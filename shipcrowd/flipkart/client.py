@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from shipcrowd.flipkart.joining import Contradiction, join
 from shipcrowd.flipkart.tokens import TokenSource
 from shipcrowd.flipkart.types import (
+    Download,
     Limits,
     Page,
-    Papers,
+    Parcel,
     PaymentType,
     RowOutcome,
     SearchAnswer,
@@ -120,7 +121,7 @@ class FlipkartClient:
         return self._wire.decode_shipments(self._send(self._wire.encode_shipments(shipment_ids)))
 
     def fetch_shipping_details(self, shipment_ids: Sequence[str]) -> tuple[ShippingDetails, ...]:
-        """Tracking and addresses by id, up to `limits.ids`. Source: guide 2.3.
+        """Tracking and addresses by id, up to `limits.details`. Source: guide 2.3.
 
         Raises UnexpectedPayload when rows came and none was readable; `read_shipping_details` names them all.
         """
@@ -133,28 +134,30 @@ class FlipkartClient:
         """The same, with the rows that could not be read beside."""
         return self._wire.decode_shipping_details(self._send(self._wire.encode_shipping_details(shipment_ids)))
 
-    def generate_labels(self, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]:
-        """Ask for label, invoice and manifest, up to `limits.labels`: an effect, the shipments become PACKED.
+    def generate_labels(self, parcels: Sequence[Parcel]) -> tuple[RowOutcome, ...]:
+        """Ask to pack and to make the papers, up to `limits.labels`: an effect, the shipments become PACKED.
 
-        One outcome per id, in order; ok means accepted, not done. Source: guide 3.1, guide-gaps 8.
+        One outcome per parcel, in order; ok means accepted, not done. Source: guide 3.1, guide-gaps 8.
         """
-        answer = self._send(self._wire.encode_generate_labels(shipment_ids))
-        return self._wire.decode_generate_labels(answer, shipment_ids)
+        answer = self._send(self._wire.encode_generate_labels(parcels))
+        return self._wire.decode_generate_labels(answer, [parcel.flipkart_shipment_id for parcel in parcels])
 
-    def download_papers(self, shipment_ids: Sequence[str]) -> tuple[Papers, ...]:
-        """Label, invoice and manifest per id, in order, up to `limits.labels`; None where not ready. Source: guide 3.2.
+    def download_papers(self, shipment_ids: Sequence[str]) -> Download:
+        """The papers of packed shipments, up to `limits.papers`; apart, None where not ready. Source: guide 3.2.
 
         Raises TooLarge when all papers together pass the cap of an answer: ask for fewer.
         """
         answer = self._send(self._wire.encode_download_labels(shipment_ids))
         return self._wire.decode_download_labels(answer, shipment_ids)
 
-    def dispatch(self, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]:
+    def dispatch(self, shipment_ids: Sequence[str], *, location_id: str = "") -> tuple[RowOutcome, ...]:
         """Mark packed shipments ready to dispatch, up to `limits.dispatch`: an effect. Source: guide 3.3.
 
-        One outcome per id, in order; ok None where the answer does not say: read the shipment.
+        `location_id` is where all of them ship from, for a wire with Abilities.dispatch_by_location. One outcome per
+        id, in order; ok None where the answer does not say: read the shipment.
         """
-        return self._wire.decode_dispatch(self._send(self._wire.encode_dispatch(shipment_ids)), shipment_ids)
+        answer = self._send(self._wire.encode_dispatch(shipment_ids, location_id))
+        return self._wire.decode_dispatch(answer, shipment_ids)
 
     def _send(self, request: Request) -> Answer:
         """Send with the current token; after a 401 once more with a renewed one (guide 1.7)."""

@@ -23,6 +23,7 @@ from shipcrowd.transport.errors import (
     UnexpectedPayload,
     Unreachable,
 )
+from tests.flipkart.rows import parcels
 
 URL = "http://flipkart-simulator.invalid"
 GUIDE = wire_named("guide")
@@ -239,7 +240,7 @@ def test_foreign_ids_are_not_there_and_none_at_all_is_refused(shop):
 def test_tracking_and_addresses_come_after_packing(shop):
     (shipment_id,) = shop.add()
     (before,) = shop.client.fetch_shipping_details([shipment_id])
-    shop.client.generate_labels([shipment_id])
+    shop.client.generate_labels(parcels([shipment_id]))
     shop.now += timedelta(seconds=10)
 
     (details,) = shop.client.fetch_shipping_details([shipment_id])
@@ -260,10 +261,10 @@ def test_tracking_and_addresses_come_after_packing(shop):
 def test_labels_are_accepted_then_empty_then_papers(shop):
     added = shop.add(3)
 
-    outcomes = shop.client.generate_labels(added)
-    at_once = shop.client.download_papers(added)
+    outcomes = shop.client.generate_labels(parcels(added))
+    at_once = shop.client.download_papers(added).apart
     shop.now += timedelta(seconds=10)
-    papers = shop.client.download_papers(added)
+    papers = shop.client.download_papers(added).apart
 
     assert [(outcome.id, outcome.ok) for outcome in outcomes] == [(shipment_id, True) for shipment_id in added]
     assert {(paper.label, paper.invoice, paper.manifest) for paper in at_once} == {(None, None, None)}
@@ -290,7 +291,7 @@ def test_a_label_for_what_is_cancelled_is_refused_by_its_row(shop):
     good, bad = shop.add(2)
     shop.simulator.world.cancel(bad)
 
-    outcomes = shop.client.generate_labels([good, bad])
+    outcomes = shop.client.generate_labels(parcels([good, bad]))
 
     assert [outcome.ok for outcome in outcomes] == [True, False]
     assert outcomes[1].code != ""
@@ -424,7 +425,7 @@ def test_ids_that_nobody_asked_about_are_dropped(shop, operation):
     added = shop.add(2, states="PACKED" if operation == "dispatch" else "APPROVED")
     shop.simulator.faults.set(operation, "foreign_ids")
 
-    outcomes = getattr(shop.client, operation)(added)
+    outcomes = shop.client.dispatch(added) if operation == "dispatch" else shop.client.generate_labels(parcels(added))
 
     assert [(outcome.id, outcome.ok) for outcome in outcomes] == [(added[0], True), (added[1], True)]
 
@@ -442,7 +443,7 @@ def test_a_paper_that_is_no_pdf_is_handed_on_as_it_came(shop):
     shop.now += timedelta(seconds=10)
     shop.simulator.faults.set("download_labels", "not_a_pdf")
 
-    (papers,) = shop.client.download_papers([shipment_id])
+    (papers,) = shop.client.download_papers([shipment_id]).apart
 
     assert papers.label is not None
     assert not papers.label.startswith(b"%PDF")
@@ -456,7 +457,7 @@ def test_a_token_that_dies_in_the_middle_costs_one_renewal(shop, operation, kind
     shop.simulator.faults.set(operation, kind)
 
     call = {"search": lambda: shop.walk(State.PACKED), "dispatch": lambda: shop.client.dispatch(added)}
-    call.get(operation, lambda: shop.client.generate_labels(added))()
+    call.get(operation, lambda: shop.client.generate_labels(parcels(added)))()
 
     assert shop.calls(operation) == [401, 200]
     assert shop.calls("token") == [200, 200]

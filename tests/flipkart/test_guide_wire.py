@@ -28,7 +28,7 @@ from shipcrowd.flipkart.wire import guide, wire_named
 from shipcrowd.flipkart.wire.values import marker_in, read_errors
 from shipcrowd.transport import Request
 from shipcrowd.transport.errors import RowError, UnexpectedPayload
-from tests.flipkart.rows import ABSENT, answer, example, page, row
+from tests.flipkart.rows import ABSENT, answer, example, page, parcels, row
 
 FROM, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 7, 23, 59, 59, 999000, tzinfo=UTC)
 
@@ -57,7 +57,7 @@ def test_the_guide_is_a_wire_by_its_name():
     wire = wire_named("guide")
 
     assert wire.NAME == "guide"
-    assert Limits(page=50, ids=50, labels=20, dispatch=25) == wire.LIMITS
+    assert Limits(page=50, ids=50, details=50, labels=20, papers=20, dispatch=25) == wire.LIMITS
     assert dict(wire.HOSTS) == {
         "production": "https://api.flipkart.net",
         "sandbox": "https://sandbox-api.flipkart.net",
@@ -467,12 +467,20 @@ def test_markers_are_taken_whole_or_not_at_all(url, marker):
 # By id
 
 
+def encode_generate_labels(shipment_ids: Sequence[str]) -> Request:
+    return guide.encode_generate_labels(parcels(shipment_ids))
+
+
+def encode_dispatch(shipment_ids: Sequence[str]) -> Request:
+    return guide.encode_dispatch(shipment_ids, "F123456")
+
+
 @pytest.mark.parametrize(
     ("encode", "method", "path"),
     [
         (guide.encode_shipments, "GET", "/v3/shipments/SHIP1,SHIP2"),
         (guide.encode_shipping_details, "GET", "/v3/shipments/SHIP1,SHIP2/shippingDetails"),
-        (guide.encode_generate_labels, "POST", "/v3/shipments/SHIP1,SHIP2/labels"),
+        (encode_generate_labels, "POST", "/v3/shipments/SHIP1,SHIP2/labels"),
         (guide.encode_download_labels, "GET", "/v3/shipments/SHIP1,SHIP2/labels"),
     ],
 )
@@ -484,7 +492,7 @@ def test_ids_go_into_the_path_each_once(encode, method, path):
 
 @pytest.mark.parametrize("shipment_id", ["", "..", "../admin", "a,b", "a/b", "a?b", "a#b", "a b", "%2e%2e", "ä", "a\n"])
 def test_an_id_that_would_leave_the_path_is_never_sent(shipment_id):
-    for encode in (guide.encode_shipments, guide.encode_generate_labels, guide.encode_dispatch):
+    for encode in (guide.encode_shipments, encode_generate_labels, encode_dispatch):
         with pytest.raises(ValueError):
             encode([shipment_id])
 
@@ -494,9 +502,9 @@ def test_an_id_that_would_leave_the_path_is_never_sent(shipment_id):
     [
         (guide.encode_shipments, 50),
         (guide.encode_shipping_details, 50),
-        (guide.encode_generate_labels, 20),
+        (encode_generate_labels, 20),
         (guide.encode_download_labels, 20),
-        (guide.encode_dispatch, 25),
+        (encode_dispatch, 25),
     ],
 )
 def test_a_batch_is_within_its_limit(encode, most):
@@ -578,7 +586,7 @@ def test_labels_without_a_status_are_an_open_question(said):
 
 
 def test_the_papers_of_the_guide_are_read():
-    (papers,) = guide.decode_download_labels(answer(example("guide-3.2-labels.json")), ["SHIP1234567890"])
+    (papers,) = guide.decode_download_labels(answer(example("guide-3.2-labels.json")), ["SHIP1234567890"]).apart
 
     assert papers == Papers(
         flipkart_shipment_id="SHIP1234567890",
@@ -604,7 +612,7 @@ def test_the_papers_of_the_guide_are_read():
 )
 def test_labels_that_are_not_ready_are_nothing_and_no_error(said):
     """Guide, Issue 2: "empty response"."""
-    assert guide.decode_download_labels(answer(said), ["A"]) == (Papers(flipkart_shipment_id="A"),)
+    assert guide.decode_download_labels(answer(said), ["A"]).apart == (Papers(flipkart_shipment_id="A"),)
 
 
 @pytest.mark.parametrize("text", ["JVBERi0", "###", "JVBERi0=x", "é", 7, ["JVBERi0="], {"a": 1}])
@@ -614,7 +622,7 @@ def test_a_paper_that_is_no_base64_is_noted_and_the_others_are_kept(text):
         {"shipmentId": "B", "label": {"base64String": "bGFi\r\nZWw="}},
     ]
 
-    a, b = guide.decode_download_labels(answer({"labelResponses": rows}), ["A", "B"])
+    a, b = guide.decode_download_labels(answer({"labelResponses": rows}), ["A", "B"]).apart
 
     assert (a.label, a.invoice, a.notes) == (None, b"invoice", ("label: not base64",))
     assert (b.label, b.notes) == (b"label", ())
@@ -623,7 +631,7 @@ def test_a_paper_that_is_no_base64_is_noted_and_the_others_are_kept(text):
 def test_what_the_bytes_are_is_left_to_the_one_who_stores_them():
     said = {"labelResponses": [{"shipmentId": "A", "label": {"base64String": "bm8gcGRm", "format": "PDF"}}]}
 
-    assert guide.decode_download_labels(answer(said), ["A"])[0].label == b"no pdf"
+    assert guide.decode_download_labels(answer(said), ["A"]).apart[0].label == b"no pdf"
 
 
 def test_two_different_labels_for_one_shipment_are_none():
@@ -633,7 +641,7 @@ def test_two_different_labels_for_one_shipment_are_none():
         {"shipmentId": "A", "manifest": {"base64String": "bGF0ZQ=="}},
     ]
 
-    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"])
+    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"]).apart
 
     assert (papers.label, papers.invoice, papers.manifest) == (None, b"same", b"late")
     assert papers.notes == ("label: sent twice, differently",)
@@ -642,7 +650,7 @@ def test_two_different_labels_for_one_shipment_are_none():
 def test_a_third_copy_does_not_settle_which_of_two_labels_is_meant():
     rows = [{"shipmentId": "A", "label": {"base64String": text}} for text in ("b25l", "dHdv", "b25l")]
 
-    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"])
+    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"]).apart
 
     assert papers.label is None
 
@@ -651,7 +659,7 @@ def test_a_third_copy_does_not_settle_which_of_two_labels_is_meant():
 
 
 def test_a_dispatch_is_asked_as_the_guide_prints_it():
-    asked = guide.encode_dispatch(["SHIP1234567890", "SHIP0987654321"])
+    asked = encode_dispatch(["SHIP1234567890", "SHIP0987654321"])
 
     assert (asked.method, asked.path) == ("POST", "/v3/shipments/dispatch")
     assert asked.json == {"shipmentIds": ["SHIP1234567890", "SHIP0987654321"]}
@@ -784,7 +792,7 @@ def test_papers_are_what_was_sent_or_none(content, other):
         other,
     ]
 
-    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"])
+    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"]).apart
 
     assert papers.label == (content or None)
 

@@ -18,7 +18,7 @@ from shipcrowd.flipkart.wire import wire_named
 from shipcrowd.simulator import Simulator, mounted
 from shipcrowd.transport import Answer, Request, Transport, errors
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, RowError
-from tests.flipkart.rows import answer, page, row
+from tests.flipkart.rows import answer, page, parcels, row
 from tests.flipkart.scripted import Tokens, flipkart_saying
 from tests.transport.servers import serving
 
@@ -110,7 +110,7 @@ def test_every_type_that_can_hold_a_person_hides_that_field():
         if field.repr and any(word in field.name for word in ("name", "phone", "line", "token", "message", "landmark"))
     }
 
-    assert shown == {"Shipment.location_name", "SearchPart.name"}
+    assert shown == {"Shipment.location_name", "SearchPart.name", "Form.name"}
 
 
 HOSTILE_ANSWERS = [
@@ -147,7 +147,7 @@ def test_no_error_of_any_operation_repeats_what_the_other_side_wrote_or_what_we_
     failing(lambda client, _: walked(client, State.APPROVED))
     failing(lambda client, _: client.fetch_shipments(["A"]))
     failing(lambda client, _: client.fetch_shipping_details(["A"]))
-    failing(lambda client, _: client.generate_labels(["A"]))
+    failing(lambda client, _: client.generate_labels(parcels(["A"])))
     failing(lambda client, _: client.download_papers(["A"]))
     failing(lambda client, _: client.dispatch(["A"]))
     failing(lambda _, line: grant_by_client_credentials(line, guide, **keys))
@@ -220,7 +220,7 @@ def walk_through_every_fault(simulator: Simulator, client_id: str, added: list[s
         "search": lambda: walked(client, State.PACKED),
         "shipments": lambda: client.fetch_shipments(added[:5]),
         "shipping_details": lambda: client.fetch_shipping_details(added[:5]),
-        "generate_labels": lambda: client.generate_labels(added[:5]),
+        "generate_labels": lambda: client.generate_labels(parcels(added[:5])),
         "download_labels": lambda: client.download_papers(added[:2]),
         "dispatch": lambda: client.dispatch(added[:5]),
     }

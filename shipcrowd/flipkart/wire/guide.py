@@ -15,9 +15,11 @@ from shipcrowd.flipkart.times import format_time
 from shipcrowd.flipkart.types import (
     Abilities,
     Address,
+    Download,
     Limits,
     Page,
     Papers,
+    Parcel,
     PaymentType,
     RowOutcome,
     SearchAnswer,
@@ -79,13 +81,17 @@ __all__ = [
 
 NAME = "guide"
 # Guide 2.1 pages by 50; the others are guide-gaps 9, below Flipkart's published limits.
-LIMITS = Limits(page=50, ids=50, labels=20, dispatch=25)
+LIMITS = Limits(page=50, ids=50, details=50, labels=20, papers=20, dispatch=25)
 ABILITIES = Abilities(
     search_by_change=False,  # guide 2.1 filters by orderDate only
     whole_rows=False,  # guide-gaps 22
     says_change_time=False,  # guide-gaps 20
     buyer_in_search=True,
+    tracking_in_search=True,
     papers_apart=True,
+    pack_wants_parcels=False,
+    packs_later=False,
+    dispatch_by_location=False,
     searchable=frozenset(  # guide 2.1, filter parameters
         {
             State.APPROVED,
@@ -208,7 +214,7 @@ def decode_shipments(answer: Answer) -> Page:
 
 def encode_shipping_details(shipment_ids: Sequence[str]) -> Request:
     """Source: guide 2.3."""
-    return _by_ids("GET", shipment_ids, "/shippingDetails", "shipping_details", LIMITS.ids)
+    return _by_ids("GET", shipment_ids, "/shippingDetails", "shipping_details", LIMITS.details)
 
 
 def decode_shipping_details(answer: Answer) -> ShippingDetailsPage:
@@ -322,8 +328,9 @@ def _address(node: Node) -> Address | None:
 # -- labels and dispatch (guide 3.1 to 3.3) -------------------------------------------------------------------------
 
 
-def encode_generate_labels(shipment_ids: Sequence[str]) -> Request:
-    """An effect: the shipments become PACKED. Source: guide 3.1."""
+def encode_generate_labels(parcels: Sequence[Parcel]) -> Request:
+    """An effect: the shipments become PACKED. Only their ids are sent. Source: guide 3.1."""
+    shipment_ids = [parcel.flipkart_shipment_id for parcel in parcels]
     return _by_ids("POST", shipment_ids, "/labels", "generate_labels", LIMITS.labels)
 
 
@@ -345,10 +352,10 @@ def decode_generate_labels(answer: Answer, shipment_ids: Sequence[str]) -> tuple
 
 def encode_download_labels(shipment_ids: Sequence[str]) -> Request:
     """Source: guide 3.2."""
-    return _by_ids("GET", shipment_ids, "/labels", "download_labels", LIMITS.labels)
+    return _by_ids("GET", shipment_ids, "/labels", "download_labels", LIMITS.papers)
 
 
-def decode_download_labels(answer: Answer, shipment_ids: Sequence[str]) -> tuple[Papers, ...]:
+def decode_download_labels(answer: Answer, shipment_ids: Sequence[str]) -> Download:
     """Papers per id asked, in order; all None where nothing came: not ready yet (guide, Issue 2: "empty response").
 
     Source: guide 3.2.
@@ -358,12 +365,11 @@ def decode_download_labels(answer: Answer, shipment_ids: Sequence[str]) -> tuple
         shipment_id = row.value.get("shipmentId") if isinstance(row.value, dict) else None
         if isinstance(shipment_id, str) and shipment_id in shipment_ids:
             papers[shipment_id] = _more_papers(papers.get(shipment_id), _papers(row, shipment_id))
-    return tuple(
-        papers.get(shipment_id) or Papers(flipkart_shipment_id=shipment_id) for shipment_id in once(shipment_ids)
-    )
+    apart = (papers.get(shipment_id) or Papers(flipkart_shipment_id=shipment_id) for shipment_id in once(shipment_ids))
+    return Download(apart=tuple(apart))
 
 
-def encode_dispatch(shipment_ids: Sequence[str]) -> Request:
+def encode_dispatch(shipment_ids: Sequence[str], location_id: str) -> Request:  # noqa: ARG001 - the shape of every wire
     """An effect: the shipments become READY_TO_DISPATCH. Source: guide 3.3."""
     body = {"shipmentIds": checked_ids(shipment_ids, LIMITS.dispatch)}
     return Request("POST", "/v3/shipments/dispatch", operation="dispatch", json=body, read_errors=read_errors)
