@@ -98,7 +98,7 @@ class FlipkartClient:
             request = self._wire.encode_search(
                 part=part, window=window, payment_type=payment_type, skus=skus, marker=marker
             )
-            answer = self._wire.decode_search(self._send(request))
+            answer = self._wire.decode_search(self._send(request), part)
             empty_pages = 0 if answer.shipments or answer.unreadable else empty_pages + 1
             trouble = _trouble_ahead(request.operation, answer, seen, empty_pages)
             goes_on = answer.next_marker is not None and trouble is None

@@ -107,9 +107,9 @@ def test_a_code_is_good_once_and_its_refresh_token_brings_another(shop):
     portal = {"client_id": "shipcrowd-portal", "client_secret": "simulator-portal-secret"}
     code = shop.simulator.oauth.allow(shop.account.account_id, REDIRECT_URIS[0])
 
-    first = grant_by_code(shop.transport, GUIDE, **portal, code=code, redirect_uri=REDIRECT_URIS[0])
+    first = grant_by_code(shop.transport, GUIDE, **portal, code=code, redirect_uri=REDIRECT_URIS[0], state="s1")
     with pytest.raises(NotAuthorized) as failure:
-        grant_by_code(shop.transport, GUIDE, **portal, code=code, redirect_uri=REDIRECT_URIS[0])
+        grant_by_code(shop.transport, GUIDE, **portal, code=code, redirect_uri=REDIRECT_URIS[0], state="s1")
     second = grant_by_refresh(shop.transport, GUIDE, **portal, refresh_token=first.refresh_token)
 
     assert failure.value.code == "invalid_grant"

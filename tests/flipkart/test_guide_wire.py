@@ -16,6 +16,7 @@ from shipcrowd.flipkart.types import (
     Papers,
     PaymentType,
     RowOutcome,
+    SearchAnswer,
     Shipment,
     ShipmentItem,
     ShippingDetails,
@@ -26,7 +27,7 @@ from shipcrowd.flipkart.types import (
 )
 from shipcrowd.flipkart.wire import guide, wire_named
 from shipcrowd.flipkart.wire.values import marker_in, read_errors
-from shipcrowd.transport import Request
+from shipcrowd.transport import Answer, Request
 from shipcrowd.transport.errors import RowError, UnexpectedPayload
 from tests.flipkart.rows import ABSENT, answer, example, page, parcels, row
 
@@ -39,6 +40,11 @@ def search(
     asked = {"payment_type": None, "skus": (), "marker": None} | changes
     (part,) = guide.searches(states)
     return guide.encode_search(part=part, window=Window(of=Span.ORDERED, begins_at=begins_at, ends_at=ends_at), **asked)
+
+
+def decode_search(said: Answer) -> SearchAnswer:
+    (part,) = guide.searches([State.APPROVED])
+    return guide.decode_search(said, part)
 
 
 def search_body(**changes: object) -> dict:
@@ -79,7 +85,9 @@ def test_the_three_grants_and_basic_are_asked_as_the_guide_prints_them():
 
     by_form = guide.encode_client_credentials(**keys, basic=False)
     by_basic = guide.encode_client_credentials(**keys, basic=True)
-    by_code = guide.encode_code(**keys, code="c0de", redirect_uri="https://portal.test/auth/flipkart/callback")
+    by_code = guide.encode_code(
+        **keys, code="c0de", redirect_uri="https://portal.test/auth/flipkart/callback", state="s1"
+    )
     by_refresh = guide.encode_refresh(**keys, refresh_token="r3")
 
     assert {(asked.method, asked.path) for asked in (by_form, by_basic, by_code, by_refresh)} == {
@@ -185,7 +193,7 @@ def test_what_cannot_be_meant_is_not_asked():
 
 
 def test_the_row_of_the_guide_is_read_field_by_field():
-    found = guide.decode_search(answer(example("guide-2.1-search.json")))
+    found = decode_search(answer(example("guide-2.1-search.json")))
 
     assert found.unreadable == ()
     assert found.next_marker == "eyJzaGlwbWVudElkIjoiU0hJUDEyMzQ1Njc4OTAifQ=="
@@ -366,7 +374,7 @@ def test_rows_of_one_shipment_that_contradict_each_other_are_unreadable(field):
 )
 def test_an_answer_without_shipments_is_no_empty_answer(value):
     with pytest.raises(UnexpectedPayload):
-        guide.decode_search(answer(value))
+        decode_search(answer(value))
 
 
 @pytest.mark.parametrize(
@@ -381,7 +389,7 @@ def test_an_answer_without_shipments_is_no_empty_answer(value):
     ],
 )
 def test_a_page_that_cannot_be_followed_still_gives_its_rows(ending, path):
-    found = guide.decode_search(answer({"shipments": [row()], **ending}))
+    found = decode_search(answer({"shipments": [row()], **ending}))
 
     assert len(found.shipments) == 1
     assert (found.next_marker, found.trouble_path) == (None, path)
@@ -389,7 +397,7 @@ def test_a_page_that_cannot_be_followed_still_gives_its_rows(ending, path):
 
 
 def test_the_last_page_ends_even_when_it_names_another():
-    found = guide.decode_search(answer({"shipments": [], "hasMore": False, "nextPageUrl": "/x?marker=a"}))
+    found = decode_search(answer({"shipments": [], "hasMore": False, "nextPageUrl": "/x?marker=a"}))
 
     assert (found.next_marker, found.trouble) == (None, "")
 
@@ -440,7 +448,7 @@ HOSTILE = [
 @pytest.mark.parametrize("url", HOSTILE)
 def test_of_a_next_page_only_the_marker_is_used(url):
     """trust.md 34."""
-    found = guide.decode_search(answer({"shipments": [], "hasMore": True, "nextPageUrl": url}))
+    found = decode_search(answer({"shipments": [], "hasMore": True, "nextPageUrl": url}))
     asked = search(marker=found.next_marker)
 
     assert found.next_marker == "m1"
@@ -755,7 +763,7 @@ def nothing_but_unexpected(decode_answer, *arguments: object) -> None:
 def test_no_answer_makes_a_decoder_raise_anything_else(value, ids):
     said = answer(value)
 
-    for decoder in (guide.decode_search, guide.decode_shipments, guide.decode_shipping_details, guide.decode_token):
+    for decoder in (decode_search, guide.decode_shipments, guide.decode_shipping_details, guide.decode_token):
         nothing_but_unexpected(decoder, said)
     for decoder in (guide.decode_generate_labels, guide.decode_download_labels, guide.decode_dispatch):
         nothing_but_unexpected(decoder, said, ids)
@@ -798,5 +806,5 @@ def test_papers_are_what_was_sent_or_none(content, other):
 
 
 def test_a_page_of_a_search_is_what_the_builder_says():
-    assert guide.decode_search(answer(page(row(), marker="m"))).next_marker == "m"
-    assert guide.decode_search(answer(page())).next_marker is None
+    assert decode_search(answer(page(row(), marker="m"))).next_marker == "m"
+    assert decode_search(answer(page())).next_marker is None

@@ -152,7 +152,11 @@ def test_no_error_of_any_operation_repeats_what_the_other_side_wrote_or_what_we_
     failing(lambda client, _: client.dispatch(["A"]))
     failing(lambda _, line: grant_by_client_credentials(line, guide, **keys))
     failing(lambda _, line: grant_by_client_credentials(line, guide, **keys, basic=True))
-    failing(lambda _, line: grant_by_code(line, guide, **keys, code=SECRET, redirect_uri="https://portal.test/cb"))
+    failing(
+        lambda _, line: grant_by_code(
+            line, guide, **keys, code=SECRET, redirect_uri="https://portal.test/cb", state=SECRET
+        )
+    )
     failing(lambda _, line: grant_by_refresh(line, guide, **keys, refresh_token=SECRET))
 
     assert len(words) == 10

@@ -23,7 +23,7 @@ from shipcrowd.flipkart.types import (
     Token,
     Window,
 )
-from shipcrowd.flipkart.wire import guide
+from shipcrowd.flipkart.wire import guide, official
 from shipcrowd.transport import Answer, Request
 
 
@@ -48,7 +48,9 @@ class Wire(Protocol):
 
     def encode_client_credentials(self, *, client_id: str, client_secret: str, basic: bool) -> Request: ...
 
-    def encode_code(self, *, client_id: str, client_secret: str, code: str, redirect_uri: str) -> Request: ...
+    def encode_code(
+        self, *, client_id: str, client_secret: str, code: str, redirect_uri: str, state: str
+    ) -> Request: ...
 
     def encode_refresh(self, *, client_id: str, client_secret: str, refresh_token: str) -> Request: ...
 
@@ -66,7 +68,7 @@ class Wire(Protocol):
         marker: str | None,
     ) -> Request: ...
 
-    def decode_search(self, answer: Answer) -> SearchAnswer: ...
+    def decode_search(self, answer: Answer, part: SearchPart) -> SearchAnswer: ...
 
     def encode_shipments(self, shipment_ids: Sequence[str]) -> Request: ...
 
@@ -89,11 +91,11 @@ class Wire(Protocol):
     def decode_dispatch(self, answer: Answer, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]: ...
 
 
-_WIRES: dict[str, Wire] = {"guide": cast("Wire", guide)}
+_WIRES: dict[str, Wire] = {"guide": cast("Wire", guide), "official": cast("Wire", official)}
 
 
 def wire_named(name: str) -> Wire:
-    """The wire of that name ("guide"). Raises ValueError for a name that nobody speaks."""
+    """The wire of that name ("guide", "official"). Raises ValueError for a name that nobody speaks."""
     if name not in _WIRES:
         raise ValueError(f"no wire is named {name!r}; there are: {', '.join(sorted(_WIRES))}")
     return _WIRES[name]

@@ -127,7 +127,7 @@ def encode_client_credentials(*, client_id: str, client_secret: str, basic: bool
     return _token_request({**form, "client_id": client_id, "client_secret": client_secret})
 
 
-def encode_code(*, client_id: str, client_secret: str, code: str, redirect_uri: str) -> Request:
+def encode_code(*, client_id: str, client_secret: str, code: str, redirect_uri: str, state: str) -> Request:  # noqa: ARG001 - of another wire
     """The code that came with the callback, for a token. Source: guide 1.5 step 3."""
     return _token_request(
         {
@@ -190,7 +190,7 @@ def encode_search(
     return Request("POST", "/v3/orders/search", operation="search", json=body, read_errors=read_errors)
 
 
-def decode_search(answer: Answer) -> SearchAnswer:
+def decode_search(answer: Answer, part: SearchPart) -> SearchAnswer:  # noqa: ARG001 - the shape of every wire
     """A page and the marker of the next; of nextPageUrl nothing else is used (guide-gaps 12). Source: guide 2.1."""
     root = root_of(answer, "search")
     shipments, unreadable = _decode_rows(root)

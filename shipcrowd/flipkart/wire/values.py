@@ -132,21 +132,26 @@ def marker_in(next_page_url: str, *, name: str) -> str | None:
 
 
 def read_errors(body: bytes) -> tuple[RowError, ...]:
-    """The codes in an error body, as far as they look like codes: `errors` rows, or OAuth's `error` (guide-gaps 10)."""
+    """The codes in an error body, as far as they look like codes.
+
+    They stand in `errors` rows, in OAuth's `error` (guide-gaps 10), or, where a paper was asked for, in `errorCode`,
+    of the whole or of `orderItems` (wire.md 1).
+    """
     try:
         root = parse_json(body, operation="error")
     except UnexpectedPayload:
         return ()
     if not isinstance(root, dict):
         return ()
-    rows = root.get("errors")
-    if isinstance(rows, list):
-        return tuple(
-            RowError(code=safe_code(row.get("code")), path=safe_path(row.get("path")))
-            for row in rows[:_MOST_ERRORS]
-            if isinstance(row, dict)
-        )
-    code = safe_code(root.get("error"))
+    for name, key in (("errors", "code"), ("orderItems", "errorCode")):
+        rows = root.get(name)
+        if isinstance(rows, list):
+            return tuple(
+                RowError(code=safe_code(row.get(key)), path=safe_path(row.get("path")))
+                for row in rows[:_MOST_ERRORS]
+                if isinstance(row, dict)
+            )
+    code = safe_code(root.get("error")) or safe_code(root.get("errorCode"))
     return (RowError(code=code),) if code else ()
 
 
