@@ -179,6 +179,25 @@ def test_a_broken_connection_shows_neither_header_nor_form(broken, caplog):
     nothing_planted_in(caplog.text)
 
 
+@pytest.mark.parametrize("answering", [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"", b"no http\r\n\r\n"])
+def test_a_secret_in_a_query_is_not_printed(answering, caplog):
+    """wire.md 2: Flipkart's published grants are asked by GET."""
+    caplog.set_level(logging.DEBUG)
+    ask = wire_named("official").encode_refresh(client_id="app", client_secret=CLIENT_SECRET, refresh_token=SECRET)
+    words = [repr(ask)]
+    with serving(answering) as server:
+        line = Transport(server.url)
+        try:
+            line.send(ask)
+        except CallFailed as error:
+            words.append(every_word_of(error))
+        line.close()
+
+    assert SECRET.encode() in server.requests[0]
+    nothing_planted_in("\n".join(words))
+    nothing_planted_in(caplog.text)
+
+
 def test_headers_that_cannot_be_parsed_are_not_printed_with_what_follows_them(caplog):
     caplog.set_level(logging.DEBUG)
     with serving(f"HTTP/1.1 200 OK\r\nno header\r\nX-Name: {NAME}\r\n\r\n{PHONE}".encode()) as server:
