@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from shipcrowd.simulator import documents
+from shipcrowd.simulator.accounts import COURIER, Account, Item, Key, Refusal, Search, Shipment, State
 from shipcrowd.simulator.faults import Fault
-from shipcrowd.simulator.world import COURIER, Account, Item, Key, Refusal, Search, Shipment, State, World
+from shipcrowd.simulator.world import World
 
 # guide-gaps 9 and 12.
 LARGEST_PAGE = 50

@@ -15,11 +15,12 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from shipcrowd.simulator import api, console, control, spoiling
+from shipcrowd.simulator.accounts import Account
 from shipcrowd.simulator.authorize import authorize_page
 from shipcrowd.simulator.faults import Fault, Faults
 from shipcrowd.simulator.ledger import Call, Ledger
 from shipcrowd.simulator.oauth import OAuth, OAuthError
-from shipcrowd.simulator.world import Account, World
+from shipcrowd.simulator.world import World
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

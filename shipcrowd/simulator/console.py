@@ -12,9 +12,9 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from shipcrowd.simulator import control
+from shipcrowd.simulator.accounts import IST, Account, Refusal, Shipment, State
 from shipcrowd.simulator.faults import KINDS, OPERATIONS, Fault
 from shipcrowd.simulator.page import is_foreign, page
-from shipcrowd.simulator.world import IST, Account, Refusal, Shipment, State
 
 if TYPE_CHECKING:
     from shipcrowd.simulator.app import Simulator

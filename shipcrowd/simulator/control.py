@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 from werkzeug.wrappers import Request, Response
 
+from shipcrowd.simulator.accounts import Account, Refusal
 from shipcrowd.simulator.page import is_foreign
-from shipcrowd.simulator.world import Account, Refusal, World
+from shipcrowd.simulator.world import World
 
 if TYPE_CHECKING:
     from shipcrowd.simulator.app import Simulator

@@ -7,9 +7,9 @@ Positions here are points from the top left corner, as that table has them.
 import threading
 from decimal import Decimal
 
+from shipcrowd.simulator.accounts import COURIER
 from shipcrowd.simulator.papers import Line, Paper, paper_for
 from shipcrowd.simulator.sheet import Sheet
-from shipcrowd.simulator.world import COURIER
 
 __all__ = ["Paper", "paper_for", "render_invoice", "render_label", "render_manifest"]
 

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from shipcrowd.simulator.accounts import Account
 from shipcrowd.simulator.ledger import Grant, Ledger
-from shipcrowd.simulator.world import Account, World
+from shipcrowd.simulator.world import World
 
 PORTAL_CLIENT_ID = "shipcrowd-portal"
 SCOPE = "Seller_Api"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from shipcrowd.simulator.accounts import IST, Account, Facility, Item, Shipment
 from shipcrowd.simulator.places import Goods, Place
-from shipcrowd.simulator.world import IST, Account, Facility, Item, Shipment
 
 PAISE = Decimal("0.01")
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from shipcrowd.simulator.accounts import Account, Facility, Item, Shipment, State
 from shipcrowd.simulator.app import Simulator
 from shipcrowd.simulator.places import Goods, Place
-from shipcrowd.simulator.world import Account, Facility, Item, Shipment, State
 
 VERSION = 1
 SHORTEST_PAUSE_S = 1.0

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shipcrowd.simulator import Refusal, State
-from shipcrowd.simulator.world import MOVES
+from shipcrowd.simulator.accounts import MOVES
 
 #: What each power does: the state it leads to, and from where.
 POWERS = {

@@ -53,7 +53,8 @@ def test_what_only_looks_like_a_number_is_refused_where_it_is_read(number):
     """trust.md 32."""
     row = node(f'{{"bad": {number}, "good": 1}}')
 
-    for read in (Node.text, Node.word, Node.flag, Node.count, Node.rupees, Node.measure, Node.as_object):
+    readers = (Node.text, Node.word, Node.flag, Node.count, Node.rupees, Node.measure, Node.as_object)
+    for read in (*readers, Node.required_text):
         assert problem(lambda read=read: read(row.get("bad"))).startswith("search: bad: not ")
     assert row.get("good").count() == 1
 
