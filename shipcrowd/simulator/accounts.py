@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import md5
 from typing import NamedTuple
+from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from shipcrowd.simulator.places import Goods, Place
@@ -17,12 +19,15 @@ COURIER = "EKART"
 
 
 class State(StrEnum):
-    """States of guide 2.1, and the two of a return."""
+    """States of guide 2.1, those that only Flipkart's published format has (wire.md 3.1), and the two of a return."""
 
     APPROVED = "APPROVED"
     READY_TO_PACK = "READY_TO_PACK"
+    PACKING_IN_PROGRESS = "PACKING_IN_PROGRESS"
+    FORM_FAILED = "FORM_FAILED"
     PACKED = "PACKED"
     READY_TO_DISPATCH = "READY_TO_DISPATCH"
+    PICKUP_COMPLETE = "PICKUP_COMPLETE"
     SHIPPED = "SHIPPED"
     DELIVERED = "DELIVERED"
     CANCELLED = "CANCELLED"
@@ -34,10 +39,13 @@ BEFORE_PACK = (State.APPROVED, State.READY_TO_PACK)
 
 #: Every legal move. A buyer may cancel until the courier has the parcel.
 MOVES: dict[State, frozenset[State]] = {
-    State.APPROVED: frozenset({State.READY_TO_PACK, State.PACKED, State.CANCELLED}),
-    State.READY_TO_PACK: frozenset({State.PACKED, State.CANCELLED}),
+    State.APPROVED: frozenset({State.READY_TO_PACK, State.PACKING_IN_PROGRESS, State.PACKED, State.CANCELLED}),
+    State.READY_TO_PACK: frozenset({State.PACKING_IN_PROGRESS, State.PACKED, State.CANCELLED}),
+    State.PACKING_IN_PROGRESS: frozenset({State.FORM_FAILED, State.PACKED, State.CANCELLED}),
+    State.FORM_FAILED: frozenset({State.PACKING_IN_PROGRESS, State.CANCELLED}),
     State.PACKED: frozenset({State.READY_TO_DISPATCH, State.CANCELLED}),
-    State.READY_TO_DISPATCH: frozenset({State.SHIPPED, State.CANCELLED}),
+    State.READY_TO_DISPATCH: frozenset({State.PICKUP_COMPLETE, State.SHIPPED, State.CANCELLED}),
+    State.PICKUP_COMPLETE: frozenset({State.SHIPPED}),
     State.SHIPPED: frozenset({State.DELIVERED, State.RETURN_REQUESTED}),
     State.DELIVERED: frozenset({State.RETURN_REQUESTED}),
     State.RETURN_REQUESTED: frozenset({State.RETURNED}),
@@ -63,15 +71,27 @@ class Key(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Item:
-    """One line of a shipment; its state on the wire is the shipment's."""
+    """One line of a shipment; its state on the wire is the shipment's, unless all its pieces are cancelled."""
 
     order_item_id: str
     goods: Goods
-    quantity: int
+    quantity: int  # as ordered
+    cancelled: int = 0
+    cancelled_by: str = ""  # seller, buyer or marketplace
+    cancelled_at: datetime | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.cancelled >= self.quantity
+
+    @property
+    def shown(self) -> int:
+        """The pieces that are left; of an item that is cancelled whole, those that were."""
+        return self.quantity if self.is_cancelled else self.quantity - self.cancelled
 
     @property
     def total_price(self) -> int:
-        return self.goods.selling_price * self.quantity
+        return self.goods.selling_price * self.shown
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +100,21 @@ class Facility:
     name: str
     place: Place
     street: str
+
+    @property
+    def official_id(self) -> str:
+        """The locationId of Flipkart's published format."""
+        return f"LOC{md5(self.facility_id.encode(), usedforsecurity=False).hexdigest()}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Form:
+    """A paper that a state wants before the parcel may travel; acknowledged by its number."""
+
+    name: str
+    link: str
+    is_automated: bool = False
+    ack_number: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,6 +145,45 @@ class Shipment:
     invoice_number: str = ""
     packed_at: datetime | None = None
     label_ready_at: datetime | None = None
+    # What only Flipkart's published format tells (wire.md 3.1).
+    parcels: int = 1
+    shipment_type: str = "NORMAL"
+    service_tier: str = "REGULAR"
+    packaging_policy: str = "DEFAULT"
+    is_replacement: bool = False
+    forms: list[Form] = field(default_factory=list)
+    packing_until: datetime | None = None
+    papers_fetched: bool = False
+    changed_at: datetime | None = None
+
+    @property
+    def official_id(self) -> str:
+        """The shipmentId of Flipkart's published format."""
+        return str(uuid5(NAMESPACE_URL, self.shipment_id))
+
+    @property
+    def tracking_ids(self) -> list[str]:
+        """One a parcel, none before it is packed."""
+        if not self.tracking_id:
+            return []
+        others = (f"FMPP{2_700_000_000 + self.number * 10 + at}" for at in range(1, self.parcels))
+        return [self.tracking_id, *others]
+
+    @property
+    def live_items(self) -> list[Item]:
+        return [item for item in self.items if not item.is_cancelled]
+
+    @property
+    def wants_forms(self) -> bool:
+        """Whether a form is left that somebody must acknowledge."""
+        return any(not form.is_automated and not form.ack_number for form in self.forms)
+
+    def cancellation_group(self, item: Item) -> str:
+        return f"grp{self.official_item_id(item)}"
+
+    def official_item_id(self, item: Item) -> str:
+        """Seventeen digits that tell the shipment and the line."""
+        return f"4{self.number:013d}{int(item.order_item_id):03d}"
 
     @property
     def key(self) -> Key:
@@ -117,7 +191,7 @@ class Shipment:
 
     @property
     def total_price(self) -> int:
-        return sum(item.total_price for item in self.items)
+        return sum(item.total_price for item in self.live_items or self.items)
 
 
 @dataclass(slots=True, kw_only=True, repr=False)
@@ -135,10 +209,26 @@ class Account:
     goods: list[Goods] = field(default_factory=list)
     shipments: dict[str, Shipment] = field(default_factory=dict)
     by_number: dict[int, Shipment] = field(default_factory=dict)
+    by_official_id: dict[str, Shipment] = field(default_factory=dict)
     index: dict[State, list[Key]] = field(default_factory=lambda: {state: [] for state in State})
 
     def __repr__(self) -> str:
         return f"<Account {self.account_id} {self.name}>"
+
+    def add(self, shipment: Shipment) -> None:
+        """Make it known by all its ids; who adds puts its key into the index."""
+        self.shipments[shipment.shipment_id] = shipment
+        self.by_number[shipment.number] = shipment
+        self.by_official_id[shipment.official_id] = shipment
+
+    def shipment_of_item(self, official_item_id: str) -> tuple[Shipment, Item]:
+        """By an order item's id in the published format. Raises Refusal."""
+        number = official_item_id[1:14]
+        shipment = self.by_number.get(int(number)) if number.isdigit() else None
+        for item in shipment.items if shipment else ():
+            if shipment and shipment.official_item_id(item) == official_item_id:
+                return shipment, item
+        raise Refusal("INVALID_ITEM_ID", "no such order item")
 
     @property
     def facility_ids(self) -> list[str]:

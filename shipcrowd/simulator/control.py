@@ -5,7 +5,7 @@ POST sellers                   {"name", "facilities"}
 POST shipments                 {"account", "count", "cod", "states", "items", "quantity", "sku", "facility", "held",
                                 "dispatchAfter", "dispatchBy", "orderedAt", "approvedAt"}
 POST day                       {"account" (else every one), "count"}
-POST shipments/<id>/<power>    ready, pack, hold, release, ship, deliver, cancel, return,
+POST shipments/<id>/<power>    ready, pack, hold, release, pickup, ship, deliver, cancel, return,
                                dates {"dispatchAfter", "dispatchBy"}
 GET  shipments/<id>            one shipment as the simulator knows it
 POST faults                    {"operation", "kind", "times", "account", …options}; DELETE clears all
@@ -62,6 +62,7 @@ def use_power(world: World, shipment_id: str, power: str, asked: dict[str, Any])
         "pack": world.pack_outside,
         "hold": world.hold,
         "release": world.release,
+        "pickup": world.pick_up,
         "ship": world.ship,
         "deliver": world.deliver,
         "cancel": world.cancel,

@@ -8,10 +8,10 @@ import threading
 from decimal import Decimal
 
 from shipcrowd.simulator.accounts import COURIER
-from shipcrowd.simulator.papers import Line, Paper, paper_for
+from shipcrowd.simulator.papers import Line, Paper, paper_for, papers_for
 from shipcrowd.simulator.sheet import Sheet
 
-__all__ = ["Paper", "paper_for", "render_invoice", "render_label", "render_manifest"]
+__all__ = ["Paper", "paper_for", "papers_for", "render_invoice", "render_label", "render_manifest"]
 
 # The fonts of reportlab keep their place in a file between calls: one page is drawn at a time.
 _drawing = threading.Lock()

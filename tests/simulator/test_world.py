@@ -11,8 +11,19 @@ from shipcrowd.simulator.accounts import MOVES
 POWERS = {
     "make_ready": (State.READY_TO_PACK, {State.APPROVED}),
     "pack_outside": (State.PACKED, {State.APPROVED, State.READY_TO_PACK}),
-    "cancel": (State.CANCELLED, {State.APPROVED, State.READY_TO_PACK, State.PACKED, State.READY_TO_DISPATCH}),
-    "ship": (State.SHIPPED, {State.READY_TO_DISPATCH}),
+    "cancel": (
+        State.CANCELLED,
+        {
+            State.APPROVED,
+            State.READY_TO_PACK,
+            State.PACKING_IN_PROGRESS,
+            State.FORM_FAILED,
+            State.PACKED,
+            State.READY_TO_DISPATCH,
+        },
+    ),
+    "pick_up": (State.PICKUP_COMPLETE, {State.READY_TO_DISPATCH}),
+    "ship": (State.SHIPPED, {State.READY_TO_DISPATCH, State.PICKUP_COMPLETE}),
     "deliver": (State.DELIVERED, {State.SHIPPED}),
 }
 
