@@ -37,11 +37,13 @@ from shipcrowd.transport.errors import (
     UnexpectedPayload,
     Unreachable,
 )
+from tests.flipkart.published import HAS_REFERENCE, Judged, Published
 
 URL = "http://flipkart-simulator.invalid"
 OFFICIAL = wire_named("official")
 NOW = datetime(2026, 1, 7, 10, tzinfo=UTC)
 SIZE = Dimensions(length=Decimal(25), breadth=Decimal("20.5"), height=Decimal(3), weight=Decimal("0.25"))
+PUBLISHED = Published(URL) if HAS_REFERENCE else None
 PORTAL = {"client_id": PORTAL_CLIENT_ID, "client_secret": "simulator-portal-secret"}
 
 
@@ -51,7 +53,8 @@ class Shop:
     def __init__(self) -> None:
         self.now = NOW
         self.simulator = Simulator(clock=lambda: self.now, seed=7)
-        transport.mount(URL, mounted(self.simulator))
+        # Where the published document is at hand it judges every call of every test here.
+        transport.mount(URL, Judged(self.simulator, PUBLISHED) if PUBLISHED else mounted(self.simulator))
         self.account: Account = self.simulator.world.add_seller("Asha Textiles", facilities=2)
         self.transport = transport.Transport(URL)
         self.keys = {"client_id": self.account.client_id, "client_secret": self.account.client_secret}

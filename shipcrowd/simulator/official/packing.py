@@ -81,7 +81,7 @@ def each(
 
 def _outcome(shipment_id: str, word: str, refusal: Refusal | None = None) -> dict[str, Any]:
     if refusal is None:
-        return {"shipmentId": shipment_id, word: "SUCCESS", "errorCode": None, "errorMessage": None}
+        return {"shipmentId": shipment_id, word: "SUCCESS"}
     return {"shipmentId": shipment_id, word: "FAILURE", "errorCode": refusal.code, "errorMessage": str(refusal)}
 
 

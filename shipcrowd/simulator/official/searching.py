@@ -70,12 +70,13 @@ def search(world: World, account: Account, asked: Asked, fault: Fault | None) ->
     if fault and fault.kind == "shifting_page":
         following += 1
     answer: dict[str, Any] = {"hasMore": has_more, "shipments": [one.row for one in page]}
-    answer["nextPageUrl"] = _next_url(filter_, following, page_number + 1, account) if has_more else None
+    if has_more:
+        answer["nextPageUrl"] = _next_url(filter_, following, page_number + 1, account)
     if fault and fault.kind == "repeating_marker" and page:
         answer |= {"hasMore": True, "nextPageUrl": _next_url(filter_, start, page_number, account)}
     if fault and fault.kind == "has_more_without_marker":
         answer |= {"hasMore": True, "nextPageUrl": fault.options.get("url")}
-    if fault and fault.kind == "foreign_next_page" and answer["nextPageUrl"]:
+    if fault and fault.kind == "foreign_next_page" and has_more:
         answer["nextPageUrl"] = fault.options.get("prefix", "https://attacker.invalid") + answer["nextPageUrl"]
     return answer
 
