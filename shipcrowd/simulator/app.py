@@ -61,8 +61,7 @@ class Simulator:
         self.faults = Faults()
         self.world = World(clock=self.clock, ledger=self.ledger, seed=seed)
         if packing_seconds is not None:
-            shortest, longest = packing_seconds
-            self.world.packing_time = (timedelta(seconds=shortest), timedelta(seconds=longest))
+            self.world.take_to_pack(*packing_seconds)
         self.oauth = OAuth(
             world=self.world,
             ledger=self.ledger,
@@ -111,6 +110,7 @@ class Simulator:
                 request, "authorize", None, (), lambda: authorize_page(self.oauth, self.world, request)
             )
         wire, _, operation = endpoint.rpartition(":")
+        operation = official.operation_of(operation, request.headers.get("Accept", ""))
         return self._call(request, wire or GUIDE, operation, values)
 
     # The seller API
@@ -129,6 +129,7 @@ class Simulator:
         asked = official.Asked(
             operation=operation,
             method=request.method,
+            name=request.path.rpartition("/")[2],
             ids=ids,
             body=body,
             query=request.args.to_dict(),

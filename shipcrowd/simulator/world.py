@@ -33,6 +33,8 @@ PACKING_TIME = (timedelta(seconds=5), timedelta(seconds=10))
 LABEL_DELAY = (timedelta(seconds=2), timedelta(seconds=5))
 
 MOST_PARCELS = 5
+SHIPMENT_TYPES = ("NORMAL", "EXPRESS", "SELF")
+TIERS = ("REGULAR", "EXPRESS")
 PACKAGING_POLICIES = ("DEFAULT", "GREEN_PACKAGE", "TRANSPARENT_PACKAGE", "NA")
 
 
@@ -49,6 +51,12 @@ class World:
         self._packing: dict[int, tuple[Account, Shipment]] = {}
         self._seed = seed
         self._random = random.Random(seed)  # noqa: S311 - invents names and prices, guards nothing
+
+    def take_to_pack(self, shortest: float, longest: float) -> None:
+        """How many seconds packing takes in the published format. Raises ValueError."""
+        if not 0 <= shortest <= longest:
+            raise ValueError("packing takes from a shortest to a longest number of seconds")
+        self.packing_time = (timedelta(seconds=shortest), timedelta(seconds=longest))
 
     # Accounts
 
@@ -145,6 +153,10 @@ class World:
             places = [f for f in account.facilities if facility in ("", f.facility_id)]
             if not goods or not places or not wanted:
                 raise Refusal("UNKNOWN", "no such SKU, facility or state at this account")
+            if packaging not in PACKAGING_POLICIES or shipment_type not in SHIPMENT_TYPES or tier not in TIERS:
+                raise Refusal("UNKNOWN", "no such packaging policy, shipment type or service tier")
+            if not 1 <= parcels <= MOST_PARCELS:
+                raise Refusal("UNKNOWN", f"a shipment travels in 1 to {MOST_PARCELS} parcels")
             made = []
             for at in range(count):
                 self.made += 1

@@ -10,12 +10,12 @@ from werkzeug.routing import Rule
 
 from shipcrowd.simulator.accounts import Account
 from shipcrowd.simulator.faults import Fault
-from shipcrowd.simulator.official import packing, papers, searching
+from shipcrowd.simulator.official import cancelling, handover, packing, papers, sandbox, searching
 from shipcrowd.simulator.official.asked import Asked
 from shipcrowd.simulator.official.spoiling import has_met, spoil
 from shipcrowd.simulator.world import World
 
-__all__ = ["ROUTES", "Asked", "answer", "has_met", "spoil"]
+__all__ = ["ROUTES", "Asked", "answer", "has_met", "operation_of", "spoil"]
 
 Handler = Callable[[World, Account, Asked, Fault | None], Any]
 
@@ -26,7 +26,21 @@ _HANDLERS: dict[str, Handler] = {
     "generate_labels": packing.generate_labels,
     "dispatch": packing.dispatch,
     "download_labels": papers.download_labels,
+    "download_labels_only": papers.download_labels_only,
+    "invoices": papers.invoices,
+    "download_invoices": papers.invoices,
+    "cancel": cancelling.cancel,
+    "forms": cancelling.forms,
+    "acknowledge_forms": cancelling.acknowledge_forms,
+    "handover_counts": handover.handover_counts,
+    "manifest": handover.manifest,
+    "sandbox": sandbox.sandbox,
 }
+
+
+def operation_of(operation: str, accept: str) -> str:
+    """Invoices have one path: what the call accepts says whether they are read or downloaded."""
+    return "download_invoices" if operation == "invoices" and "application/pdf" in accept else operation
 
 
 def answer(world: World, account: Account, asked: Asked, fault: Fault | None) -> Any:
@@ -47,4 +61,22 @@ ROUTES = [
     _rule("POST", "/v3/shipments/dispatch", "dispatch"),
     _rule("GET", "/v3/shipments/<ids>", "shipping_details"),
     _rule("GET", "/v3/shipments/<ids>/labels", "download_labels"),
+    _rule("POST", "/v3/shipments/<ids>/labelOnly/pdf", "download_labels_only"),
+    _rule("GET", "/v3/shipments/<ids>/labelOnly/pdf", "download_labels_only"),  # works too (wire.md 3.5)
+    _rule("GET", "/v3/shipments/<ids>/invoices", "invoices"),
+    _rule("POST", "/v3/shipments/cancel", "cancel"),
+    _rule("POST", "/v3/shipments/<ids>/forms", "forms"),
+    _rule("GET", "/v3/shipments/<ids>/forms", "forms"),  # as the newer pages say (wire.md 3.5)
+    _rule("POST", "/v3/shipments/forms/updateAck", "acknowledge_forms"),
+    _rule("GET", "/v3/shipments/handover/counts", "handover_counts"),
+    _rule("POST", "/v3/shipments/manifest", "manifest"),
+    *(
+        _rule(method, f"/{path}/sandbox/{name}", "sandbox")
+        for method, path, name in (
+            *(("POST", "orders", name) for name in ("test_orders", "update_dispatch_slot")),
+            *(("PUT", "orders", name) for name in ("on_hold", "un_hold")),
+            *(("POST", "orders", name) for name in ("pick_up_complete", "shipped", "delivered")),
+            *(("POST", "returns", name) for name in ("create_returns", "return_events")),
+        )
+    ),
 ]

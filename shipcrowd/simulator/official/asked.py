@@ -17,6 +17,7 @@ class Asked:
 
     operation: str
     method: str
+    name: str = ""  # the end of its path
     ids: tuple[str, ...] = ()
     body: Any = None
     query: Mapping[str, str] = field(default_factory=dict)

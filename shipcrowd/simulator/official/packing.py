@@ -15,11 +15,11 @@ MOST = 25
 
 def generate_labels(world: World, account: Account, asked: Asked, fault: Fault | None) -> dict[str, Any]:
     """Each shipment into packing, if what is said of it is complete and true. Raises ApiError."""
-    parcels = {_shipment_id(row, at): row for at, row in enumerate(rows(asked.body, "shipments", most=MOST))}
+    parcels = {shipment_id_of(row, at): row for at, row in enumerate(rows(asked.body, "shipments", most=MOST))}
     takes = timedelta(seconds=fault.seconds(30)) if fault and fault.kind == "late_labels" else None
 
     def do(shipment_id: str) -> None:
-        shipment = _known(world, account, shipment_id)
+        shipment = known(world, account, shipment_id)
         _check_parcel(world, shipment, parcels[shipment_id])
         world.begin_packing(account, shipment_id, takes=takes)
 
@@ -37,7 +37,7 @@ def dispatch(world: World, account: Account, asked: Asked, fault: Fault | None) 
         raise refused("locationId", "must be a text")
 
     def do(shipment_id: str) -> None:
-        _check_location(_known(world, account, shipment_id), location)
+        check_location(known(world, account, shipment_id), location)
         world.dispatch(account, shipment_id, papers_first=True)
 
     return each(world, account, shipment_ids, fault, "dispatch", do)
@@ -85,14 +85,14 @@ def _outcome(shipment_id: str, word: str, refusal: Refusal | None = None) -> dic
     return {"shipmentId": shipment_id, word: "FAILURE", "errorCode": refusal.code, "errorMessage": str(refusal)}
 
 
-def _shipment_id(row: Mapping[str, Any], at: int) -> str:
+def shipment_id_of(row: Mapping[str, Any], at: int) -> str:
     shipment_id = row.get("shipmentId")
     if not isinstance(shipment_id, str) or not shipment_id:
         raise refused(f"shipments[{at}].shipmentId", "must be a text")
     return shipment_id
 
 
-def _known(world: World, account: Account, shipment_id: str) -> Shipment:
+def known(world: World, account: Account, shipment_id: str) -> Shipment:
     """Raises Refusal for what this account does not have, by the id of this format only."""
     with world.lock:
         found = next(iter(world.visible(account, [shipment_id])), None)
@@ -101,14 +101,14 @@ def _known(world: World, account: Account, shipment_id: str) -> Shipment:
     return found
 
 
-def _check_location(shipment: Shipment, location: object) -> None:
+def check_location(shipment: Shipment, location: object) -> None:
     if location != shipment.facility.official_id:
         raise Refusal("INVALID_LOCATION", "the shipment leaves from another location")
 
 
 def _check_parcel(world: World, shipment: Shipment, row: Mapping[str, Any]) -> None:
     """What pack wants to be told (wire.md 3.4). Raises Refusal."""
-    _check_location(shipment, row.get("locationId"))
+    check_location(shipment, row.get("locationId"))
     _check_taxes(shipment, row.get("taxItems"))
     _check_invoices(world, shipment, row.get("invoices"))
     parcels = {f"SS-{at + 1}" for at in range(shipment.parcels)}

@@ -6,8 +6,15 @@ from typing import Any
 from shipcrowd.simulator.api import unlucky
 from shipcrowd.simulator.faults import Fault
 
-#: Operations whose rows are what was asked for, and the field that goes missing unless another is named.
-ROWS = {"search": "dispatchByDate", "shipments": "dispatchByDate", "shipping_details": "shipmentId"}
+#: Operations whose rows are what was asked for, and the field of one that goes missing unless another is named.
+ROWS = {
+    "search": "dispatchByDate",
+    "shipments": "dispatchByDate",
+    "shipping_details": "shipmentId",
+    "forms": "shipmentId",
+}
+#: What goes missing of other answers: their rows.
+WHOLE = {"handover_counts": "resultManifestDetails", "invoices": "invoices", "sandbox": "orderId"}
 
 
 def has_met(operation: str, fault: Fault, answer: Any) -> bool:
@@ -28,7 +35,7 @@ def spoil(operation: str, fault: Fault, answer: Any, shipment_ids: Sequence[str]
     rows: list[dict[str, Any]] = answer.get("shipments", [])
     at = int(fault.options.get("row", 0))
     if fault.kind == "missing_field":
-        name = fault.options.get("field", ROWS.get(operation, "shipments"))
+        name = fault.options.get("field", ROWS.get(operation, WHOLE.get(operation, "shipments")))
         (rows[at] if operation in ROWS and at < len(rows) else answer).pop(name, None)
     if fault.kind == "unknown_state" and at < len(rows):
         rows[at]["orderItems"][0]["status"] = fault.options.get("word", "TELEPORTED")
