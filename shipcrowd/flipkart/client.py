@@ -5,12 +5,20 @@ caller's work.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import cast
 
 from shipcrowd.flipkart.joining import Contradiction, join
+from shipcrowd.flipkart.sandbox import Sandbox
 from shipcrowd.flipkart.tokens import TokenSource
 from shipcrowd.flipkart.types import (
+    Acknowledgement,
+    Cancellation,
     Download,
+    FormsPage,
+    HandoverCount,
+    InvoicesPage,
     Limits,
+    Offer,
     Page,
     Parcel,
     PaymentType,
@@ -24,7 +32,7 @@ from shipcrowd.flipkart.types import (
     Unreadable,
     Window,
 )
-from shipcrowd.flipkart.wire import Wire
+from shipcrowd.flipkart.wire import PublishedWire, Wire
 from shipcrowd.transport import Answer, Request, Transport
 from shipcrowd.transport.errors import NotAuthorized, UnexpectedPayload
 
@@ -32,6 +40,10 @@ from shipcrowd.transport.errors import NotAuthorized, UnexpectedPayload
 MOST_PAGES = 10_000
 # A page may be empty when its rows have just moved on; so many in a row lead nowhere.
 MOST_EMPTY_PAGES = 20
+
+
+class NotOffered(ValueError):
+    """This wire has no such operation: whoever asks looks at Abilities.offers first."""
 
 
 def _no_quota(operation: str) -> None:
@@ -158,6 +170,67 @@ class FlipkartClient:
         """
         answer = self._send(self._wire.encode_dispatch(shipment_ids, location_id))
         return self._wire.decode_dispatch(answer, shipment_ids)
+
+    # What not every wire has (Abilities.offers); where it has not, these raise NotOffered
+
+    def cancel(self, cancellations: Sequence[Cancellation]) -> tuple[RowOutcome, ...]:
+        """Cancel as the seller, before packing, up to `limits.cancel`: an effect. Source: wire.md 3.7.
+
+        One outcome per shipment, in order; ok None where the answer does not say.
+        """
+        wire = self._wire_with(Offer.CANCEL)
+        answer = self._send(wire.encode_cancel(cancellations))
+        return wire.decode_cancel(answer, [one.flipkart_shipment_id for one in cancellations])
+
+    def fetch_forms(self, shipment_ids: Sequence[str]) -> FormsPage:
+        """The papers that states want for these shipments, up to `limits.forms`. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.FORMS)
+        return wire.decode_forms(self._send(wire.encode_forms(shipment_ids)))
+
+    def acknowledge_forms(self, acknowledgements: Sequence[Acknowledgement]) -> tuple[RowOutcome, ...]:
+        """Tell the numbers of forms, up to `limits.acknowledge`: an effect, packing goes on. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.FORMS)
+        answer = self._send(wire.encode_acknowledge_forms(acknowledgements))
+        return wire.decode_acknowledge_forms(answer, [one.flipkart_shipment_id for one in acknowledgements])
+
+    def fetch_invoices(self, shipment_ids: Sequence[str]) -> InvoicesPage:
+        """What stands on the invoices of packed shipments, up to `limits.invoices`. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.INVOICES)
+        return wire.decode_invoices(self._send(wire.encode_invoices(shipment_ids)))
+
+    def download_invoices(self, shipment_ids: Sequence[str]) -> Download:
+        """The invoices of packed shipments in one PDF, up to `limits.invoices`. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.INVOICES)
+        return wire.decode_download_invoices(self._send(wire.encode_download_invoices(shipment_ids)))
+
+    def download_labels_only(self, shipment_ids: Sequence[str], *, reprint: bool = True) -> Download:
+        """The labels without invoices in one PDF, up to `limits.label_only`. Source: wire.md 3.5.
+
+        Only with `reprint` it is a mere read: else Flipkart marks them as printed.
+        """
+        wire = self._wire_with(Offer.LABEL_ONLY)
+        answer = self._send(wire.encode_download_labels_only(shipment_ids, reprint=reprint))
+        return wire.decode_download_labels_only(answer)
+
+    def fetch_handover_counts(self, location_id: str) -> tuple[HandoverCount, ...]:
+        """How many shipments of a location stand ready for which courier. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.HANDOVER)
+        return wire.decode_handover_counts(self._send(wire.encode_handover_counts(location_id)))
+
+    def download_manifest(self, count: HandoverCount, *, location_id: str) -> bytes:
+        """The manifest of what one of the counts says, as PDF. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.HANDOVER)
+        return wire.decode_manifest(self._send(wire.encode_manifest(count, location_id)))
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What buyers and couriers do, at Flipkart's sandbox. Source: wire.md 7."""
+        return Sandbox(self._wire_with(Offer.SANDBOX), self._send)
+
+    def _wire_with(self, offer: Offer) -> PublishedWire:
+        if offer not in self._wire.ABILITIES.offers:
+            raise NotOffered(f"the wire {self._wire.NAME!r} has no {offer.value}")
+        return cast("PublishedWire", self._wire)
 
     def _send(self, request: Request) -> Answer:
         """Send with the current token; after a 401 once more with a renewed one (guide 1.7)."""

@@ -244,6 +244,93 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """What a seller cancels of a shipment: whole groups of items."""
+
+    flipkart_shipment_id: str
+    flipkart_location_id: str
+    cancellation_group_ids: tuple[str, ...]
+    reason: CancelReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentForms:
+    """The forms of one shipment, each with its status."""
+
+    flipkart_shipment_id: str
+    forms: tuple[Form, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgedForm:
+    """A form's name and the number under which it was acknowledged."""
+
+    form: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """The forms of one shipment that a person has acknowledged."""
+
+    flipkart_shipment_id: str
+    numbers: tuple[AcknowledgedForm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceItem:
+    """A line of a tax invoice; rupees, and rates in percent, None where not said."""
+
+    flipkart_order_item_id: str
+    amount: Decimal | None = None
+    tax_rate: Decimal | None = None
+    cgst_rate: Decimal | None = None
+    sgst_rate: Decimal | None = None
+    igst_rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceFacts:
+    """What stands on the tax invoice that Flipkart made."""
+
+    flipkart_shipment_id: str
+    flipkart_order_id: str
+    invoice_number: str
+    invoice_date: date | None
+    items: tuple[InvoiceItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverCount:
+    """How many shipments stand ready for a courier at a location, and when they are picked up."""
+
+    vendor_group: str
+    count: int
+    is_multi_parcel: bool = False
+    pick_up_after: datetime | None = None
+    pick_up_before: datetime | None = None
+    one_time_code: str = field(default="", repr=False)  # what the courier shows to get them
+
+
+class SandboxMove(StrEnum):
+    """What Flipkart's sandbox lets happen to an order item."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    PICK_UP = "pick_up"
+    SHIP = "ship"
+    DELIVER = "deliver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOrder:
+    """An order that was made for a test."""
+
+    flipkart_order_id: str
+    flipkart_order_item_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowOutcome:
     """The answer for one row of a bulk call; `ok` None: the answer does not say, or says both.
 
@@ -301,8 +388,27 @@ class ShippingDetailsPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormsPage:
+    """Forms of one answer, and the rows that could not be read."""
+
+    shipments: tuple[ShipmentForms, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicesPage:
+    """Invoices of one answer, and the rows that could not be read."""
+
+    invoices: tuple[InvoiceFacts, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many rows one call of each kind carries at most. `labels` are asked for, `papers` downloaded."""
+    """How many rows one call of each kind carries at most; 0 where there is no such call (Abilities.offers).
+
+    `labels` are asked for, `papers` downloaded.
+    """
 
     page: int
     ids: int
@@ -310,6 +416,22 @@ class Limits:
     labels: int
     papers: int
     dispatch: int
+    cancel: int = 0
+    forms: int = 0
+    acknowledge: int = 0
+    invoices: int = 0
+    label_only: int = 0
+
+
+class Offer(StrEnum):
+    """Operations that not every wire has."""
+
+    CANCEL = "cancel"
+    FORMS = "forms"
+    INVOICES = "invoices"
+    LABEL_ONLY = "label_only"
+    HANDOVER = "handover"  # counts and manifest
+    SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +448,7 @@ class Abilities:
     `packs_later`: a shipment accepted for packing is in progress for a while, and may fail for want of a form.
     `dispatch_by_location`: one dispatch call is for shipments of one location.
     `searchable`: the states that a search can ask for.
+    `offers`: operations beyond those that every wire has.
     """
 
     search_by_change: bool
@@ -338,6 +461,7 @@ class Abilities:
     packs_later: bool
     dispatch_by_location: bool
     searchable: frozenset[State]
+    offers: frozenset[Offer] = frozenset()
 
 
 class Span(StrEnum):

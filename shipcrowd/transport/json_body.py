@@ -156,6 +156,13 @@ class Node:
             self.fail("not a length or weight")
         return number
 
+    def percent(self) -> Decimal | None:
+        """A rate from 0 to 100; None when absent."""
+        number = self._number()
+        if number is not None and not 0 <= number <= 100:
+            self.fail("not a rate in percent")
+        return number
+
     def fail(self, says: str) -> NoReturn:
         raise UnexpectedPayload(self.operation, says, path=self.path)
 

@@ -156,6 +156,12 @@ def _papers_are_pdf(document: dict[str, Any]) -> None:
         operation["responses"]["default"]["content"] = {kind: {"schema": {}} for kind in kinds}
 
 
+def _counts_are_in_an_object(document: dict[str, Any]) -> None:
+    content = document["paths"]["/sellers/v3/shipments/handover/counts"]["get"]["responses"]["200"]["content"]
+    counts = content["application/json"]["schema"]
+    content["application/json"]["schema"] = {"type": "object", "properties": {"resultManifestDetails": counts}}
+
+
 PAPERS = {
     "/sellers/v3/shipments/{shipmentIds}/labels": ["application/pdf"],
     "/sellers/v3/shipments/{shipmentIds}/labelOnly/pdf": ["application/pdf"],
@@ -168,6 +174,9 @@ AMENDMENTS: dict[str, Callable[[dict[str, Any]], None]] = {
     ),
     "quantity is printed as integer and sent as 1.0 (captured 2023-06; wire.md 3.1)": _quantity_is_a_float,
     "invoiceDate is printed as date-time; in practice it is a day (wire.md 3.4)": _invoice_date_is_a_day,
+    "hand-over counts are printed as a list and were captured in an object (captured 2022-08; wire.md 3.5)": (
+        _counts_are_in_an_object
+    ),
     "what is answered as a paper is printed without any content (wire.md 3.5)": _papers_are_pdf,
     "the filter's body is printed for any content type; it is JSON (wire.md 1)": _filter_is_json,
 }

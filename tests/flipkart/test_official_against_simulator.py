@@ -6,18 +6,25 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pikepdf
+import pypdfium2
 import pytest
 
 from shipcrowd import transport
-from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.flipkart.client import FlipkartClient, NotOffered
 from shipcrowd.flipkart.tokens import grant_by_client_credentials, grant_by_code, grant_by_refresh
 from shipcrowd.flipkart.types import (
+    AcknowledgedForm,
+    Acknowledgement,
+    Cancellation,
+    CancelReason,
     Dimensions,
+    HandoverCount,
     Page,
     Parcel,
     ParcelInvoice,
     ParcelItem,
     PaymentType,
+    SandboxMove,
     Shipment,
     ShipmentType,
     Span,
@@ -137,6 +144,11 @@ def ids(pages: Sequence[Page]) -> list[str]:
 def page_count(pdf: bytes) -> int:
     with pikepdf.open(io.BytesIO(pdf)) as file:
         return len(file.pages)
+
+
+def text_of(pdf: bytes) -> str:
+    with pypdfium2.PdfDocument(pdf) as file:
+        return " ".join(" ".join(page.get_textpage().get_text_range().split()) for page in file)
 
 
 # The thinnest line
@@ -433,6 +445,11 @@ def test_one_account_is_asked_in_either_format(shop):
 # Faults
 
 
+OPERATIONS = ["search", "shipments", "shipping_details", "generate_labels", "download_labels", "dispatch", "cancel"]
+OPERATIONS += ["forms", "acknowledge_forms", "invoices", "download_invoices", "download_labels_only"]
+OPERATIONS += ["handover_counts", "manifest", "sandbox"]
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "error"),
     [
@@ -448,14 +465,17 @@ def test_one_account_is_asked_in_either_format(shop):
         ("unauthorized", {"times": 2}, NotAuthorized),
     ],
 )
-@pytest.mark.parametrize(
-    "operation", ["search", "shipments", "shipping_details", "generate_labels", "download_labels", "dispatch"]
-)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_fault_becomes_the_error_that_says_what_to_do(shop, operation, kind, options, error):
     (shipment_id,) = shop.packed()
-    (approved,) = shop.add()
+    (approved,), (listed,) = shop.add(), shop.add(form="Waybill")
     location = shop.truth(shipment_id).facility.official_id
     parcels = [parcel(shop.fetch(approved))]
+    cancellations = [cancellation(shop, listed)]
+    waybill = AcknowledgedForm(form="Waybill", number="1")
+    count = HandoverCount(vendor_group="E-Kart Logistics", count=1)
+    item_id = shop.fetch(listed).items[0].flipkart_order_item_id
+    shop.add(1, states="READY_TO_DISPATCH", facility=shop.truth(shipment_id).facility.facility_id)
     call = {
         "search": shop.walk,
         "shipments": lambda: shop.client.fetch_shipments([shipment_id]),
@@ -463,6 +483,17 @@ def test_every_fault_becomes_the_error_that_says_what_to_do(shop, operation, kin
         "generate_labels": lambda: shop.client.generate_labels(parcels),
         "download_labels": lambda: shop.client.download_papers([shipment_id]),
         "dispatch": lambda: shop.client.dispatch([shipment_id], location_id=location),
+        "cancel": lambda: shop.client.cancel(cancellations),
+        "forms": lambda: shop.client.fetch_forms([listed]),
+        "acknowledge_forms": lambda: shop.client.acknowledge_forms(
+            [Acknowledgement(flipkart_shipment_id=listed, numbers=(waybill,))]
+        ),
+        "invoices": lambda: shop.client.fetch_invoices([shipment_id]),
+        "download_invoices": lambda: shop.client.download_invoices([shipment_id]),
+        "download_labels_only": lambda: shop.client.download_labels_only([shipment_id]),
+        "handover_counts": lambda: shop.client.fetch_handover_counts(location),
+        "manifest": lambda: shop.client.download_manifest(count, location_id=location),
+        "sandbox": lambda: shop.client.sandbox.change_dispatch_slot(item_id, after=NOW, by=NOW + timedelta(days=1)),
     }[operation]
     shop.simulator.faults.set(operation, kind, **options)
 
@@ -553,3 +584,199 @@ def test_a_next_page_on_another_host_is_asked_from_ours(shop):
     shop.simulator.faults.set("search", "foreign_next_page", None)
 
     assert sorted(ids(shop.walk(State.APPROVED))) == sorted(added)
+
+
+# Cancelling, forms, invoices, hand-over
+
+
+def cancellation(shop: Shop, shipment_id: str, *items: int, **changes: object) -> Cancellation:
+    """Of these items (0 is the first), all if none is named."""
+    shipment = shop.fetch(shipment_id)
+    chosen = [shipment.items[at] for at in items] or shipment.items
+    told = {
+        "flipkart_location_id": shipment.flipkart_location_id,
+        "cancellation_group_ids": tuple(item.cancellation_group_id for item in chosen),
+        "reason": CancelReason.NOT_ENOUGH_INVENTORY,
+    }
+    return Cancellation(flipkart_shipment_id=shipment_id, **(told | changes))
+
+
+def test_a_seller_cancels_what_is_not_packed(shop):
+    (approved, packed), (gone,) = shop.add(2), shop.add()
+    shop.pack([packed])
+    shop.simulator.world.cancel(gone)
+    asked = [cancellation(shop, shipment_id) for shipment_id in (approved, packed, gone)]
+
+    outcomes = shop.client.cancel(asked)
+
+    assert [(outcome.id, outcome.ok, outcome.code) for outcome in outcomes] == [
+        (approved, True, ""),
+        (packed, False, "INVALID_ITEM_STATE"),
+        (gone, False, "ORDER_ITEM_ALREADY_CANCELLED"),
+    ]
+    assert shop.state_of(approved) is State.CANCELLED
+
+
+def test_one_group_of_a_shipment_is_cancelled_and_the_other_lives_on(shop):
+    (shipment_id,) = shop.add(items=2)
+
+    (outcome,) = shop.client.cancel([cancellation(shop, shipment_id, 1)])
+
+    assert outcome.ok
+    assert [item.state for item in shop.fetch(shipment_id).items] == [State.APPROVED, State.CANCELLED]
+    (part,) = [found for found in shop.client.searches([State.CANCELLED]) if "seller" in found.name]
+    window = Window(of=Span.CHANGED, begins_at=NOW - timedelta(hours=1), ends_at=NOW)
+    (page,) = shop.client.shipment_pages(part=part, window=window)
+    assert [(one.state, len(one.items)) for one in page.shipments] == [(State.CANCELLED, 1)]
+
+
+def test_a_group_that_is_none_and_another_location_are_refused_by_their_rows(shop):
+    first, second = shop.add(2)
+    asked = [
+        cancellation(shop, first, cancellation_group_ids=("grp1",)),
+        cancellation(shop, second, flipkart_location_id="LOC00"),
+    ]
+
+    assert [(outcome.ok, outcome.code) for outcome in shop.client.cancel(asked)] == [
+        (False, "INVALID_CANCELLATION_GROUP"),
+        (False, "INVALID_LOCATION"),
+    ]
+
+
+def test_a_form_is_asked_for_acknowledged_and_then_packing_goes_on(shop):
+    (shipment_id,) = shop.add(form="e-Way Bill")
+    shop.pack([shipment_id])
+    shop.now += timedelta(seconds=10)
+    failed = shop.state_of(shipment_id)
+    before = shop.client.fetch_forms([shipment_id])
+    number = AcknowledgedForm(form="e-Way Bill", number="EWB-331001234567")
+
+    (outcome,) = shop.client.acknowledge_forms([Acknowledgement(flipkart_shipment_id=shipment_id, numbers=(number,))])
+    shop.now += timedelta(seconds=10)
+    after = shop.client.fetch_forms([shipment_id])
+
+    assert (failed, outcome.ok, shop.state_of(shipment_id)) == (State.FORM_FAILED, True, State.PACKED)
+    assert [form.status for page in (before, after) for form in page.shipments[0].forms] == ["PENDING", "ACKNOWLEDGED"]
+    assert shop.simulator.ledger.labels == [shop.truth(shipment_id).shipment_id]
+
+
+def test_a_form_that_nobody_wants_is_refused(shop):
+    (shipment_id,) = shop.add()
+    number = AcknowledgedForm(form="e-Way Bill", number="1")
+
+    (outcome,) = shop.client.acknowledge_forms([Acknowledgement(flipkart_shipment_id=shipment_id, numbers=(number,))])
+
+    assert (outcome.ok, outcome.code) == (False, "INVALID_FORM")
+
+
+def test_what_stands_on_an_invoice_is_read(shop):
+    (shipment_id,) = shop.packed(1, items=2)
+    truth = shop.truth(shipment_id)
+
+    (invoice,) = shop.client.fetch_invoices([shipment_id]).invoices
+
+    assert (invoice.flipkart_shipment_id, invoice.flipkart_order_id) == (shipment_id, truth.order_id)
+    assert (invoice.invoice_number, invoice.invoice_date) == (truth.invoice_number, date(2026, 1, 7))
+    for item, made in zip(invoice.items, truth.items, strict=True):
+        assert (item.amount, item.tax_rate) == (Decimal(made.total_price), Decimal(made.goods.gst_rate))
+        assert item.cgst_rate + item.sgst_rate + item.igst_rate == item.tax_rate
+
+
+def test_invoices_and_labels_come_alone_too(shop):
+    added = shop.packed(2)
+
+    labels, invoices = shop.client.download_labels_only(added), shop.client.download_invoices(added)
+
+    assert (page_count(labels.merged), page_count(invoices.merged)) == (2, 2)
+    assert "Tax Invoice" not in text_of(labels.merged)
+    assert shop.truth(added[0]).invoice_number in text_of(invoices.merged)
+
+
+def test_a_label_printed_again_marks_nothing(shop):
+    (shipment_id,) = shop.packed()
+
+    shop.client.download_labels_only([shipment_id])
+    printed_again = shop.truth(shipment_id).papers_fetched
+    shop.client.download_labels_only([shipment_id], reprint=False)
+
+    assert (printed_again, shop.truth(shipment_id).papers_fetched) == (False, True)
+
+
+def test_what_stands_ready_is_counted_by_courier_and_its_manifest_downloaded(shop):
+    where = {"facility": shop.account.facility_ids[0], "states": "READY_TO_DISPATCH"}
+    shop.add(3, **where)
+    shop.add(1, parcels=2, **where)
+    location = shop.account.facilities[0].official_id
+
+    counts = shop.client.fetch_handover_counts(location)
+
+    assert [(count.count, count.is_multi_parcel, count.vendor_group) for count in counts] == [
+        (3, False, "E-Kart Logistics"),
+        (1, True, "E-Kart Logistics"),
+    ]
+    assert counts[0].pick_up_after == datetime(2026, 1, 7, 9, 30, tzinfo=UTC)
+    assert [page_count(shop.client.download_manifest(one, location_id=location)) for one in counts] == [3, 2]
+    assert shop.client.fetch_handover_counts(shop.account.facilities[1].official_id) == ()
+
+
+# The sandbox
+
+
+def test_the_sandbox_makes_an_order_and_moves_it_to_the_buyer_and_back(shop):
+    (known,) = shop.add()
+    listing = shop.fetch(known).items[0].flipkart_listing_id
+    location = shop.fetch(known).flipkart_location_id
+    sandbox = shop.client.sandbox
+
+    order = sandbox.order(location_id=location, listings=[(listing, 2)])
+    (item_id,) = order.flipkart_order_item_ids
+    shipment, item = shop.account.shipment_of_item(item_id)
+    states = []
+    for move in (SandboxMove.HOLD, SandboxMove.RELEASE):
+        sandbox.move(move, item_id)
+        states.append(shipment.is_on_hold)
+    after, by = NOW + timedelta(hours=1), NOW + timedelta(days=3)
+    sandbox.change_dispatch_slot(item_id, after=after, by=by)
+    assert (states, item.quantity) == ([True, False], 2)
+    assert (shipment.order_id, shipment.dispatch_after_at, shipment.dispatch_by_at) == (
+        order.flipkart_order_id,
+        after,
+        by,
+    )
+
+    shop.now += timedelta(hours=2)
+    shop.pack([shipment.official_id])
+    shop.now += timedelta(seconds=10)
+    shop.client.download_papers([shipment.official_id])
+    shop.client.dispatch([shipment.official_id], location_id=location)
+    for move in (SandboxMove.PICK_UP, SandboxMove.SHIP, SandboxMove.DELIVER):
+        sandbox.move(move, item_id)
+    sandbox.send_back(item_id)
+    sandbox.end_return(item_id)
+    assert shop.state_of(shipment.official_id) is State.RETURNED
+
+
+def test_what_the_sandbox_cannot_do_is_a_refusal(shop):
+    (shipment_id,) = shop.add()
+    item_id = shop.fetch(shipment_id).items[0].flipkart_order_item_id
+
+    with pytest.raises(Refused, match="INVALID_ITEM_STATE"):
+        shop.client.sandbox.move(SandboxMove.DELIVER, item_id)
+    with pytest.raises(Refused, match="INVALID_ITEM_ID"):
+        shop.client.sandbox.move(SandboxMove.HOLD, "49999999999999001")
+
+
+def test_a_wire_that_has_no_such_operation_says_so_before_anything_is_sent(shop):
+    client = FlipkartClient(transport=shop.transport, wire=wire_named("guide"), tokens=shop)
+
+    for ask in (
+        lambda: client.cancel([]),
+        lambda: client.fetch_forms(["A"]),
+        lambda: client.fetch_invoices(["A"]),
+        lambda: client.download_labels_only(["A"]),
+        lambda: client.fetch_handover_counts("L"),
+        lambda: client.sandbox,
+    ):
+        with pytest.raises(NotOffered):
+            ask()
+    assert shop.simulator.ledger.calls == []

@@ -72,7 +72,9 @@ def test_the_published_format_is_a_wire_by_its_name():
     wire = wire_named("official")
 
     assert wire.NAME == "official"
-    assert Limits(page=20, ids=100, details=25, labels=25, papers=25, dispatch=25) == wire.LIMITS
+    limits = {"page": 20, "ids": 100, "details": 25, "labels": 25, "papers": 25, "dispatch": 25}
+    limits |= {"cancel": 25, "forms": 100, "acknowledge": 25, "invoices": 100, "label_only": 50}
+    assert Limits(**limits) == wire.LIMITS
     assert wire.HOSTS["production"] == "https://api.flipkart.net"
 
 

@@ -5,6 +5,7 @@ They are needed where FLIPKART_REFERENCE names their folder; our own examples co
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -16,11 +17,17 @@ from shipcrowd import transport
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.tokens import grant_by_client_credentials
 from shipcrowd.flipkart.types import (
+    AcknowledgedForm,
+    Acknowledgement,
+    Cancellation,
+    CancelReason,
     Dimensions,
+    HandoverCount,
     Parcel,
     ParcelInvoice,
     ParcelItem,
     PaymentType,
+    SandboxMove,
     ShipmentType,
     Span,
     State,
@@ -86,23 +93,27 @@ def test_every_amendment_is_needed(reason):
 
 
 def walk_through(account: Account, *, packed: str) -> None:
-    """A search, a request to pack, and the papers of one that is packed."""
+    """A search, a request to pack, the papers of one that is packed, and what stands ready."""
     line = Transport(URL)
     keys = {"client_id": account.client_id, "client_secret": account.client_secret}
     token = grant_by_client_credentials(line, official, **keys).access_token
     client = FlipkartClient(transport=line, wire=official, tokens=Tokens(token))
     (part, *_) = client.searches([State.APPROVED])
     window = Window(of=Span.ORDERED, begins_at=NOW - timedelta(days=1), ends_at=NOW)
-    parcel = Parcel(
-        flipkart_shipment_id="S",
+    list(client.shipment_pages(part=part, window=window))
+    client.generate_labels([parcel_of("A")])
+    client.download_papers([packed])
+    client.fetch_handover_counts(account.facilities[0].official_id)
+
+
+def parcel_of(shipment_id: str) -> Parcel:
+    return Parcel(
+        flipkart_shipment_id=shipment_id,
         flipkart_location_id="L",
         items=(ParcelItem(flipkart_order_item_id="1", quantity=1),),
         invoices=(ParcelInvoice(flipkart_order_id="OD1", invoice_date=date(2026, 1, 7)),),
         sub_shipments=(SubShipment(flipkart_sub_shipment_id="SS-1", dimensions=SIZE),),
     )
-    list(client.shipment_pages(part=part, window=window))
-    client.generate_labels([parcel])
-    client.download_papers([packed])
 
 
 # Every request that can be built
@@ -174,6 +185,108 @@ def test_every_request_by_ids_is_as_published(ids, location):
     judge(official.encode_dispatch(ids, location))
 
 
+@given(
+    identities,
+    identities,
+    st.lists(identities, min_size=1, max_size=3, unique=True),
+    st.sampled_from(CancelReason),
+    st.lists(st.text(min_size=1, max_size=20), min_size=2, max_size=2),
+    moments,
+    moments,
+)
+def test_every_other_request_is_as_published(shipment_id, location, ids, reason, words, after, before):
+    for request in other_requests(shipment_id, location, ids, reason, words, after, before):
+        judge(request)
+
+
+def other_requests(
+    shipment_id: str,
+    location: str,
+    ids: Sequence[str],
+    reason: CancelReason,
+    words: Sequence[str],
+    after: datetime,
+    before: datetime,
+) -> list[Request]:
+    """One of each operation that only this format has."""
+    cancellation = Cancellation(
+        flipkart_shipment_id=shipment_id,
+        flipkart_location_id=location,
+        cancellation_group_ids=tuple(ids),
+        reason=reason,
+    )
+    number = AcknowledgedForm(form=words[0], number=words[1])
+    count = HandoverCount(
+        vendor_group=words[0], count=1, is_multi_parcel=True, pick_up_after=after, pick_up_before=before
+    )
+    listings = [(one, 2) for one in ids]
+    return [
+        official.encode_cancel([cancellation]),
+        official.encode_forms(ids),
+        official.encode_acknowledge_forms([Acknowledgement(flipkart_shipment_id=shipment_id, numbers=(number,))]),
+        official.encode_invoices(ids),
+        official.encode_download_invoices(ids),
+        official.encode_download_labels_only(ids, reprint=True),
+        official.encode_handover_counts(location),
+        official.encode_manifest(count, location),
+        official.encode_test_order(location_id=location, listings=listings, shipment_type=ShipmentType.NORMAL),
+        *(official.encode_move(move, shipment_id) for move in SandboxMove),
+        official.encode_dispatch_slot(shipment_id, after=after, by=before),
+        official.encode_test_return(shipment_id, by_courier=True),
+        official.encode_return_event(shipment_id, is_complete=True),
+    ]
+
+
+#: Operations of the document that this client does not ask for, and why.
+NOT_ASKED = {
+    "self-ship is a later part of this portal": {
+        *(f"POST /sellers/v3/shipments/selfShip/{name}" for name in ("dispatch", "delivery", "deliveryAttempt")),
+        *(f"POST /sellers/v2/shipments/{name}" for name in ("dispatch", "delivery", "deliveryAttempt")),
+        *(f"POST /sellers/v2/services/{name}" for name in ("attempt", "complete")),
+        "POST /sellers/v3/shipments/{shipmentId}/update",
+        "POST /sellers/v2/shipments/sandbox/create_service/",
+    },
+    "returns are a later part of this portal": {
+        *(
+            f"POST /sellers/v2/returns/{name}"
+            for name in ("approve", "reject", "complete", "cancel", "pickup", "pickupAttempt")
+        ),
+        "GET /sellers/v2/returns",
+        "GET /sellers/v3/shipments/otc/{locationId}",
+    },
+    "listings are a later part of this portal": {
+        *(
+            f"POST /sellers/listings/v3{tail}"
+            for tail in ("", "/search", "/update", "/update/inventory", "/update/price")
+        ),
+        "GET /sellers/listings/v3/{skuIds}",
+    },
+    "reports are sold to partners only": {"POST /reports/{reportTypeIdentifier}", "GET /reports/{reportId}/detail"},
+    "the same label as bytes of no said kind": {"POST /sellers/v3/shipments/{shipmentIds}/labelOnly"},
+}
+
+
+def test_every_operation_of_the_document_is_asked_for_or_left_out_with_a_reason():
+    published = Published(URL)
+    (part, *_) = official.searches([State.APPROVED])
+    window = Window(of=Span.ORDERED, begins_at=NOW, ends_at=NOW)
+    for request in (
+        *(
+            official.encode_search(part=part, window=window, payment_type=None, skus=(), marker=marker)
+            for marker in (None, "m")
+        ),
+        official.encode_shipments(["A"]),
+        official.encode_shipping_details(["A"]),
+        official.encode_generate_labels([parcel_of("A")]),
+        official.encode_download_labels(["A"]),
+        official.encode_dispatch(["A"], "L"),
+        *other_requests("A", "L", ["A"], CancelReason.B2B_ORDER, ["Waybill", "1"], NOW, NOW),
+    ):
+        judge(request, published)
+
+    assert published.operations - published.asked == set().union(*NOT_ASKED.values())
+
+
 # Captured answers, unchanged
 
 
@@ -222,6 +335,14 @@ def test_the_captured_shipping_view_is_read():
     assert (parcel.dimensions.length, parcel.dimensions.weight) == (Decimal(50), Decimal(2))
     assert (details.delivery_address.name, details.delivery_address.pincode) == ("BUYER ONE", "132103")
     assert (details.delivery_address.state, details.delivery_address.state_code) == ("Haryana", "IN-HR")
+
+
+def test_the_captured_hand_over_counts_are_read():
+    with flipkart_saying(captured("handover_counts.2022-08.json"), wire="official") as (client, _, _):
+        (count,) = client.fetch_handover_counts("LOC1")
+
+    assert (count.vendor_group, count.count, count.is_multi_parcel) == ("Ekart Logistics", 1, False)
+    assert count.pick_up_after == datetime(2022, 8, 28, 9, 30, tzinfo=UTC)
 
 
 def test_the_row_that_a_captured_notification_carries_is_read():

@@ -5,19 +5,27 @@ what the format can do. Nothing above this package spells a key of Flipkart's.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 from shipcrowd.flipkart.types import (
     Abilities,
+    Acknowledgement,
+    Cancellation,
     Download,
+    FormsPage,
+    HandoverCount,
+    InvoicesPage,
     Limits,
     Page,
     Parcel,
     PaymentType,
     RowOutcome,
+    SandboxMove,
+    SandboxOrder,
     SearchAnswer,
     SearchPart,
+    ShipmentType,
     ShippingDetailsPage,
     State,
     Token,
@@ -89,6 +97,58 @@ class Wire(Protocol):
     def encode_dispatch(self, shipment_ids: Sequence[str], location_id: str) -> Request: ...
 
     def decode_dispatch(self, answer: Answer, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]: ...
+
+
+class PublishedWire(Wire, Protocol):
+    """What a wire offers that can do all of Abilities.offers."""
+
+    def encode_cancel(self, cancellations: Sequence[Cancellation]) -> Request: ...
+
+    def decode_cancel(self, answer: Answer, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]: ...
+
+    def encode_forms(self, shipment_ids: Sequence[str]) -> Request: ...
+
+    def decode_forms(self, answer: Answer) -> FormsPage: ...
+
+    def encode_acknowledge_forms(self, acknowledgements: Sequence[Acknowledgement]) -> Request: ...
+
+    def decode_acknowledge_forms(self, answer: Answer, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]: ...
+
+    def encode_invoices(self, shipment_ids: Sequence[str]) -> Request: ...
+
+    def decode_invoices(self, answer: Answer) -> InvoicesPage: ...
+
+    def encode_download_invoices(self, shipment_ids: Sequence[str]) -> Request: ...
+
+    def decode_download_invoices(self, answer: Answer) -> Download: ...
+
+    def encode_download_labels_only(self, shipment_ids: Sequence[str], *, reprint: bool) -> Request: ...
+
+    def decode_download_labels_only(self, answer: Answer) -> Download: ...
+
+    def encode_handover_counts(self, location_id: str) -> Request: ...
+
+    def decode_handover_counts(self, answer: Answer) -> tuple[HandoverCount, ...]: ...
+
+    def encode_manifest(self, count: HandoverCount, location_id: str) -> Request: ...
+
+    def decode_manifest(self, answer: Answer) -> bytes: ...
+
+    def encode_test_order(
+        self, *, location_id: str, listings: Sequence[tuple[str, int]], shipment_type: ShipmentType
+    ) -> Request: ...
+
+    def decode_test_order(self, answer: Answer) -> SandboxOrder: ...
+
+    def encode_move(self, move: SandboxMove, order_item_id: str) -> Request: ...
+
+    def encode_dispatch_slot(self, order_item_id: str, *, after: datetime, by: datetime) -> Request: ...
+
+    def encode_test_return(self, order_item_id: str, *, by_courier: bool) -> Request: ...
+
+    def encode_return_event(self, order_item_id: str, *, is_complete: bool) -> Request: ...
+
+    def decode_done(self, answer: Answer) -> None: ...
 
 
 _WIRES: dict[str, Wire] = {"guide": cast("Wire", guide), "official": cast("Wire", official)}
