@@ -67,7 +67,7 @@ def work_batch(*, seller_id: int) -> bool:
     rows = work.claim_due(
         LabelRequest,
         seller_id=seller_id,
-        limit=client.limits.labels,
+        limit=client.limits.papers,
         only=Q(step=Step.FETCH),
         related=["shipment", "seller"],
     )
@@ -85,7 +85,7 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
         return
     try:
         shown_at = work.database_now()
-        papers = client.download_papers([row.shipment.flipkart_shipment_id for row in wanted])
+        papers = client.download_papers([row.shipment.flipkart_shipment_id for row in wanted]).apart
         work.crash_point(f"{KIND}.fetched")
         gateway.heard(wanted[0].seller_id, None)
         by_id = {paper.flipkart_shipment_id: paper for paper in papers}

@@ -25,7 +25,7 @@ from sellers import gateway
 from sellers.models import Connection, Environment, Seller, User
 from shipcrowd import audit, files, queue, work
 from shipcrowd.files import StorageFailed
-from shipcrowd.flipkart.types import State
+from shipcrowd.flipkart.types import Span, State, Window
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport.errors import CallFailed
 
@@ -156,10 +156,9 @@ def _renew_token(row: GoLiveCheck) -> Result:
     gateway.renew_token(row.seller_id)
     client = gateway.client_for(row.seller_id)
     now = timezone.now()
-    pages = client.shipment_pages(
-        states=[State.APPROVED, State.PACKED], ordered_from=now - timedelta(days=1), ordered_until=now
-    )
-    next(pages)
+    part, *_others = client.searches([State.APPROVED, State.PACKED])
+    window = Window(of=Span.ORDERED, begins_at=now - timedelta(days=1), ends_at=now)
+    next(client.shipment_pages(part=part, window=window))
     return Passed(_("a new token was fetched, and Flipkart answered with it"))
 
 

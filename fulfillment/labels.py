@@ -26,7 +26,7 @@ from orders.states import is_packed_or_later
 from sellers import switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
-from shipcrowd.flipkart.types import Limits, State
+from shipcrowd.flipkart.types import Limits, Parcel, State
 from shipcrowd.tenancy import require_scope
 
 BATCH = 5000  # rows of one statement
@@ -165,7 +165,7 @@ PACKING = Effect(
     model=LabelRequest,
     only=Q(step=Step.PACK),
     words="packed",
-    send=lambda client, ids: client.generate_labels(ids),
+    send=lambda client, ids: client.generate_labels([Parcel(flipkart_shipment_id=one) for one in ids]),
     limit=lambda limits: limits.labels,
     is_there=is_packed_or_later,
     act=rules.Act.LABEL,

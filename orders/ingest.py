@@ -36,11 +36,11 @@ from orders.changes import (
 )
 from orders.models import Reading
 from orders.states import is_packed_or_later
-from shipcrowd.flipkart.types import Address, Shipment, ShipmentItem, State, SubShipment, Unreadable
+from shipcrowd.flipkart.types import Address, Form, Shipment, ShipmentItem, State, SubShipment, Unreadable
 from shipcrowd.tenancy import require_scope
 
 # Part of every fingerprint: raise it when the wires read more or differently, and every next read writes again.
-READER_VERSION = 1
+READER_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,7 @@ def fingerprint(copy: Shipment) -> bytes:
         [at and at.timestamp() for at in _TIMES(copy)],
         [_ITEM(item) for item in copy.items],
         [_SUB_SHIPMENT(part) for part in copy.sub_shipments],
+        [_FORM(form) for form in copy.forms],
         copy.shipping_address and _ADDRESS(copy.shipping_address),
     )
     return blake2b(repr(canonical).encode(), digest_size=16).digest()
@@ -114,9 +115,10 @@ def _everything_of(kind: type[Any], *apart: str) -> Callable[[Any], Any]:
 # Apart: a time's number is made four times as fast as its repr.
 _TIME_NAMES = ("ordered_at", "dispatch_after_at", "dispatch_by_at", "deliver_by_at", "updated_at")
 _TIMES = attrgetter(*_TIME_NAMES)
-_SHIPMENT = _everything_of(Shipment, "items", "sub_shipments", "shipping_address", *_TIME_NAMES)
+_SHIPMENT = _everything_of(Shipment, "items", "sub_shipments", "forms", "shipping_address", *_TIME_NAMES)
 _ITEM = _everything_of(ShipmentItem)
 _SUB_SHIPMENT = _everything_of(SubShipment)
+_FORM = _everything_of(Form)
 _ADDRESS = _everything_of(Address)
 
 

@@ -31,7 +31,7 @@ __all__ = [
     "renew_token",
 ]
 
-EFFECTS = frozenset({"generate_labels", "dispatch"})
+EFFECTS = frozenset({"generate_labels", "dispatch", "cancel", "acknowledge_forms", "sandbox"})
 MOST_FORBIDDEN = 3  # answers 403 without a good one between: the application or the seller is shut out
 
 

@@ -11,14 +11,18 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from . import child
+from .splitting import Owner, SplitPapers
 from .types import Box, CheckedPaper, ChildFailed, CutLabel, Limits, PaperRefused
 
 LIMITS = Limits()
+# Papers of a whole batch, merged: each part is checked again by itself before it is cut.
+MERGED_LIMITS = replace(LIMITS, pdf_bytes=2 * LIMITS.pdf_bytes, pages=250, objects=100_000)
 PAPERS_PER_CHILD = 500
 HOME = Path(__file__).resolve().parents[2]
 
@@ -39,6 +43,16 @@ def cut_invoice_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> tuple[Checke
     """The paper made safe, and its invoice alone. Raises as `check_in_child` does, and where none can be told apart."""
     head, pdfs = _ask(child.CUT_INVOICE, pdf, limits)
     return _checked(head, pdfs[0]), _cut(head, pdfs[1])
+
+
+def split_in_child(
+    pdf: bytes, owners: Sequence[Owner], *, limits: Limits = MERGED_LIMITS
+) -> tuple[CheckedPaper, SplitPapers]:
+    """The merged paper made safe, and the pages of each shipment. Raises as `check_in_child` does, and as `split`."""
+    named = json.dumps([[owner.key, owner.order_id, list(owner.tracking_ids)] for owner in owners]).encode()
+    head, pdfs = _ask(child.SPLIT, child.LENGTH.pack(len(named)) + named + pdf, limits)
+    parts = dict(zip(head["keys"], pdfs[1:], strict=True))
+    return _checked(head, pdfs[0]), SplitPapers(parts=parts, troubles=head["troubles"])
 
 
 def _checked(head: dict[str, Any], pdf: bytes) -> CheckedPaper:

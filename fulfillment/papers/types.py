@@ -121,10 +121,11 @@ class CutLabel:
         """Whether the label's own text holds this tracking id; None when it has no text, so that nobody can tell."""
         if not self.texts:
             return None
-        wanted = _letters(tracking_id)
+        wanted = letters(tracking_id)
         # The heading may run into the id, where the text is turned: "FMPP0000000001AWB".
-        return bool(wanted) and any(wanted == re.sub(r"^AWB(NO)?|AWB(NO)?$", "", _letters(word)) for word in self.texts)
+        return bool(wanted) and any(wanted == re.sub(r"^AWB(NO)?|AWB(NO)?$", "", letters(word)) for word in self.texts)
 
 
-def _letters(word: str) -> str:
+def letters(word: str) -> str:
+    """Its letters and digits alone, in upper case."""
     return re.sub(r"[^0-9A-Z]", "", word.upper())

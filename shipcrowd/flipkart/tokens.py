@@ -40,10 +40,15 @@ def grant_by_client_credentials(
 
 
 def grant_by_code(
-    transport: Transport, wire: Wire, *, client_id: str, client_secret: str, code: str, redirect_uri: str
+    transport: Transport, wire: Wire, *, client_id: str, client_secret: str, code: str, redirect_uri: str, state: str
 ) -> Token:
-    """Token and refresh token for the code of a callback, which is good once and for minutes. Source: guide 1.5."""
-    request = wire.encode_code(client_id=client_id, client_secret=client_secret, code=code, redirect_uri=redirect_uri)
+    """Token and refresh token for the code of a callback, which is good once and for minutes.
+
+    `state` is that of the consent: Flipkart's published format wants it once more. Source: guide 1.5, wire.md 2.
+    """
+    request = wire.encode_code(
+        client_id=client_id, client_secret=client_secret, code=code, redirect_uri=redirect_uri, state=state
+    )
     return _fetch_token(transport, wire, request)
 
 

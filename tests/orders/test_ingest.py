@@ -16,7 +16,7 @@ from orders.ingest import Ingested, fingerprint, forget_fingerprints, ingest
 from orders.models import Buyer, Order, Reading, Shipment, ShipmentItem, TimelineEntry, Unreadable
 from sellers.models import Facility
 from shipcrowd.flipkart import types
-from shipcrowd.flipkart.types import PaymentType, State
+from shipcrowd.flipkart.types import PaymentType, ShipmentType, State
 from shipcrowd.tenancy import NoScope, seller_scope
 from shipcrowd.work import Attention
 from tests import factories
@@ -254,6 +254,11 @@ EVERY_FIELD = {
     "invoice_number": "I1",
     "items": (item(quantity=2),),
     "sub_shipments": (types.SubShipment(flipkart_sub_shipment_id="SS-1"),),
+    "shipment_type": ShipmentType.EXPRESS,
+    "is_multi_parcel": True,
+    "packaging_policy": "GREEN_PACKAGE",
+    "service_tier": "EXPRESS",
+    "forms": (types.Form(name="Waybill"),),
     "buyer_name": "Another",
     "buyer_phone": "+911",
     "shipping_address": None,
@@ -273,6 +278,8 @@ def other(value):
     """Something of the same type that differs."""
     if isinstance(value, State):
         return State.PACKED
+    if isinstance(value, PaymentType):
+        return PaymentType.COD
     if isinstance(value, str):
         return f"{value}x"
     return 7 if value is None else value + 1
@@ -283,6 +290,26 @@ def test_every_field_of_an_item_is_in_the_fingerprint(name):
     changed = replace(item(), **{name: other(getattr(item(), name))})
 
     assert fingerprint(copy(items=(changed,))) != fingerprint(copy())
+
+
+@pytest.mark.parametrize("name", types.Form.__slots__)
+def test_every_field_of_a_form_is_in_the_fingerprint(name):
+    form = types.Form(name="Waybill")
+    changed = replace(form, **{name: other(getattr(form, name))})
+
+    assert fingerprint(copy(forms=(changed,))) != fingerprint(copy(forms=(form,)))
+
+
+@pytest.mark.parametrize("name", types.SubShipment.__slots__)
+def test_every_field_of_a_parcel_is_in_the_fingerprint(name):
+    size = types.Dimensions(length=Decimal(1), breadth=Decimal(2), height=Decimal(3), weight=Decimal(4))
+    parcel = types.SubShipment(flipkart_sub_shipment_id="SS-1", packages=(types.Package(dimensions=size),))
+    heavier = types.Package(dimensions=replace(size, weight=Decimal(5)))
+    value = {"dimensions": size, "packages": (heavier,)}.get(name, "other")
+
+    assert fingerprint(copy(sub_shipments=(replace(parcel, **{name: value}),))) != fingerprint(
+        copy(sub_shipments=(parcel,))
+    )
 
 
 @pytest.mark.parametrize("name", types.Address.__slots__)
