@@ -15,6 +15,7 @@ urlpatterns = [
     path("print/<uuid:public_id>/unchecked/", views.print_unchecked, name="print_unchecked"),
     path("print/<uuid:public_id>/labels.pdf", views.print_job_pdf, name="print_job_pdf"),
     path("documents/<uuid:public_id>.pdf", views.document, name="document"),
+    path("documents/<uuid:public_id>.png", views.preview, name="preview"),
     path("pull/", pull_views.pulls, name="pulls"),
     path("pull/scan/", pull_views.pull, name="pull"),
     path("work/retry/", views.retry, name="retry"),

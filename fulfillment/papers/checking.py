@@ -45,6 +45,12 @@ def cut_invoice_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> tuple[Checke
     return _checked(head, pdfs[0]), _cut(head, pdfs[1])
 
 
+def preview_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> bytes:
+    """A picture (PNG) of the first page of a paper that was checked before. Raises as `check_in_child` does."""
+    _head, pdfs = _ask(child.PREVIEW, pdf, limits)
+    return pdfs[0]
+
+
 def split_in_child(
     pdf: bytes, owners: Sequence[Owner], *, limits: Limits = MERGED_LIMITS
 ) -> tuple[CheckedPaper, SplitPapers]:

@@ -17,11 +17,12 @@ from typing import Any, BinaryIO
 import pikepdf
 
 from .cutting import cut_invoice, cut_label
+from .previewing import preview
 from .safety import made_safe
 from .splitting import Owner, split
 from .types import CheckedPaper, CutLabel, Limits, PaperRefused
 
-CHECK, CUT, CUT_INVOICE, SPLIT = b"c", b"l", b"i", b"s"
+CHECK, CUT, CUT_INVOICE, SPLIT, PREVIEW = b"c", b"l", b"i", b"s", b"p"
 HEAD = struct.Struct(">cI")
 LENGTH = struct.Struct(">I")
 
@@ -40,6 +41,8 @@ def _read_paper(verb: bytes, pdf: bytes, limits: Limits) -> tuple[Any, ...]:
     try:
         if verb == SPLIT:
             return _split(pdf, limits)
+        if verb == PREVIEW:
+            return {}, preview(pdf)
         checked = made_safe(pdf, limits)
         if verb == CHECK:
             return {"checked": _head(checked)}, checked.pdf
