@@ -207,11 +207,10 @@ def _databases() -> dict[str, dict[str, Any]]:
         if EMBEDDED_DATA
         else env.db_url_config(DATABASE_URL)
     )
-    database.setdefault("OPTIONS", {}).setdefault(
-        "options", "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
-    )
-    database["OPTIONS"].setdefault("connect_timeout", 10)
-    return {"default": database | {"ENGINE": "shipcrowd.db", "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+    database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 10)
+    # A pooler in transaction mode cannot keep a cursor of the server from one statement to the next.
+    kept = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": True}
+    return {"default": database | {"ENGINE": "shipcrowd.db"} | kept}
 
 
 def _owner() -> dict[str, Any]:
