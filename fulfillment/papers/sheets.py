@@ -1,9 +1,12 @@
-"""Sheets that go with a stack, in the size of its labels: what the job printed, and what was left out and why."""
+"""Sheets that go with a stack, in the size of its labels: what lies in it in which order, what was left out and why;
+and what lies between two groups.
+"""
 
 import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import pikepdf
 from reportlab.lib.utils import simpleSplit
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
@@ -14,6 +17,7 @@ MARGIN = 14.0
 TITLE = ("Helvetica-Bold", 13.0)
 HEADING = ("Helvetica-Bold", 9.0)
 TEXT = ("Helvetica", 8.0)
+SEPARATOR = ("Helvetica-Bold", 24.0)
 LINE = 1.25  # times the size of the letters
 
 
@@ -25,14 +29,29 @@ class LeftOut(NamedTuple):
     reason: str
 
 
+class Run(NamedTuple):
+    """Neighbours in a stack that are alike: "TS-BLK-M x 2", 34 of them, on these pages."""
+
+    words: str
+    parcels: int
+    pages: str
+
+
 def summary_pdf(
-    *, title: str, facts: Sequence[tuple[str, str]], left_out: Sequence[LeftOut], sheet: Size = THERMAL_SHEET
+    *,
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    runs: Sequence[tuple[str, Sequence[Run]]] = (),
+    left_out: Sequence[LeftOut],
+    sheet: Size = THERMAL_SHEET,
 ) -> bytes:
-    """Pages with a title, facts ("Printed", "214 labels") and the shipments left out, grouped by reason, most first.
+    """Pages with a title, facts ("Printed", "214 labels"), the stack's runs in its own order under their headings, and
+    the shipments left out, grouped by reason, most first.
 
     As many pages as it takes; each says its number, so that a lost one is missed.
     """
-    lines = _fact_lines(facts) + _left_out_lines(left_out, sheet[0] - 2 * MARGIN)
+    width = sheet[0] - 2 * MARGIN
+    lines = _fact_lines(facts) + _run_lines(runs, width) + _left_out_lines(left_out, width)
     pages = _paged(lines, sheet[1] - 2 * MARGIN - 2 * LINE * TITLE[1])
     out = io.BytesIO()
     canvas = Canvas(out, pagesize=sheet, invariant=True)
@@ -41,6 +60,44 @@ def summary_pdf(
         _draw(canvas, sheet, f"{title} ({number}/{len(pages)})" if len(pages) > 1 else title, page)
     canvas.save()
     return out.getvalue()
+
+
+def page_count(pdf: bytes) -> int:
+    """Of a sheet of our own."""
+    with pikepdf.open(io.BytesIO(pdf)) as file:
+        return len(file.pages)
+
+
+def separator_pdf(*, heading: str, words: str, facts: Sequence[str], sheet: Size = THERMAL_SHEET) -> bytes:
+    """One page between two groups, readable from a step away: where they ship from, what comes next, how much of it."""
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=sheet, invariant=True)
+    width, height = sheet
+    canvas.setFillGray(0)
+    canvas.rect(0, height - 42, width, 42, stroke=0, fill=1)
+    canvas.setFillGray(1)
+    canvas.setFont("Helvetica-Bold", 15)
+    canvas.drawCentredString(width / 2, height - 27, _fitted(heading, ("Helvetica-Bold", 15.0), width - 2 * MARGIN))
+    canvas.setFillGray(0)
+    y = height / 2 + 20
+    for text in _wrapped(words, SEPARATOR, width - 2 * MARGIN)[:4]:
+        canvas.setFont(*SEPARATOR)
+        canvas.drawCentredString(width / 2, y, text)
+        y -= SEPARATOR[1] * LINE
+    canvas.setFont("Helvetica", 12)
+    for fact in facts:
+        y -= 16
+        canvas.drawCentredString(width / 2, y, _printable(fact))
+    canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+def _fitted(text: str, font: tuple[str, float], width: float) -> str:
+    text = _printable(text)
+    while pdfmetrics.stringWidth(text, *font) > width:
+        text = text[:-1]
+    return text
 
 
 class _Line(NamedTuple):
@@ -55,6 +112,18 @@ class _Line(NamedTuple):
 
 def _fact_lines(facts: Sequence[tuple[str, str]]) -> list[_Line]:
     return [_Line(f"{name}: {value}", HEADING) for name, value in facts]
+
+
+def _run_lines(runs: Sequence[tuple[str, Sequence[Run]]], width: float) -> list[_Line]:
+    lines: list[_Line] = []
+    for heading, members in runs:
+        lines.append(_Line(""))
+        if heading:
+            lines += [_Line(text, HEADING) for text in _wrapped(heading, HEADING, width)]
+        for run in members:
+            counted = f"{run.parcels} parcel{'' if run.parcels == 1 else 's'}, {run.pages}"
+            lines += [_Line(text, TEXT, 8) for text in _wrapped(f"{run.words}: {counted}", TEXT, width - 8)]
+    return lines
 
 
 def _left_out_lines(left_out: Sequence[LeftOut], width: float) -> list[_Line]:
