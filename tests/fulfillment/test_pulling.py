@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from fulfillment import printing, pulling
+from fulfillment import print_work, pulling
 from fulfillment.models import Document, LabelRequest, PrintJobLine, Step
 from fulfillment.pulling import Answer
 from orders.models import Shipment
@@ -111,7 +111,7 @@ def test_a_void_label_is_not_printed_while_the_new_one_has_not_come(seller, prin
     scan(seller, changed.tracking_id, packer)
 
     job = ask_print(seller, [changed], packer)
-    printing.work_due(seller_id=seller.pk)  # before the label has its own turn
+    print_work.work_due(seller_id=seller.pk)  # before the label has its own turn
 
     assert reload(job).says == "0 labels; 1 left out"
 
