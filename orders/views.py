@@ -24,6 +24,7 @@ from orders.stages import Stage
 from sellers.access import SellerRequest, member_required
 from sellers.models import Facility, MemberFacility, Role
 from shipcrowd import audit
+from shipcrowd.work import Attention
 
 # Where a press on the list or the page leads; what it means stands there.
 ACTS = {
@@ -291,6 +292,7 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "total": display.rupees(found.total_price),
         "items": [(item, display.rupees(item.total_price)) for item in items],
         "acts": [(_PRESSED[act], name, why) for act, name, why in display.acts_open(found, now)],
+        "place": _place(found) if found.attention == Attention.PULL else "",
         "set_aside": setting_aside.open_note(request.seller, found.pk) if found.set_aside_at else None,
         "may_set_aside": setting_aside.why_not_aside(found) is None,
         "documents": sorted(
@@ -303,6 +305,13 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "read_at": reading.read_at if reading else found.read_began_at,
         "timeline": timeline.of_shipment(request.seller, found.pk),
     }
+
+
+def _place(found: Shipment) -> str:
+    """Where the label of what must be pulled was printed last."""
+    printed = found.print_lines.filter(seller_id=found.seller_id, page__isnull=False).exclude(job__layout="invoices")
+    line = printed.select_related("stack__job").order_by("-pk").first()
+    return display.place_in_print(line.stack.letter, line.page or 0, line.stack.job.asked_at) if line else ""
 
 
 def _work(found: Shipment) -> list[tuple[str, Any, str, bool]]:
