@@ -21,6 +21,7 @@ from orders import rules, timeline
 from orders.models import Shipment
 from orders.outcome import Outcome, Split, split
 from orders.states import is_dispatched_or_later
+from sellers import switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.flipkart.types import State
@@ -42,13 +43,13 @@ def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User,
         _write_rows(chosen.new, by=by, now=now)
         work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
         _mark_requested(seller, chosen.ready, by=by, now=now)
-    return chosen.outcome()
+    return chosen.outcome(why_waits=switches.why_not_sending(seller))
 
 
 def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
     """What a request for these shipments would do; writes nothing."""
     require_scope(seller)
-    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome()
+    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome(why_waits=switches.why_not_sending(seller))
 
 
 def why_not(shipment: Shipment, request: Dispatch | None, now: datetime) -> str | None:

@@ -68,7 +68,7 @@ def work_batch(*, seller_id: int) -> bool:
     rows = work.claim_due(
         LabelRequest,
         seller_id=seller_id,
-        limit=client.limits.labels,
+        limit=client.limits.papers,
         only=Q(step=Step.FETCH),
         related=["shipment", "seller"],
     )
@@ -86,7 +86,7 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
         return
     try:
         shown_at = work.database_now()
-        papers = client.download_papers([row.shipment.flipkart_shipment_id for row in wanted])
+        papers = client.download_papers([row.shipment.flipkart_shipment_id for row in wanted]).apart
         work.crash_point(f"{KIND}.fetched")
         gateway.heard(wanted[0].seller_id, None)
         by_id = {paper.flipkart_shipment_id: paper for paper in papers}
@@ -211,6 +211,8 @@ def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
 
     What went unanswered in a row is counted in `read_backs`, which has no other use in this step.
     """
+    if isinstance(error, Throttled) and error.retry_after:
+        work.rest(rows[0].seller_id, KIND, after=error.retry_after)
     now = timezone.now()
     says = f"waiting for the label: Flipkart did not answer at {in_ist(now, now=now)}"
     with seller_scope(rows[0].seller_id):

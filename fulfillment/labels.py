@@ -23,9 +23,10 @@ from orders import rules, timeline
 from orders.models import Shipment
 from orders.outcome import Outcome, Split, split
 from orders.states import is_packed_or_later
+from sellers import switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
-from shipcrowd.flipkart.types import State
+from shipcrowd.flipkart.types import Limits, Parcel, State
 from shipcrowd.tenancy import require_scope
 
 BATCH = 5000  # rows of one statement
@@ -47,13 +48,18 @@ def request_labels(*, seller: Seller, shipment_ids: Collection[int], by: User, n
         _write_rows(chosen.new, by=by, now=now)
         work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
         _mark_requested(seller, chosen.ready, by=by, now=now)
-    return chosen.outcome()
+    return chosen.outcome(why_waits=switches.why_not_sending(seller))
 
 
 def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
     """What a request for these shipments would do; writes nothing."""
     require_scope(seller)
-    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome()
+    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome(why_waits=switches.why_not_sending(seller))
+
+
+def calls_for(count: int, limits: Limits) -> int:
+    """How many calls the labels of `count` shipments take when all goes well: packed, fetched, and read twice. Pure."""
+    return 2 * -(-count // limits.labels) + 2 * -(-count // limits.ids)
 
 
 def why_not(shipment: Shipment, request: LabelRequest | None, now: datetime) -> str | None:
@@ -159,7 +165,7 @@ PACKING = Effect(
     model=LabelRequest,
     only=Q(step=Step.PACK),
     words="packed",
-    send=lambda client, ids: client.generate_labels(ids),
+    send=lambda client, ids: client.generate_labels([Parcel(flipkart_shipment_id=one) for one in ids]),
     limit=lambda limits: limits.labels,
     is_there=is_packed_or_later,
     act=rules.Act.LABEL,

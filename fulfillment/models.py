@@ -79,6 +79,7 @@ class LabelRequest(WorkRow):
         indexes = [
             models.Index(fields=["seller", "wake_at"], name="labelrequest_due", condition=Q(wake_at__isnull=False)),
             models.Index(fields=["seller", "id"], name="labelrequest_attention", condition=~Q(attention="")),
+            models.Index(fields=["seller", "lost_at"], name="labelrequest_lost", condition=Q(lost_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -97,6 +98,7 @@ class Dispatch(WorkRow):
         indexes = [
             models.Index(fields=["seller", "wake_at"], name="dispatch_due", condition=Q(wake_at__isnull=False)),
             models.Index(fields=["seller", "id"], name="dispatch_attention", condition=~Q(attention="")),
+            models.Index(fields=["seller", "lost_at"], name="dispatch_lost", condition=Q(lost_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -210,3 +212,33 @@ class PrintHabit(PrintOptions, SellerOwned):
 
     def __str__(self) -> str:
         return f"print habit {self.pk}"
+
+
+class CheckName(models.TextChoices):
+    """Points of the go-live checklist, in the guide's order (8.3)."""
+
+    TOKEN = "token", "Token refresh"
+    LABELS = "labels", "Labels"
+    SELF_SHIP = "self_ship", "Self-ship"
+    NOTIFICATIONS = "notifications", "Notifications"
+    RETURNS = "returns", "Returns"
+    STOCK = "stock", "Stock"
+    PAYMENTS = "payments", "COD and prepaid"
+    INVOICES = "invoices", "Invoices"
+
+
+class GoLiveCheck(WorkRow):
+    """One point of a seller's go-live checklist and how it last ended; run again, it is the same row."""
+
+    KIND = "checks"
+
+    name = models.CharField(max_length=15, choices=CheckName)
+    passed = models.BooleanField(null=True)
+    chosen = models.JSONField(default=list, blank=True)  # keys of the shipments that it is trying
+
+    class Meta(WorkRow.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "name"], name="check_once_a_seller")]
+        indexes = [models.Index(fields=["seller", "wake_at"], name="check_due", condition=Q(wake_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"go-live check {self.pk}"

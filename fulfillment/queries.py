@@ -61,6 +61,12 @@ def _newest(seller_id: int, shipment_ids: Collection[int], papers: Collection[Pa
     )
 
 
+def newest_paper(seller_id: int, paper: Paper) -> Document | None:
+    """The seller's last stored one of this kind; its shipment is joined."""
+    rows = Document.objects.filter(seller_id=seller_id, paper=paper).select_related("shipment")
+    return rows.order_by("-pk").first()
+
+
 def print_jobs(seller: Seller) -> QuerySet[PrintJob]:
     """Newest first, with how many shipments were left out and how many stacks there are; who asked is joined.
 

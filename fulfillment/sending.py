@@ -21,7 +21,8 @@ from fulfillment.queries import lock_shipments
 from fulfillment.verdicts import AskPerson, Drop, Lost, NotThere, Send, There, Verdict, Wait
 from orders import reading, rules, timeline
 from orders.models import Shipment
-from sellers import gateway
+from sellers import gateway, switches
+from sellers.models import Seller
 from shipcrowd import work
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Limits, RowOutcome, State
@@ -31,7 +32,6 @@ from shipcrowd.work import Attention
 
 RowT = TypeVar("RowT", LabelRequest, Dispatch)
 
-SENDING_IS_OFF = "waiting: sending is switched off"
 NO_CONNECTION = "waiting: there is no working connection to Flipkart"
 # How long rows sleep that nothing but a person's switch or a new connection will help.
 SLEEP = timedelta(seconds=60)
@@ -61,10 +61,12 @@ def work_batch(effect: Effect[RowT], *, seller_id: int) -> bool:
 
     Safe to run twice and side by side. Opens its own scopes; calls Flipkart outside of them.
     """
-    if not settings.SENDING:
+    with seller_scope(seller_id):
+        why_not = switches.why_not_sending(Seller.objects.get(pk=seller_id))
+    if why_not:
         # What is in doubt may still be read back: that sends nothing.
         unsent = effect.only & Q(in_doubt=False)
-        work.wait_all(effect.model, seller_id=seller_id, only=unsent, after=SLEEP, says=SENDING_IS_OFF)
+        work.wait_all(effect.model, seller_id=seller_id, only=unsent, after=SLEEP, says=f"waiting: {why_not}"[:300])
     try:
         client = gateway.client_for(seller_id)
     except CallFailed:
@@ -127,6 +129,7 @@ def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], li
     if not stale:
         return rows, []
     again = reading.read_again(seller_id=seller_id, shipments=stale, client=client)
+    _rest_if_throttled(rows, again.failed)
     unread = {shipment.pk for shipment in stale} - again.read
     words = f"waiting: Flipkart did not answer at {verdicts.in_ist(now, now=now)}"
     if again.failed is None:
@@ -153,7 +156,7 @@ def _send(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> lis
     except CallFailed as error:
         work.crash_point(f"{effect.model.KIND}.called")
         gateway.heard(rows[0].seller_id, error)
-        return _after_failed_call(effect, rows, error)
+        return _after_failed_call(rows, error)
     work.crash_point(f"{effect.model.KIND}.called")
     gateway.heard(rows[0].seller_id, None)
     return [
@@ -162,16 +165,13 @@ def _send(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> lis
     ]
 
 
-def _after_failed_call(effect: Effect[RowT], rows: list[RowT], error: CallFailed) -> list[tuple[RowT, Verdict]]:
+def _after_failed_call(rows: list[RowT], error: CallFailed) -> list[tuple[RowT, Verdict]]:
     now = timezone.now()
     if isinstance(error, gateway.SendingIsOff):
-        return [(row, Wait(SLEEP, SENDING_IS_OFF)) for row in rows]
+        return [(row, Wait(SLEEP, f"waiting: {error.says}"[:300])) for row in rows]
     if isinstance(error, gateway.NotConnected):
         return [(row, Wait(SLEEP, NO_CONNECTION)) for row in rows]
-    if isinstance(error, Throttled):
-        # The quota is the seller's: what else is due would be turned away too.
-        words = "waiting: too many calls to Flipkart at once"
-        work.wait_all(effect.model, seller_id=rows[0].seller_id, only=effect.only, after=_pause(error), says=words)
+    _rest_if_throttled(rows, error)
     return [
         (
             row,
@@ -190,6 +190,7 @@ def _after_failed_call(effect: Effect[RowT], rows: list[RowT], error: CallFailed
 def _read_back(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> list[tuple[RowT, Verdict]]:
     """Looks at the shipments of rows in doubt, whatever the attempt, and sends nothing."""
     again = reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
+    _rest_if_throttled(rows, again.failed)
     now = timezone.now()
     unread = [row for row in rows if row.shipment_id not in again.read]
     words = f"answer lost; Flipkart did not say at {verdicts.in_ist(now, now=now)} whether it was done"
@@ -199,6 +200,11 @@ def _read_back(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -
         state = State(row.shipment.state)
         judged.append((row, verdicts.read_back(state=state, is_there=effect.is_there(state))))
     return judged + [(row, Wait(_pause(again.failed), words)) for row in unread]
+
+
+def _rest_if_throttled(rows: Sequence[RowT], error: CallFailed | None) -> None:
+    if isinstance(error, Throttled):
+        work.rest(rows[0].seller_id, rows[0].KIND, after=_pause(error))
 
 
 def _pause(error: CallFailed | None) -> timedelta:

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from datetime import datetime
 
+from django.db.models import BooleanField, Case, Q, Value, When
 from django.db.models.functions import Now
 
 from orders.ingest import forget_fingerprints
 from orders.models import Shipment
-from orders.states import rank
+from orders.states import is_dispatched_or_later, rank
 from shipcrowd.flipkart.types import State
 
 
@@ -28,6 +29,12 @@ def mark_shown(seller_id: int, shipment_ids: Collection[int], state: State, *, a
     if not moved:
         return
     forget_fingerprints(moved)
-    Shipment.objects.filter(seller_id=seller_id, pk__in=moved).update(
-        state=state, state_word=state.value, state_changed_at=Now(), read_began_at=at
-    )
+    rows = Shipment.objects.filter(seller_id=seller_id, pk__in=moved)
+    rows.update(state=state, state_word=state.value, state_changed_at=Now(), read_began_at=at)
+    if is_dispatched_or_later(state):
+        is_late = Case(
+            When(dispatch_by_at__isnull=True, then=Value(None)),
+            default=Q(dispatch_by_at__lt=at),
+            output_field=BooleanField(),
+        )
+        rows.filter(dispatched_at=None).update(dispatched_at=at, was_dispatched_late=is_late)

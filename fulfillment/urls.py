@@ -21,4 +21,5 @@ urlpatterns = [
     path("pull/", pull_views.pulls, name="pulls"),
     path("pull/scan/", pull_views.pull, name="pull"),
     path("work/retry/", views.retry, name="retry"),
+    path("connection/checklist/", views.checklist, name="checklist"),
 ]

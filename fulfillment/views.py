@@ -4,13 +4,13 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from fulfillment import dispatch, labels, retrying
+from fulfillment import dispatch, going_live, labels, retrying
 from fulfillment.forms import RowChoice
 from fulfillment.models import Document
 from fulfillment.serving import pdf_page
@@ -59,6 +59,27 @@ def retry(request: SellerRequest) -> HttpResponse:
     taken_up = retrying.retry(seller=request.seller, row_ids=form.cleaned_data["row"], by=request.user)
     messages.info(request, ngettext("%(count)d tried again", "%(count)d tried again", taken_up) % {"count": taken_up})
     return go_back(request)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.OWNER)
+def checklist(request: SellerRequest) -> HttpResponse:
+    """The go-live checklist: what ran, how it ended, and buttons that run it; asked by htmx only the list."""
+    if request.method == "POST":
+        asked = going_live.ask(seller=request.seller, names=request.POST.getlist("check"), by=request.user)
+        if not asked:
+            messages.error(request, _("None of these checks can run here."))
+        return redirect("fulfillment:checklist", slug=request.seller.slug)
+    points = going_live.points(request.seller)
+    now = timezone.now()
+    page = {
+        "title": _("Go-live checklist"),
+        "points": points,
+        "can_run": [point.check.name for point in points if not point.why_not],
+        "is_moving": any(going_live.is_due(point.row, now) for point in points),
+    }
+    is_part = bool(getattr(request, "htmx", False))
+    return render(request, "fulfillment/checklist_part.html" if is_part else "fulfillment/checklist.html", page)
 
 
 def _do_labels(request: SellerRequest, press: Press) -> HttpResponse:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from orders.rules import in_indian_words
-from orders.states import HANDED_OVER, is_odd_move
+from orders.states import HANDED_OVER, is_dispatched_or_later, is_odd_move
 from shipcrowd.flipkart.types import Address, Shipment, State
 from shipcrowd.work import Attention
 
@@ -36,6 +36,8 @@ class Known:
     is_on_hold: bool
     dispatch_after_at: datetime | None
     dispatch_by_at: datetime | None
+    dispatched_at: datetime | None
+    was_dispatched_late: bool | None
     deliver_by_at: datetime | None
     flipkart_location_id: str
     payment_type: str
@@ -143,6 +145,25 @@ def _item_lines(known: Mapping[str, KnownItem], copy: Shipment) -> Iterator[Line
     still_there = {item.flipkart_order_item_id for item in copy.items}
     for item_id in sorted(known.keys() - still_there):
         yield Line("items", f"{known[item_id].sku}: taken out, {known[item_id].quantity} of it")
+
+
+def dispatch_seen(known: Known | None, copy: Shipment, read_began_at: datetime) -> tuple[datetime | None, bool | None]:
+    """When the shipment was first seen ready to dispatch, and whether that was after its dispatch-by.
+
+    It happened between the read before and this one: late if the read before was late already, in time if this one
+    still is; where the dispatch-by lies between them, nobody can tell (None). A shipment that has left when we meet it
+    first tells nothing at all.
+    """
+    if known is not None and known.dispatched_at is not None:
+        return known.dispatched_at, known.was_dispatched_late
+    if known is None or not is_dispatched_or_later(copy.state) or is_dispatched_or_later(known.state):
+        return None, None
+    by = known.dispatch_by_at
+    if by is None:
+        return read_began_at, None
+    if known.read_at > by:
+        return read_began_at, True
+    return read_began_at, False if read_began_at <= by else None
 
 
 # Kinds of attention that what Flipkart says raises and takes back; the others belong to fulfillment.

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from orders import cursors, reading
@@ -29,6 +30,9 @@ def work_due(*, seller_id: int) -> bool:
         return False
     try:
         client = gateway.client_for(seller_id, for_polling=True)
+    except gateway.ReadingIsOff as error:
+        cursors.release(cursor, after=settings.POLL_EVERY, says=error.says[:300])
+        return False
     except gateway.NotConnected as error:
         cursors.release(cursor, after=None, says=str(error)[:300])
         return False

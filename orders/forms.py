@@ -107,6 +107,29 @@ class ShipmentFilter(forms.Form):
         return self._mine if asked == [MINE] else [public_id for public_id in asked if public_id]
 
 
+class LookUpForm(forms.Form):
+    """An id to look up at Flipkart, as it was searched for."""
+
+    q = forms.RegexField(r"^[A-Za-z0-9][A-Za-z0-9_.:-]{2,63}$", strip=True)
+
+
+class LookedAt(forms.Form):
+    """What a person has looked at: `shipment` and `unreadable` as often as one was."""
+
+    def clean(self) -> dict[str, Any]:
+        sent: Any = self.data
+        found = {"shipments": self._ids(sent.getlist("shipment")), "unreadable": self._ids(sent.getlist("unreadable"))}
+        if not any(found.values()):
+            raise forms.ValidationError(_("Choose what you have looked at."))
+        return found
+
+    def _ids(self, texts: Sequence[str]) -> list[UUID]:
+        try:
+            return [UUID(text) for text in texts]
+        except ValueError:
+            raise forms.ValidationError(_("That is no id of this portal.")) from None
+
+
 def filters_of(seller: Seller, asked: QueryDict) -> Filters:
     """What `asked`, a list's own query, lets through. Raises ValidationError with words for whoever asked."""
     form = ShipmentFilter(asked, facilities=list(Facility.objects.filter(seller=seller)))

@@ -29,17 +29,18 @@ from orders.changes import (
     Line,
     address_fields,
     attention_after,
+    dispatch_seen,
     is_older,
     lines,
     rupees,
 )
 from orders.models import Reading
 from orders.states import is_packed_or_later
-from shipcrowd.flipkart.types import Address, Shipment, ShipmentItem, State, SubShipment, Unreadable
+from shipcrowd.flipkart.types import Address, Form, Shipment, ShipmentItem, State, SubShipment, Unreadable
 from shipcrowd.tenancy import require_scope
 
 # Part of every fingerprint: raise it when the wires read more or differently, and every next read writes again.
-READER_VERSION = 1
+READER_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,7 @@ def fingerprint(copy: Shipment) -> bytes:
         [at and at.timestamp() for at in _TIMES(copy)],
         [_ITEM(item) for item in copy.items],
         [_SUB_SHIPMENT(part) for part in copy.sub_shipments],
+        [_FORM(form) for form in copy.forms],
         copy.shipping_address and _ADDRESS(copy.shipping_address),
     )
     return blake2b(repr(canonical).encode(), digest_size=16).digest()
@@ -113,9 +115,10 @@ def _everything_of(kind: type[Any], *apart: str) -> Callable[[Any], Any]:
 # Apart: a time's number is made four times as fast as its repr.
 _TIME_NAMES = ("ordered_at", "dispatch_after_at", "dispatch_by_at", "deliver_by_at", "updated_at")
 _TIMES = attrgetter(*_TIME_NAMES)
-_SHIPMENT = _everything_of(Shipment, "items", "sub_shipments", "shipping_address", *_TIME_NAMES)
+_SHIPMENT = _everything_of(Shipment, "items", "sub_shipments", "forms", "shipping_address", *_TIME_NAMES)
 _ITEM = _everything_of(ShipmentItem)
 _SUB_SHIPMENT = _everything_of(SubShipment)
+_FORM = _everything_of(Form)
 _ADDRESS = _everything_of(Address)
 
 
@@ -303,7 +306,8 @@ found as materialized (
 )
 select
     s.id, s.flipkart_shipment_id, s.ordered_at, s.state, s.state_word, s.is_on_hold, s.dispatch_after_at,
-    s.dispatch_by_at, s.deliver_by_at, coalesce(f.flipkart_location_id, '') as flipkart_location_id, s.payment_type,
+    s.dispatch_by_at, s.deliver_by_at, s.dispatched_at, s.was_dispatched_late,
+    coalesce(f.flipkart_location_id, '') as flipkart_location_id, s.payment_type,
     s.cod_amount, s.tracking_id, s.courier, s.invoice_number, s.flipkart_updated_at, s.read_began_at,
     s.label_requested_at, s.label_stored_at, s.labelled_outside, s.packed_at_bench_at, s.attention, s.attention_says,
     coalesce(r.read_at, s.read_began_at) as read_at, coalesce(b.name, '') as buyer_name,
@@ -336,6 +340,7 @@ def _shipment_row(number: int, change: _Change, read_began_at: datetime) -> dict
     copy, known = change.copy, change.known
     prices = [price for item in copy.items if (price := rupees(item.total_price)) is not None]
     attention, says = change.attention
+    dispatched_at, was_late = dispatch_seen(known, copy, read_began_at)
     is_outside = is_packed_or_later(copy.state) and not (known and known.label_requested_at)
     return {
         "number": number,
@@ -360,6 +365,8 @@ def _shipment_row(number: int, change: _Change, read_began_at: datetime) -> dict
         "quantity": sum(item.quantity for item in copy.items),
         "updated_at": copy.updated_at,
         "labelled_outside": is_outside or (known is not None and known.labelled_outside),
+        "dispatched_at": dispatched_at,
+        "was_dispatched_late": was_late,
         "attention": attention,
         "attention_says": says[:300],
     }
@@ -371,20 +378,20 @@ _SHIPMENTS = """
 insert into orders_shipment as s (
     seller_id, order_id, facility_id, flipkart_shipment_id, flipkart_order_id, ordered_at, state, state_word,
     is_on_hold, dispatch_after_at, dispatch_by_at, deliver_by_at, payment_type, cod_amount, total_price, tracking_id,
-    courier, invoice_number, sku, sku_count, quantity, read_began_at, flipkart_updated_at, labelled_outside, attention,
-    attention_says
+    courier, invoice_number, sku, sku_count, quantity, read_began_at, flipkart_updated_at, labelled_outside,
+    dispatched_at, was_dispatched_late, attention, attention_says
 )
 select
     %(seller)s, o.id, f.id, a.id, a.order_id, a.ordered_at, a.state, a.state_word,
     a.is_on_hold, a.dispatch_after_at, a.dispatch_by_at, a.deliver_by_at, a.payment_type, a.cod_amount, a.total_price,
     a.tracking_id, a.courier, a.invoice_number, a.sku, a.sku_count, a.quantity, %(began)s, a.updated_at,
-    a.labelled_outside, a.attention, a.attention_says
+    a.labelled_outside, a.dispatched_at, a.was_dispatched_late, a.attention, a.attention_says
 from jsonb_to_recordset(%(rows)s::jsonb) as a (
     number int, id text, order_id text, location_id text, ordered_at timestamptz, state text, state_word text,
     is_on_hold bool, dispatch_after_at timestamptz, dispatch_by_at timestamptz, deliver_by_at timestamptz,
     payment_type text, cod_amount numeric, total_price numeric, tracking_id text, courier text, invoice_number text,
-    sku text, sku_count int, quantity int, updated_at timestamptz, labelled_outside bool, attention text,
-    attention_says text
+    sku text, sku_count int, quantity int, updated_at timestamptz, labelled_outside bool, dispatched_at timestamptz,
+    was_dispatched_late bool, attention text, attention_says text
 )
 cross join lateral (
     select o.id from orders_order o where o.seller_id + 0 = %(seller)s and o.flipkart_order_id = a.order_id offset 0
@@ -405,7 +412,8 @@ on conflict (seller_id, flipkart_shipment_id) do update set
     invoice_number = coalesce(nullif(excluded.invoice_number, ''), s.invoice_number),
     sku = excluded.sku, sku_count = excluded.sku_count, quantity = excluded.quantity,
     read_began_at = excluded.read_began_at, flipkart_updated_at = excluded.flipkart_updated_at,
-    labelled_outside = excluded.labelled_outside, attention = excluded.attention,
+    labelled_outside = excluded.labelled_outside, dispatched_at = excluded.dispatched_at,
+    was_dispatched_late = excluded.was_dispatched_late, attention = excluded.attention,
     attention_says = excluded.attention_says,
     state_changed_at = case when s.state_word = excluded.state_word then s.state_changed_at else now() end
 where case

@@ -7,7 +7,7 @@ from django.db.models.functions import Now, Reverse, Upper
 from orders.states import OPEN_STATES, STATE_CHOICES
 from sellers.models import Connection, Facility, User
 from shipcrowd.tenancy import SellerOwned, SellersKey
-from shipcrowd.work import Attention, Due
+from shipcrowd.work import Attention, Due, WorkRow
 
 
 class PaymentType(models.TextChoices):
@@ -78,6 +78,10 @@ class Shipment(SellerOwned):
     printed_at = models.DateTimeField(null=True)
     packed_at_bench_at = models.DateTimeField(null=True)
     dispatch_requested_at = models.DateTimeField(null=True)
+    # When it was ready to dispatch, by our own call or by the read that showed it; and whether that was after its
+    # dispatch-by: null where nobody can tell.
+    dispatched_at = models.DateTimeField(null=True)
+    was_dispatched_late = models.BooleanField(null=True)
     # While a person keeps it back (SetAside); empty otherwise.
     set_aside_at = models.DateTimeField(null=True)
     set_aside_reason = models.CharField(max_length=10, choices=SetAsideReason, blank=True, db_default="")
@@ -107,6 +111,9 @@ class Shipment(SellerOwned):
             models.Index(fields=["seller", "state", "-ordered_at", "-id"], name="shipment_by_state"),
             models.Index(fields=["seller", "dispatch_by_at", "id"], name="shipment_open", condition=Q(is_open=True)),
             models.Index(fields=["seller", "id"], name="shipment_attention", condition=~Q(attention="")),
+            models.Index(
+                fields=["seller", "dispatched_at"], name="shipment_dispatched", condition=Q(dispatched_at__isnull=False)
+            ),
             *[
                 models.Index(
                     fields=["seller", column], name=f"shipment_{name}", opclasses=["int8_ops", "varchar_pattern_ops"]
@@ -285,6 +292,7 @@ class FollowCursor(Cursor):
 class Unreadable(SellerOwned):
     """A row of Flipkart's that we could not read: kept with its reason until a later read succeeds."""
 
+    public_id = models.UUIDField(db_default=models.Func(function="gen_random_uuid"), unique=True, editable=False)
     flipkart_shipment_id = models.CharField(max_length=64, blank=True)
     path = models.CharField(max_length=200)
     says = models.CharField(max_length=300)
@@ -314,3 +322,18 @@ class TimelineEntry(SellerOwned):
 
     def __str__(self) -> str:
         return f"timeline {self.pk}"
+
+
+class LookUp(WorkRow):
+    """An id that a person looks up at Flipkart, because it is not here."""
+
+    KIND = "lookups"
+
+    flipkart_shipment_id = models.CharField(max_length=64)
+    looks = models.PositiveSmallIntegerField(default=0)  # that Flipkart did not answer
+
+    class Meta(WorkRow.Meta):
+        indexes = [models.Index(fields=["seller", "wake_at"], name="lookup_due", condition=Q(wake_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"look-up {self.pk}"

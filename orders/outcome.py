@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -70,12 +69,13 @@ class Split(Generic[RowT]):
         """Rows that had ended, and go on."""
         return [self.asked[shipment.pk] for shipment in self.ready if shipment.pk in self.asked]
 
-    def outcome(self) -> Outcome:
+    def outcome(self, *, why_waits: str = "") -> Outcome:
+        """`why_waits` is why nothing leaves the house just now, if so."""
         return Outcome(
             accepted=len(self.ready),
             already=len(self.on_their_way),
             left_out=by_reason(self.left_out),
-            waits="" if settings.SENDING else _("sending is switched off: they wait"),
+            waits=_("%(why)s: they wait") % {"why": why_waits} if why_waits else "",
         )
 
 

@@ -1,15 +1,17 @@
 """Finding shipments at Flipkart: a walk over its search, page by page, that the cursor remembers until the last page.
 
-What the guide's search can ask is states within a window of *order* dates (2.1), so an order that is approved days
-after its date lies behind any cursor. A poll therefore has legs:
+A wire says which searches together cover a set of states (FlipkartClient.searches); each of them is a leg of the walk.
+Where a search can ask for what *changed* (Abilities.search_by_change), a poll asks that, from the cursor less an
+overlap. What the guide's search can ask is states within a window of *order* dates (2.1), so an order that is approved
+days after its date lies behind any cursor. A poll there has these legs:
 
 - new: every searchable state, from the cursor less an overlap (half an hour covers clocks that are ten minutes off);
 - late: APPROVED and READY_TO_PACK of the seven days before that, so that an order approved three days late is here
   with the next poll. Its cost is what waits to be packed, a call for each 50; where that is much, it is walked more
   rarely, so that it takes no more than 15 calls a minute of the 100 (guide, API Quota Limits): each poll up to 3,750
   waiting shipments, every quarter of an hour with 10,000;
-- full, in place of both: the open states over 30 days, with the first poll and once a day, for what came even later
-  and for what fell between two pages that moved while they were read.
+- full, in place of late: the open states over 30 days, with the first poll and once a day, for what came even later
+  and for what fell between two pages that moved while they were read. It is walked on every wire.
 
 Known shipments come along and cost nothing (ingest.py). What leaves these windows or changes otherwise is read by id
 (tasks.follow). A walk goes on from its last page when the quota pauses it or its turn is over; the cursor moves only
@@ -18,7 +20,7 @@ when the walk has come to its end.
 
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +28,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models.functions import Now
 
-from orders import cursors
+from orders import cursors, reading
 from orders.ingest import ingest
 from orders.models import FollowCursor, PollCursor, Shipment, Unreadable
 from orders.states import BEFORE_PACK, OPEN_STATES
@@ -34,7 +36,7 @@ from sellers import gateway
 from sellers.models import Connection, Seller
 from shipcrowd import queue
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Page, State
+from shipcrowd.flipkart.types import Page, SearchPart, Span, State, Window
 from shipcrowd.flipkart.types import Unreadable as Hole
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport import retry
@@ -85,9 +87,8 @@ def poll_now(seller: Seller) -> bool:
 class Leg:
     """One search."""
 
-    states: tuple[State, ...]
-    ordered_from: datetime
-    ordered_until: datetime
+    part: SearchPart
+    window: Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +104,8 @@ class Walk:
     new: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        legs = [
-            [[state.value for state in leg.states], leg.ordered_from.isoformat(), leg.ordered_until.isoformat()]
-            for leg in self.legs
-        ]
         return {
-            "legs": legs,
+            "legs": [_leg_to_json(leg) for leg in self.legs],
             "began_at": self.began_at.isoformat(),
             "marker": self.marker,
             "is_full": self.is_full,
@@ -119,47 +116,67 @@ class Walk:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Walk":
-        legs = tuple(
-            Leg(
-                states=tuple(State(state) for state in states),
-                ordered_from=datetime.fromisoformat(ordered_from),
-                ordered_until=datetime.fromisoformat(ordered_until),
-            )
-            for states, ordered_from, ordered_until in stored["legs"]
-        )
+        legs = tuple(_leg_from_json(leg) for leg in stored["legs"])
         return cls(**stored | {"legs": legs, "began_at": datetime.fromisoformat(stored["began_at"])})
+
+
+def _leg_to_json(leg: Leg) -> dict[str, Any]:
+    window = leg.window
+    return {
+        "part": {"name": leg.part.name, "states": list(leg.part.states), "is_rumour": leg.part.is_rumour},
+        "window": [window.of.value, window.begins_at.isoformat(), window.ends_at.isoformat()],
+    }
+
+
+def _leg_from_json(stored: dict[str, Any]) -> Leg:
+    part, (of, begins_at, ends_at) = stored["part"], stored["window"]
+    return Leg(
+        part=SearchPart(**part | {"states": tuple(State(state) for state in part["states"])}),
+        window=Window(
+            of=Span(of), begins_at=datetime.fromisoformat(begins_at), ends_at=datetime.fromisoformat(ends_at)
+        ),
+    )
 
 
 def plan(
     *,
     now: datetime,
-    searchable: Collection[State],
+    searches: Callable[[Collection[State]], Iterable[SearchPart]],
+    by_change: bool,
     page_size: int,
     read_until: datetime | None,
     last_full_at: datetime | None,
     last_late_at: datetime | None,
     waiting: int,
 ) -> Walk:
-    """What to ask now. `waiting` is how many shipments we know that wait to be packed. Pure."""
+    """What to ask now. `waiting` is how many shipments we know that wait to be packed. Pure.
+
+    `searches` and `by_change` are the wire's: which searches cover some states, and whether one can ask for changes.
+    """
     until = now + settings.POLL_OVERLAP  # their clock may be ahead of ours
     oldest = now - settings.POLL_FIRST
     new_from = max(read_until - settings.POLL_OVERLAP, oldest) if read_until else oldest
-    every = tuple(state for state in State if state in searchable)
-    still_open = tuple(state for state in every if state.value in OPEN_STATES)
+    still_open = tuple(State(state) for state in OPEN_STATES)
+
+    def legs(states: Collection[State], of: Span, begins_at: datetime, ends_at: datetime) -> tuple[Leg, ...]:
+        window = Window(of=of, begins_at=begins_at, ends_at=ends_at)
+        return tuple(Leg(part=part, window=window) for part in searches(states))
+
     if read_until is None:
-        return Walk(
-            legs=(Leg(states=still_open, ordered_from=oldest, ordered_until=until),), began_at=now, is_full=True
-        )
-    new = Leg(states=every, ordered_from=new_from, ordered_until=until)
+        return Walk(legs=legs(still_open, Span.ORDERED, oldest, until), began_at=now, is_full=True)
+    new = legs(tuple(State), Span.CHANGED if by_change else Span.ORDERED, new_from, until)
     if last_full_at is None or now - last_full_at >= FULL_EVERY:
-        full = Leg(states=still_open, ordered_from=oldest, ordered_until=new_from)
-        return Walk(legs=(new, full), began_at=now, is_full=True)
+        # What changed of late says nothing of what was ordered of late and has not changed.
+        full = legs(still_open, Span.ORDERED, oldest, until if by_change else new_from)
+        return Walk(legs=new + full, began_at=now, is_full=True)
+    if by_change:
+        return Walk(legs=new, began_at=now)
     late_every = timedelta(minutes=waiting / page_size / LATE_CALLS_A_MINUTE)
     if late_every > settings.POLL_EVERY and last_late_at is not None and now - last_late_at < late_every:
-        return Walk(legs=(new,), began_at=now)
-    before_pack = tuple(state for state in every if state in BEFORE_PACK)
-    late = Leg(states=before_pack, ordered_from=now - LATE_WINDOW, ordered_until=new_from)
-    return Walk(legs=(new, late) if late.ordered_from < new_from else (new,), began_at=now, is_late=True)
+        return Walk(legs=new, began_at=now)
+    late_from = now - LATE_WINDOW
+    late = legs(tuple(BEFORE_PACK), Span.ORDERED, late_from, new_from) if late_from < new_from else ()
+    return Walk(legs=new + late, began_at=now, is_late=True)
 
 
 # --- Walking ---------------------------------------------------------------------------------------------------------
@@ -179,6 +196,8 @@ def work_due(*, seller_id: int) -> bool:
         return _run(cursor, walk, client)
     except Overtaken:
         return False
+    except gateway.ReadingIsOff as error:
+        cursors.release(cursor, after=settings.POLL_EVERY, says=_words(error))
     except gateway.NotConnected as error:
         cursors.release(cursor, after=None, walk=None, says=_words(error))
     except CallFailed as error:
@@ -198,7 +217,8 @@ def _walk_of(cursor: PollCursor, client: FlipkartClient) -> Walk:
         waiting = Shipment.objects.filter(seller_id=cursor.seller_id, is_open=True, state__in=BEFORE_PACK).count()
     return plan(
         now=now,
-        searchable=client.wire.ABILITIES.searchable,
+        searches=client.searches,
+        by_change=client.wire.ABILITIES.search_by_change,
         page_size=client.limits.page,
         read_until=cursor.read_until,
         last_full_at=cursor.last_full_at,
@@ -218,14 +238,14 @@ def _run(cursor: PollCursor, walk: Walk, client: FlipkartClient) -> bool:
 
     while walk.legs:
         leg = walk.legs[0]
-        answers = client.shipment_pages(
-            states=leg.states, ordered_from=leg.ordered_from, ordered_until=leg.ordered_until, marker=walk.marker
-        )
+        answers = client.shipment_pages(part=leg.part, window=leg.window, marker=walk.marker)
         while True:
             began = database_now()
             page = next(answers, None)  # the call; after the last page it says whether that was the end
             if page is None:
                 break
+            if leg.part.is_rumour:
+                page = reading.confirmed(client, page)
             walk = _take_in(cursor, walk, page, began)
             pages += 1
             if page.has_more and is_turn_over():
@@ -340,4 +360,4 @@ def _need_person(seller_id: int, error: CallFailed) -> None:
 
 
 def _words(error: CallFailed) -> str:
-    return str(error)[:300]
+    return (error.says if isinstance(error, gateway.ReadingIsOff) else str(error))[:300]

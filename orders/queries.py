@@ -38,7 +38,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Up to 50 shipments with their facility joined; `after` is where the next page goes on, "" at the end."""
+    """Shipments with their facility joined; `after` is where the next page goes on, "" at the end."""
 
     shipments: Sequence[Shipment]
     after: str = ""
@@ -54,8 +54,8 @@ def shipments(seller: Seller, filters: Filters, now: datetime) -> QuerySet[Shipm
     return rows.order_by("dispatch_by_at", "pk") if _is_by_urgency(filters) else rows.order_by("-ordered_at", "-pk")
 
 
-def page(seller: Seller, filters: Filters, now: datetime, *, after: str = "") -> Page:
-    """One page, in one statement, however long the list is; `after` as the page before gave it.
+def page(seller: Seller, filters: Filters, now: datetime, *, after: str = "", size: int = PAGE) -> Page:
+    """One page of `size`, in one statement, however long the list is; `after` as the page before gave it.
 
     An `after` that is none starts at the beginning. In the seller's scope.
     """
@@ -63,9 +63,9 @@ def page(seller: Seller, filters: Filters, now: datetime, *, after: str = "") ->
     is_by_urgency = _is_by_urgency(filters)
     if mark := _read_mark(after):
         rows = rows.filter(_behind_by_urgency(*mark) if is_by_urgency else _behind_by_age(*mark))
-    found = list(rows[: PAGE + 1])
-    more = _mark(found[PAGE - 1], is_by_urgency=is_by_urgency) if len(found) > PAGE else ""
-    return Page(shipments=found[:PAGE], after=more)
+    found = list(rows[: size + 1])
+    more = _mark(found[size - 1], is_by_urgency=is_by_urgency) if len(found) > size else ""
+    return Page(shipments=found[:size], after=more)
 
 
 def chosen(seller: Seller, shipment_ids: Collection[int]) -> QuerySet[Shipment]:

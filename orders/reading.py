@@ -5,7 +5,7 @@ Calls go out in full batches and outside of any scope; what came is ingested in 
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -80,6 +80,22 @@ def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: Flipkar
     return ReadAgain(read=read, missing=missing, failed=error)
 
 
+def confirmed(client: FlipkartClient, page: types.Page) -> types.Page:
+    """The page with each shipment as Flipkart gives it by its id; one that it does not give by id stays as it came.
+
+    For searches that find a part of what a shipment is, such as the cancelled items of one that lives on.
+    """
+    came = {copy.flipkart_shipment_id: copy for copy in page.shipments}
+    holes = list(page.unreadable)
+    for batch in _batches(page.shipments, client.limits.ids):
+        answer = _asked(client.fetch_shipments, batch) or types.Page(shipments=())
+        came |= {copy.flipkart_shipment_id: copy for copy in answer.shipments if copy.flipkart_shipment_id in came}
+        holes += answer.unreadable
+    for hole in holes:
+        came.pop(hole.flipkart_shipment_id, None)
+    return replace(page, shipments=tuple(came.values()), unreadable=tuple(holes))
+
+
 def _oldest_first(seller_id: int, shipments: Sequence[Shipment]) -> list[Shipment]:
     with seller_scope(seller_id):
         readings = Reading.objects.filter(seller_id=seller_id, shipment_id__in=[shipment.pk for shipment in shipments])
@@ -124,7 +140,7 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
 
     While a walk is still bringing shipments only full batches are asked for: the rest of a batch comes with it.
     """
-    size = client.limits.ids
+    size = client.limits.details
     read, is_more_waiting = 0, False
     error: CallFailed | None = None
     try:
@@ -218,7 +234,7 @@ def _write_tracking(seller_id: int, found: Sequence[tuple[int, types.ShippingDet
 _LONGEST = 64  # of the two columns
 
 
-def _asked(call: Callable[[Sequence[str]], T], batch: Sequence[Shipment]) -> T | None:
+def _asked(call: Callable[[Sequence[str]], T], batch: Sequence[Shipment | types.Shipment]) -> T | None:
     """What Flipkart says of these; None where it knows none of them.
 
     That it says by 404 with a code (guide-gaps 10): an answer like any other, else the batch would be asked for ever,

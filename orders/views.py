@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from orders import display, queries, setting_aside, stages, timeline
+from orders import display, looking, queries, setting_aside, stages, timeline
 from orders.acting import BulkAct, Press, confirm_or_do, go_back
-from orders.forms import EVERYTHING, SetAsideForm, ShipmentFilter
+from orders.forms import EVERYTHING, LookedAt, SetAsideForm, ShipmentFilter
 from orders.models import Buyer, Shipment, ShipmentItem
 from orders.rules import Act
 from orders.stages import Stage
@@ -79,11 +79,12 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class ShownBuyer:
-    """A buyer as far as whoever looks may see them."""
+    """A buyer as far as whoever looks may see them; `billing` is empty where the bill goes to the same place."""
 
     name: str = ""
     lines: tuple[str, ...] = ()
     phone: str = ""
+    billing: tuple[str, ...] = ()
     is_shown: bool = False
 
 
@@ -120,6 +121,7 @@ def shipments(request: SellerRequest) -> HttpResponse:
         "matching": matching,
         "all_that_match": _all_in_words(matching) if matching > len(page.shipments) else "",
         "query": form.as_query(),
+        "look_up_id": filters.search.strip(),
         "first_page": f"{address}?{form.as_query()}" if request.GET.get("after") else "",
         "next_page": f"{address}?{form.as_query(after=page.after)}" if page.after else "",
         "nothing_here": _("Nothing here"),
@@ -177,6 +179,19 @@ def show_buyer(request: SellerRequest, public_id: UUID) -> HttpResponse:
     if getattr(request, "htmx", False):
         return render(request, "orders/shipment_buyer.html", {"shipment": found, "buyer": shown})
     return render(request, "orders/shipment.html", _page(request, found, shown))
+
+
+@require_POST
+@member_required(Role.STAFF)
+def looked_at(request: SellerRequest) -> HttpResponse:
+    form = LookedAt(request.POST)
+    if form.is_valid():
+        found = looking.looked_at(seller=request.seller, by=request.user, **form.cleaned_data)
+        says = ngettext("%(count)d is out of sight", "%(count)d are out of sight", found) % {"count": found}
+        messages.info(request, says)
+    else:
+        messages.error(request, _("Choose what you have looked at."))
+    return redirect("portal:attention", slug=request.seller.slug)
 
 
 def _do_set_aside(request: SellerRequest, press: Press) -> HttpResponse:
@@ -341,8 +356,17 @@ def _buyer(request: SellerRequest, found: Shipment) -> ShownBuyer:
 def _in_full(row: Buyer | None) -> ShownBuyer:
     if row is None:
         return ShownBuyer(is_shown=True)
-    address = row.delivery_address or row.shipping_address or {}
+    lines = _address_lines(row.delivery_address or row.shipping_address)
+    billing = _address_lines(row.billing_address)
+    if row.billing_address and billing:
+        billing = (row.billing_address.get("name", ""), *billing)
+    is_same = set(billing) <= {row.name, *lines}
+    return ShownBuyer(name=row.name, lines=lines, phone=row.phone, billing=() if is_same else billing, is_shown=True)
+
+
+def _address_lines(address: dict[str, str] | None) -> tuple[str, ...]:
+    address = address or {}
     lines = [address.get(part, "") for part in ("line1", "line2", "landmark")]
     lines.append(" ".join(address.get(part, "") for part in ("city", "pincode")).strip())
     lines.append(address.get("state", ""))
-    return ShownBuyer(name=row.name, lines=tuple(line for line in lines if line), phone=row.phone, is_shown=True)
+    return tuple(line for line in lines if line)

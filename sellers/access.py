@@ -146,7 +146,7 @@ class ScopeMiddleware:
     def process_view(
         self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
-        if getattr(request.user, "must_change_password", False) and _is_ours(request):
+        if _waits_for_own_password(request):
             return redirect("password_change")
         if request.resolver_match and "admin" in request.resolver_match.app_names:
             return self._admin(request, view, args, kwargs)
@@ -186,8 +186,25 @@ class ScopeMiddleware:
             raise Http404 from error
 
 
-def _is_ours(request: HttpRequest) -> bool:
-    return request.path.startswith(("/s/", "/admin/", "/sellers")) or request.path == "/"
+# What somebody who must still replace a one-time password may open; everything else leads to that page first.
+_BEFORE_OWN_PASSWORD = frozenset(
+    {
+        "flipkart_callback",
+        "invitation",
+        "login",
+        "logout",
+        "password_change",
+        "password_reset",
+        "password_reset_confirm",
+        "password_reset_done",
+        "portal:healthz",
+    }
+)
+
+
+def _waits_for_own_password(request: HttpRequest) -> bool:
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    return getattr(request.user, "must_change_password", False) and name not in _BEFORE_OWN_PASSWORD
 
 
 def _enter(request: HttpRequest, slug: str) -> SellerRequest:

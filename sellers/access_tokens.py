@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from sellers import alerts
@@ -160,6 +161,9 @@ def remember(row: Connection, token: Token) -> None:
     if token.refresh_token:
         row.refresh_token = token.refresh_token
     row.token_fetched_at = Now()
+    if token.answered_at:
+        # An HTTP date has no parts of a second: half of one is its likeliest rest.
+        row.clock_skew_s = round((token.answered_at - timezone.now()).total_seconds() + 0.5)
     row.token_believed_until = Now() + wire_named(row.wire).token_life(token.expires_in)
 
 

@@ -158,7 +158,7 @@ def finish(
     _refuse(asked.get("error") == "access_denied", Trouble.DENIED, seller)
     if asked.get("error") or not asked.get("code"):
         raise CannotConnect(Trouble.REFUSED, seller=seller, code=safe_code(asked.get("error", "")))
-    token = _exchange(seller, attempt, asked["code"])
+    token = _exchange(seller, attempt, asked["code"], asked["state"])
     with seller_scope(seller):
         return _store(
             seller=seller, by=user, environment=attempt.environment, wire_name=attempt.wire, keys=("", ""), token=token
@@ -201,7 +201,7 @@ def _refuse(is_so: bool, trouble: Trouble, seller: Seller) -> None:
         raise CannotConnect(trouble, seller=seller)
 
 
-def _exchange(seller: Seller, attempt: ConnectAttempt, code: str) -> Token:
+def _exchange(seller: Seller, attempt: ConnectAttempt, code: str, state: str) -> Token:
     wire = wire_named(attempt.wire)
     transport = gateway.open_transport(seller, attempt.environment, wire)
     try:
@@ -212,6 +212,7 @@ def _exchange(seller: Seller, attempt: ConnectAttempt, code: str) -> Token:
             client_secret=settings.FLIPKART_CLIENT_SECRET,
             code=code,
             redirect_uri=redirect_uri(attempt.environment),
+            state=state,
         )
     except CallFailed as error:
         raise CannotConnect(_trouble_of(error), seller=seller, code=getattr(error, "code", "")) from error
@@ -263,6 +264,7 @@ def _store(
     if row.standing == Standing.DISCONNECTED or row.environment != environment or other_application:
         # Renewing keeps its age. Of two lines to one account the younger one stops: other keys may be of another one.
         row.connected_at = Now()
+    row.consented_at = Now()
     row.environment, row.wire, row.standing, row.says = environment, wire_name, Standing.CONNECTED, ""
     row.client_id, row.client_secret = keys
     row.refresh_token = ""  # of another grant, if there was one

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, time
 
 from django.utils.translation import gettext as _
 
 from sellers.access_tokens import stop
-from sellers.models import Connection, Facility, Seller, Standing, User
+from sellers.models import Connection, Facility, MemberFacility, Seller, Standing, User
 from shipcrowd import audit
 from shipcrowd.tenancy import require_scope, seller_scope, through_door
 
@@ -106,6 +107,40 @@ def save(facility: Facility, *, by: User, values: dict[str, object]) -> None:
         setattr(facility, name, value)
     facility.save(update_fields=list(values))
     audit.record(by, "changed a facility", seller=facility.seller, rows=[facility], why=", ".join(sorted(values)))
+
+
+# --- Which places a page is about ------------------------------------------------------------------------------------
+
+ALL, MINE = "all", "mine"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The facilities that a page shows, `only` those or all there are; `here` and `choices` are for its select box."""
+
+    shown: list[Facility]
+    only: bool
+    here: str
+    choices: list[tuple[str, str]]
+
+
+def places(seller: Seller, *, member_id: int | None, asked: str) -> Places:
+    """`asked` is ALL, MINE or a public id; nothing is a member's own by default, and a name of none is all."""
+    require_scope(seller)
+    rows = list(Facility.objects.filter(seller=seller).order_by("name", "pk"))
+    owned = MemberFacility.objects.filter(seller=seller, member_id=member_id) if member_id else None
+    mine = set(owned.values_list("facility_id", flat=True)) if owned is not None else set()
+    named = {str(row.public_id): [row] for row in rows}
+    if mine:
+        named[MINE] = [row for row in rows if row.pk in mine]
+    here = (asked or MINE) if (asked or MINE) in named else ALL
+    choices = [(ALL, _("all facilities")), *([(MINE, _("my facilities"))] if mine else [])]
+    return Places(
+        shown=named.get(here, rows),
+        only=here != ALL,
+        here=here,
+        choices=choices + [(str(row.public_id), row.name) for row in rows],
+    )
 
 
 # --- Which Flipkart account this is ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from functools import partial
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from sellers import access_tokens, quota
+from sellers import access_tokens, quota, switches
 from sellers.access_tokens import NotConnected, TransactionIsOpen, connected_row, refuse_open_transaction, stop
 from sellers.facilities import check_account
 from sellers.models import Connection, Environment, Seller
@@ -21,20 +21,26 @@ from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
 
 __all__ = [
     "NotConnected",
+    "ReadingIsOff",
     "SendingIsOff",
     "TransactionIsOpen",
     "check_account",
     "client_for",
     "heard",
     "open_transport",
+    "renew_token",
 ]
 
-EFFECTS = frozenset({"generate_labels", "dispatch"})
+EFFECTS = frozenset({"generate_labels", "dispatch", "cancel", "acknowledge_forms", "sandbox"})
 MOST_FORBIDDEN = 3  # answers 403 without a good one between: the application or the seller is shut out
 
 
 class SendingIsOff(CallFailed):
-    """SENDING is off: no effect leaves the house. Nothing was sent."""
+    """SENDING is off, or the platform has stopped this seller's: no effect leaves the house. Nothing was sent."""
+
+
+class ReadingIsOff(CallFailed):
+    """The platform has stopped reading for this seller. Nothing was asked."""
 
 
 class LeavesTheSimulator(CallFailed):
@@ -44,13 +50,16 @@ class LeavesTheSimulator(CallFailed):
 def client_for(seller_id: int, *, for_polling: bool = False) -> FlipkartClient:
     """Flipkart for this seller; outside of any scope, here and at every call.
 
-    Raises NotConnected, LeavesTheSimulator. Its calls raise what FlipkartClient says, NotConnected when the connection
-    ends meanwhile, Throttled by our own quota or while the token is renewed elsewhere, and SendingIsOff for effects.
+    Raises NotConnected, LeavesTheSimulator, and ReadingIsOff for polling. Its calls raise what FlipkartClient says,
+    NotConnected when the connection ends meanwhile, Throttled by our own quota or while the token is renewed elsewhere,
+    and SendingIsOff for effects.
     """
     refuse_open_transaction()
     with seller_scope(seller_id):
         row = connected_row(seller_id)
         seller = Seller.objects.get(pk=seller_id)
+    if for_polling and (why_not := switches.why_not_reading(seller)):
+        raise ReadingIsOff("polling", why_not)
     wire = wire_named(row.wire)
     base_url = base_url_of(seller, row.environment, wire)
     return FlipkartClient(
@@ -63,8 +72,23 @@ def client_for(seller_id: int, *, for_polling: bool = False) -> FlipkartClient:
         ),
         wire=wire,
         tokens=access_tokens.StoredTokens(seller_id=seller_id, transport=_for_tokens(base_url), wire=wire),
-        before_call=partial(_before_call, seller_id, for_polling),
+        before_call=partial(_before_call, seller, for_polling),
     )
+
+
+def renew_token(seller_id: int) -> None:
+    """The current access token is given up as if Flipkart had refused it, and a new one is fetched.
+
+    Outside of any scope. Raises NotConnected, Throttled while somebody else renews, and what the token call raises.
+    """
+    refuse_open_transaction()
+    with seller_scope(seller_id):
+        row = connected_row(seller_id)
+        seller = Seller.objects.get(pk=seller_id)
+    wire = wire_named(row.wire)
+    transport = _for_tokens(base_url_of(seller, row.environment, wire))
+    stored = access_tokens.StoredTokens(seller_id=seller_id, transport=transport, wire=wire)
+    stored.renew(failed=stored.current())
 
 
 def open_transport(seller: Seller, environment: str, wire: Wire) -> Transport:
@@ -109,11 +133,11 @@ def _note_refusal(seller_id: int, error: NotAuthorized) -> None:
         stop(row, _("Flipkart answers “forbidden” to everything: the application or the account may be suspended."))
 
 
-def _before_call(seller_id: int, for_polling: bool, operation: str) -> None:
+def _before_call(seller: Seller, for_polling: bool, operation: str) -> None:
     refuse_open_transaction()
-    if operation in EFFECTS and not settings.SENDING:
-        raise SendingIsOff(operation, _("sending is switched off"))
-    quota.take(seller_id, operation=operation, for_polling=for_polling)
+    if operation in EFFECTS and (why_not := switches.why_not_sending(seller)):
+        raise SendingIsOff(operation, why_not)
+    quota.take(seller.pk, operation=operation, for_polling=for_polling)
 
 
 def _for_tokens(base_url: str) -> Transport:

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from shipcrowd.encryption import SealedTextField
 from shipcrowd.tenancy import ScopedQuerySet, SellerOwned, SellersKey
-from shipcrowd.work import WorkRow
+from shipcrowd.work import Due, WorkRow
 
 
 class User(AbstractUser):
@@ -26,6 +26,9 @@ class Seller(models.Model):
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=50, unique=True)
     is_demo = models.BooleanField(default=False)  # never leaves the simulator
+    # Why platform ops have stopped it, shown on every screen of the seller's; empty while it runs.
+    reading_stopped = models.CharField(max_length=300, blank=True)
+    sending_stopped = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = ScopedQuerySet.as_manager()
@@ -112,6 +115,8 @@ class Connection(SellerOwned):
     refresh_token_lease = models.UUIDField(null=True)
     refresh_leased_until = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(null=True)
+    consented_at = models.DateTimeField(null=True)  # when a person last gave the grant, which ends by itself
+    clock_skew_s = models.IntegerField(null=True)  # Flipkart's clock less ours, seconds, at the last token
     connected_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     forbidden_in_a_row = models.PositiveSmallIntegerField(default=0)  # answers 403 since the last good one
 
@@ -218,6 +223,7 @@ class AlertKind(models.TextChoices):
 
     RECONNECT = "reconnect", "Connection ended"
     ENDS_SOON = "ends_soon", "Connection ends soon"
+    READS_FAIL = "reads_fail", "Reading fails"
     DIGEST = "digest", "Daily digest"
 
 
@@ -244,3 +250,15 @@ class Alert(WorkRow):
 
     def __str__(self) -> str:
         return f"alert {self.pk}"
+
+
+class Watch(Due):
+    """When somebody next looks whether a seller's connection will break, and whether a digest is due."""
+
+    KIND = "watch"
+
+    class Meta(Due.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller"], name="one_watch_a_seller")]
+
+    def __str__(self) -> str:
+        return f"watch {self.pk}"

@@ -5,6 +5,7 @@ leaves the last QUOTA_KEPT_FROM_POLLING tokens to people's clicks, and clicks le
 QUOTA_FOR_POLLING a minute up to SHARE tokens. Neither ever waits until the other has ended.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,6 +52,27 @@ def take(seller_id: int, *, operation: str, for_polling: bool = False) -> dateti
             return taken_at
         wait = _wait(cursor, seller_id, for_polling)
     raise Throttled(operation, "our own quota of calls is spent for the moment", retry_after=wait)
+
+
+def left(seller_ids: Sequence[int]) -> dict[int, float]:
+    """How many calls each seller's clicks may make at once, now, in one statement; in a scope of theirs.
+
+    A full bucket where no call was made yet.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select q.seller_id, case when coalesce(q.closed_until <= clock.at, true) then {_LEFT} else 0 end "  # noqa: S608
+            f"from sellers_quota q, {_CLOCK} where q.seller_id = any(%(sellers)s)",
+            _numbers(0) | {"sellers": list(seller_ids)},
+        )
+        found = {seller_id: max(float(tokens), 0.0) for seller_id, tokens in cursor.fetchall()}
+    return dict.fromkeys(seller_ids, float(settings.QUOTA_BURST)) | found
+
+
+def time_for(calls: int, *, left: float) -> timedelta:
+    """How long so many calls of people's clicks take, while polling takes its own share. Pure."""
+    waits_for = max(calls - left, 0.0)
+    return timedelta(minutes=waits_for / (settings.QUOTA_PER_MINUTE - QUOTA_FOR_POLLING))
 
 
 def close(seller_id: int, *, retry_after: timedelta | None) -> None:

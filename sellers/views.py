@@ -13,6 +13,8 @@ from django.core.mail import send_mail
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
+from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -115,6 +117,7 @@ def _of_connection(request: SellerRequest, row: Connection | None) -> dict[str, 
         "may_press": bool(settings.FLIPKART_CLIENT_ID),
         "is_owner": request.role == Role.OWNER,
         "alerts": alerts.latest(request.seller),
+        "lines": import_string(settings.CONNECTION_LINES)(seller=request.seller, row=row, now=timezone.now()),
     }
 
 

@@ -61,8 +61,15 @@ QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # polli
 
 # What a lower floor starts in a higher one, by name: `f(seller, connection)` in the scope of a new connection;
 # modules with `open_effects(seller)` and `park(seller, by)` for one that is being cut.
-ON_CONNECTED = ["orders.polling.start_polling"]
+ON_CONNECTED = ["orders.polling.start_polling", "shipcrowd.portal.watching.begin"]
 ON_DISCONNECT = ["fulfillment.parking"]
+CONNECTION_LINES = "shipcrowd.portal.doctor.lines"  # f(seller, row, now): how a connection stands, line by line
+
+# A consent ends so long after it was given (guide, API Quota Limits); owners are mailed so many days before.
+CONSENT_LIFE = timedelta(days=180)
+CONSENT_ENDS_SOON_DAYS = (14, 3)
+# A mail each morning to owners of sellers that something is wrong with.
+DAILY_DIGEST = env.bool("DAILY_DIGEST", default=False)
 
 # --- How work is done ------------------------------------------------------------------------------------------------
 
@@ -83,6 +90,8 @@ POLL_FIRST = timedelta(days=30)  # how far back the first poll and the daily re-
 READ_AGAIN_AFTER = timedelta(seconds=env.float("READ_AGAIN_AFTER_SECONDS", default=300.0))
 GIVE_UP_AFTER = timedelta(hours=24)  # reads and throttled work
 GIVE_UP_BEFORE_DISPATCH_BY = timedelta(minutes=30)
+# Of a week's dispatches so many percent may be late before Flipkart acts. Its own figure changes: look it up.
+LATE_DISPATCH_LIMIT_PERCENT = env.float("LATE_DISPATCH_LIMIT_PERCENT", default=0.5)
 LABEL_LATE_AFTER = timedelta(minutes=30)  # a label that has not come by then needs a person
 
 WORK_KINDS = {
@@ -90,8 +99,11 @@ WORK_KINDS = {
     "alerts": ("default", "sellers.tasks.work_alerts"),
     "poll": ("default", "orders.tasks.poll"),
     "follow": ("default", "orders.tasks.follow"),
+    "lookups": ("clicks", "orders.tasks.look_up"),
     "labels": ("clicks", "fulfillment.tasks.work_labels"),
     "dispatches": ("clicks", "fulfillment.tasks.work_dispatches"),
+    "checks": ("clicks", "fulfillment.tasks.work_checks"),
+    "watch": ("default", "shipcrowd.portal.watching.work_watch"),
     "print_jobs": ("clicks", "fulfillment.tasks.work_print_jobs"),
 }
 

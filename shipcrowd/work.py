@@ -87,6 +87,7 @@ class WorkRow(Due):
     asked_by = models.ForeignKey("sellers.User", on_delete=models.SET_NULL, null=True, related_name="+")
     asked_at = models.DateTimeField(db_default=Now())
     called_at = models.DateTimeField(null=True)
+    lost_at = models.DateTimeField(null=True)  # when an answer was last found to be lost, and looked for
     settled_at = models.DateTimeField(null=True)
 
     class Meta(Due.Meta):
@@ -116,7 +117,10 @@ def claim_due(
             return []
         taken = list(free.filter(in_doubt=first).values_list("pk", flat=True)[:limit])
         model.objects.filter(pk__in=taken).update(
-            state=State.CLAIMED, claim_token=token, wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS)
+            state=State.CLAIMED,
+            claim_token=token,
+            wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
+            lost_at=Now() if first else F("lost_at"),
         )
         mine = _all(model).filter(seller_id=seller_id, claim_token=token)
         rows = list(mine.select_related(*related).order_by("pk"))
@@ -224,7 +228,7 @@ def put_off(rows: Sequence[RowT], *, after: timedelta, says: str, attention: Att
 
 def lost(rows: Sequence[RowT], *, after: timedelta, says: str) -> set[int]:
     """Sent, and the answer is lost: to be read back, whatever the attempt."""
-    return _settle(rows, state=State.UNKNOWN, in_doubt=True, says=says, wake_at=Now() + after)
+    return _settle(rows, state=State.UNKNOWN, in_doubt=True, says=says, wake_at=Now() + after, lost_at=Now())
 
 
 def not_there_yet(rows: Sequence[RowT]) -> set[int]:
@@ -327,15 +331,17 @@ def kinds() -> dict[str, Kind]:
 
 
 class Turn(SellerOwned):
-    """One seller's one kind of work is in at most one hand at a time; and when its bell was last rung.
+    """One seller's one kind of work is in at most one hand at a time; when its bell was last rung, how long it rests.
 
     For economy and fairness only: what keeps an effect from being doubled is the claim on its row.
     """
 
     kind = models.CharField(max_length=20)
     rung_at = models.DateTimeField(null=True)
+    taken_at = models.DateTimeField(null=True)
     held_until = models.DateTimeField(null=True)
     token = models.UUIDField(null=True)
+    rests_until = models.DateTimeField(null=True)  # the seller's quota is spent: whatever is due waits
 
     class Meta(SellerOwned.Meta):
         constraints = [models.UniqueConstraint(fields=["seller", "kind"], name="one_turn_a_kind")]
@@ -371,10 +377,37 @@ def _read_due() -> list[tuple[int, str]]:
             f"select w.id, w.kind from ({exists}) w (id, kind) "  # noqa: S608
             "left join shipcrowd_turn t on t.seller_id = w.id and t.kind = w.kind "
             "where (t.held_until is null or t.held_until < statement_timestamp()) "
+            "and (t.rests_until is null or t.rests_until < statement_timestamp()) "
             "and (t.rung_at is null or t.rung_at < statement_timestamp() - make_interval(secs => %s))",
             [settings.RING_AGAIN_SECONDS],
         )
         return list(cursor.fetchall())
+
+
+def longest_wait() -> timedelta:
+    """How long the seller's kind of work that waits longest has been due and in nobody's hand; zero where none is.
+
+    What rests because a quota is spent does not wait for us, and of a long flood each batch counts by itself.
+    """
+    return through_door("due", "on", _read_longest_wait)
+
+
+def _read_longest_wait() -> timedelta:
+    tables = {model.KIND: model._meta.db_table for model in apps.get_models() if issubclass(model, Due)}
+    oldest = " union all ".join(
+        f"select seller.id, '{kind}', "  # noqa: S608 - names of our own tables
+        f'(select min(w.wake_at) from "{table}" w where w.seller_id = seller.id) from sellers_seller seller'
+        for kind, table in sorted(tables.items())
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select coalesce(max(statement_timestamp() - greatest(w.wake_at, t.taken_at, t.rests_until)), '0') "  # noqa: S608
+            f"from ({oldest}) w (id, kind, wake_at) "
+            "left join shipcrowd_turn t on t.seller_id = w.id and t.kind = w.kind "
+            "where w.wake_at <= statement_timestamp()"
+        )
+        waited: timedelta = cursor.fetchone()[0]
+    return max(waited, timedelta(0))
 
 
 def _mark_rung(seller_id: int, kind: str) -> bool:
@@ -393,10 +426,12 @@ def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
     token = uuid.uuid4()
     with seller_scope(seller_id), connection.cursor() as cursor:
         cursor.execute(
-            "insert into shipcrowd_turn as t (seller_id, kind, held_until, token) "
-            "values (%s, %s, statement_timestamp() + make_interval(secs => %s), %s) "
+            "insert into shipcrowd_turn as t (seller_id, kind, held_until, token, taken_at) "
+            "values (%s, %s, statement_timestamp() + make_interval(secs => %s), %s, statement_timestamp()) "
             "on conflict (seller_id, kind) do update set held_until = excluded.held_until, token = excluded.token, "
-            "rung_at = null where t.held_until is null or t.held_until < statement_timestamp() returning 1",
+            "taken_at = excluded.taken_at, rung_at = null "
+            "where (t.held_until is null or t.held_until < statement_timestamp()) "
+            "and (t.rests_until is null or t.rests_until < statement_timestamp()) returning 1",
             [seller_id, kind, settings.LEASE_SECONDS, token],
         )
         return token if cursor.fetchone() else None
@@ -407,6 +442,15 @@ def keep_turn(seller_id: int, kind: str, token: uuid.UUID) -> bool:
     with seller_scope(seller_id):
         mine = Turn.objects.filter(seller_id=seller_id, kind=kind, token=token)
         return bool(mine.update(held_until=Now() + timedelta(seconds=settings.LEASE_SECONDS)))
+
+
+def rest(seller_id: int, kind: str, *, after: timedelta) -> None:
+    """Nobody works this seller's `kind` before: its quota is spent, and what else is due would be turned away too.
+
+    One row is written, however many wait. Opens its own scope.
+    """
+    with seller_scope(seller_id):
+        Turn.objects.filter(seller_id=seller_id, kind=kind).update(rests_until=Now() + after)
 
 
 def release_turn(seller_id: int, kind: str, token: uuid.UUID, *, is_well: bool = True) -> None:

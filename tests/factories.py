@@ -141,6 +141,7 @@ def wake(*models_: type[models.Model]) -> None:
     with ops():
         for model in models_ or (LabelRequest, Dispatch):
             model._default_manager.filter(wake_at__isnull=False).update(wake_at=timezone.now() - timedelta(seconds=1))
+        work.Turn.objects.update(rests_until=None)
 
 
 def at(text: str) -> datetime:

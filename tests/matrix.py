@@ -24,12 +24,21 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from fulfillment.models import Dispatch, Document, LabelRequest, PrintHabit, PrintJob, PrintJobLine, PrintStack
-from orders.models import Buyer, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
+from fulfillment.models import (
+    Dispatch,
+    Document,
+    GoLiveCheck,
+    LabelRequest,
+    PrintHabit,
+    PrintJob,
+    PrintJobLine,
+    PrintStack,
+)
+from orders.models import Buyer, LookUp, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
 from orders.states import State
 from sellers import connecting, members
 from sellers.access import memberships
-from sellers.models import Alert, ConnectAttempt, Facility, Member, MemberFacility, Role, Seller, User
+from sellers.models import Alert, ConnectAttempt, Facility, Member, MemberFacility, Role, Seller, User, Watch
 from shipcrowd import audit, files, queue, work
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention, Turn
@@ -101,6 +110,8 @@ class Rows:
     waiting_job: str
     left_out: str
     work_rows: tuple[str, ...]
+    unreadable: str
+    look_up: str
     keys: Mapping[str, str]  # primary key by the admin's name of the model
 
 
@@ -274,7 +285,17 @@ PORTAL = (
         missing={OPS: (404, 404), OPS_WITH_REASON: (404, 404)},
         post_as=OPS,
     ),
+    Outside(
+        name="portal:switches",
+        row=lambda rows: {"slug": rows.slug},
+        sent=lambda _rows: {"switch": "SENDING", "reason": "labels of another seller", "is_on": ""},
+        answers=_TO_LOGIN | {NEWCOMER: (302, 302), OPS: (200, 302), OPS_WITH_REASON: (200, 302), ELSE: (404, 404)},
+        missing={OPS: (404, 404), OPS_WITH_REASON: (404, 404)},
+        post_as=OPS,
+    ),
+    Outside(name="portal:everyones_attention", answers={NEWCOMER: (302, 302), ANONYMOUS: (302, 405), ELSE: (200, 405)}),
     SellersPage(name="portal:home", least=Role.VIEWER, get=200),
+    SellersPage(name="portal:history", least=Role.OWNER, get=200),
     SellersPage(name="portal:fetch_now", least=Role.STAFF, post=302),
     SellersPage(name="portal:attention", least=Role.VIEWER, get=200),
 )
@@ -401,6 +422,22 @@ WORK = (
     ),
     SellersPage(name="orders:act", least=Role.STAFF, post=307, sent=_shipments(act="labels"), names_rows=True),
     SellersPage(
+        name="orders:export",
+        least=Role.STAFF,
+        get=200,
+        sent=lambda rows: {"stage": "all", "facility": rows.facility},
+        names_rows=True,
+    ),
+    SellersPage(name="orders:look_up", least=Role.STAFF, post=302, sent=lambda _rows: {"q": "SHIP1234567890"}),
+    SellersPage(name="orders:looked_up", least=Role.VIEWER, get=200, row=lambda rows: {"public_id": rows.look_up}),
+    SellersPage(
+        name="orders:looked_at",
+        least=Role.STAFF,
+        post=302,
+        sent=lambda rows: {"shipment": rows.shipments, "unreadable": [rows.unreadable]},
+        names_rows=True,
+    ),
+    SellersPage(
         name="orders:set_aside",
         least=Role.STAFF,
         get=200,  # what would happen
@@ -488,6 +525,13 @@ WORK = (
         post=200,
         sent=lambda rows: {"scanned": rows.tracking_id},
         names_rows=True,
+    ),
+    SellersPage(
+        name="fulfillment:checklist",
+        least=Role.OWNER,
+        get=200,
+        post=302,
+        sent=lambda _rows: {"check": ["token", "labels", "self_ship"]},
     ),
     SellersPage(
         name="fulfillment:retry", least=Role.STAFF, post=302, sent=lambda rows: {"row": rows.work_rows}, names_rows=True
@@ -738,6 +782,8 @@ def nobody() -> Rows:
         waiting_job=next(ids),
         left_out="left out nobody",
         work_rows=(next(ids), next(ids), next(ids)),
+        unreadable=next(ids),
+        look_up=next(ids),
         keys=keys
         | dict.fromkeys(("sellers_connection", "shipcrowd_auditentry"), next(ids))
         | {"content_type": "987654321"},
@@ -764,8 +810,13 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         )
         member = Member.objects.get(user=packer)
         MemberFacility.objects.create(seller=seller, member=member, facility=place)
-        Unreadable.objects.create(seller=seller, flipkart_shipment_id=f"UNREAD-{word}", path="x", says=f"{word} hole")
+        hole = Unreadable.objects.create(
+            seller=seller, flipkart_shipment_id=f"UNREAD-{word}", path="x", says=f"{word} hole"
+        )
+        hole.refresh_from_db()
+        look_up = LookUp.objects.create(seller=seller, flipkart_shipment_id=f"LOOK-{word}", says=f"{word} is not known")
         Turn.objects.get_or_create(seller=seller, kind="poll")
+        Watch.objects.create(seller=seller)
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
     shipments = _shipments_of(seller, place, word, phone, packer)
     labelled = shipments[2]
@@ -794,6 +845,8 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         waiting_job=str(waiting.public_id),
         left_out=f"left out {word}",
         work_rows=tuple(str(row.public_id) for row in work_rows),
+        unreadable=str(hole.public_id),
+        look_up=str(look_up.public_id),
         keys=_keys(seller, packer, member, connected.connection, entry, labelled) | _nobodys_rows(seller, word),
     )
     hidden = {word, phone, str(seller.public_id), rows.facility, rows.invitation, *rows.shipments, rows.document}
@@ -884,6 +937,7 @@ def _work_on(
             asked_for=1, says=f"waits {word}", wake_at=timezone.now() + timedelta(hours=1), **asked
         )
         PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document, is_claim=True)
+        GoLiveCheck.objects.create(name="payments", passed=False, **asked, **ended)
     return document, job, waiting, [label, dispatch, waiting]
 
 

@@ -320,6 +320,20 @@ def test_where_nothing_can_be_done_all_that_is_due_waits_and_says_why(seller, ot
     assert reload(later).says == reload(theirs).says == ""
 
 
+def test_a_kind_of_work_rests_while_the_quota_is_spent_and_another_sellers_does_not(seller, other_seller):
+    label_request(seller), label_request(other_seller)
+    for one in (seller, other_seller):
+        work.release_turn(one.pk, "labels", work.take_turn(one.pk, "labels"))
+
+    work.rest(seller.pk, "labels", after=timedelta(seconds=60))
+
+    assert work.look_for_due() == [(other_seller.pk, "labels")]
+    assert work.take_turn(seller.pk, "labels") is None
+    assert work.take_turn(seller.pk, "dispatches")
+    work.rest(seller.pk, "labels", after=timedelta(seconds=-1))
+    assert work.take_turn(seller.pk, "labels")
+
+
 def test_a_mistake_of_ours_becomes_attention_and_keeps_the_doubt(seller):
     sent, unsent = label_request(seller), label_request(seller, wake_at=Now() - timedelta(seconds=1))
     rows = claim(seller)

@@ -130,6 +130,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 (
                     "step",
@@ -288,6 +289,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 (
                     "layout",
@@ -508,6 +510,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 (
                     "asked_by",
@@ -548,6 +551,11 @@ class Migration(migrations.Migration):
                         fields=["seller", "id"],
                         name="dispatch_attention",
                     ),
+                    models.Index(
+                        condition=models.Q(("lost_at__isnull", False)),
+                        fields=["seller", "lost_at"],
+                        name="dispatch_lost",
+                    ),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("seller", "shipment"), name="dispatched_once")],
             },
@@ -570,6 +578,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("attention", ""), _negated=True),
                 fields=["seller", "id"],
                 name="labelrequest_attention",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="labelrequest",
+            index=models.Index(
+                condition=models.Q(("lost_at__isnull", False)), fields=["seller", "lost_at"], name="labelrequest_lost"
             ),
         ),
         migrations.AddConstraint(

@@ -11,14 +11,18 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from . import child
+from .splitting import Owner, SplitPapers
 from .types import Box, CheckedPaper, ChildFailed, CutLabel, Limits, PaperRefused
 
 LIMITS = Limits()
+# Papers of a whole batch, merged: each part is checked again by itself before it is cut.
+MERGED_LIMITS = replace(LIMITS, pdf_bytes=2 * LIMITS.pdf_bytes, pages=250, objects=100_000)
 PAPERS_PER_CHILD = 500
 HOME = Path(__file__).resolve().parents[2]
 
@@ -45,6 +49,16 @@ def cut_slips_in_child(pdf: bytes, *, has_label: bool, limits: Limits = LIMITS) 
     """The invoice cut for 4x6 sheets (`slips`). Raises as `check_in_child` does, and where it cannot be cut so."""
     head, pdfs = _ask(child.CUT_SLIPS_BELOW if has_label else child.CUT_SLIPS, pdf, limits)
     return _cut(head, pdfs[1])
+
+
+def split_in_child(
+    pdf: bytes, owners: Sequence[Owner], *, limits: Limits = MERGED_LIMITS
+) -> tuple[CheckedPaper, SplitPapers]:
+    """The merged paper made safe, and the pages of each shipment. Raises as `check_in_child` does, and as `split`."""
+    named = json.dumps([[owner.key, owner.order_id, list(owner.tracking_ids)] for owner in owners]).encode()
+    head, pdfs = _ask(child.SPLIT, child.LENGTH.pack(len(named)) + named + pdf, limits)
+    parts = dict(zip(head["keys"], pdfs[1:], strict=True))
+    return _checked(head, pdfs[0]), SplitPapers(parts=parts, troubles=head["troubles"])
 
 
 def _checked(head: dict[str, Any], pdf: bytes) -> CheckedPaper:

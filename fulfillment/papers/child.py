@@ -1,7 +1,8 @@
 """The child process that reads strangers' PDFs: `python -m fulfillment.papers.child LIMITS`, papers in, answers out.
 
 It has no secret in its environment, may write no file and start no process, and dies when it takes too much memory or
-time. In: a verb (one byte) and a length-prefixed PDF. Out: a length-prefixed JSON head, then its PDFs.
+time. In: a verb (one byte) and a length-prefixed PDF, before which stands, to split it, a length-prefixed JSON of whose
+it may be. Out: a length-prefixed JSON head, then its PDFs.
 """
 
 import json
@@ -20,9 +21,10 @@ import pikepdf
 from .cutting import cut_invoice, cut_label
 from .safety import made_safe
 from .slips import cut_slips
+from .splitting import Owner, split
 from .types import CheckedPaper, CutLabel, Limits, PaperRefused
 
-CHECK, CUT, CUT_INVOICE, CUT_SLIPS, CUT_SLIPS_BELOW = b"c", b"l", b"i", b"s", b"b"
+CHECK, CUT, CUT_INVOICE, SPLIT, CUT_SLIPS, CUT_SLIPS_BELOW = b"c", b"l", b"i", b"s", b"t", b"b"
 CUTS: dict[bytes, Callable[[bytes], CutLabel]] = {
     CUT: cut_label,
     CUT_INVOICE: cut_invoice,
@@ -45,6 +47,8 @@ def main() -> None:
 
 def _read_paper(verb: bytes, pdf: bytes, limits: Limits) -> tuple[Any, ...]:
     try:
+        if verb == SPLIT:
+            return _split(pdf, limits)
         checked = made_safe(pdf, limits)
         if verb == CHECK:
             return {"checked": _head(checked)}, checked.pdf
@@ -58,6 +62,15 @@ def _read_paper(verb: bytes, pdf: bytes, limits: Limits) -> tuple[Any, ...]:
         return ({"refused": "it leads in a circle"},)
     except Exception as error:  # noqa: BLE001 - whatever a paper does to the libraries, the parent gets an answer in words
         return ({"refused": f"reading it failed ({type(error).__name__} {_place(error)})"},)
+
+
+def _split(asked: bytes, limits: Limits) -> tuple[Any, ...]:
+    (length,) = LENGTH.unpack(asked[: LENGTH.size])
+    owners, pdf = asked[LENGTH.size : LENGTH.size + length], asked[LENGTH.size + length :]
+    checked = made_safe(pdf, limits)
+    found = split(checked.pdf, [Owner(key, order, tuple(ids)) for key, order, ids in json.loads(owners)])
+    head = {"checked": _head(checked), "keys": list(found.parts), "troubles": dict(found.troubles)}
+    return head, checked.pdf, *found.parts.values()
 
 
 def _head(result: CheckedPaper | CutLabel) -> dict[str, Any]:

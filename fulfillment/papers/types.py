@@ -148,7 +148,12 @@ def bare_id(word: str) -> str:
 
     "FMPP0000000001AWB" is "FMPP0000000001".
     """
-    return re.sub(r"^AWB(NO)?|AWB(NO)?$", "", re.sub(r"[^0-9A-Z]", "", word.upper()))
+    return re.sub(r"^AWB(NO)?|AWB(NO)?$", "", letters(word))
+
+
+def letters(word: str) -> str:
+    """Its letters and digits alone, in upper case."""
+    return re.sub(r"[^0-9A-Z]", "", word.upper())
 
 
 def holds(tracking_ids: Collection[str] | None, tracking_id: str) -> bool | None:

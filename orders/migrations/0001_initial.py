@@ -160,6 +160,8 @@ class Migration(migrations.Migration):
                 ("printed_at", models.DateTimeField(null=True)),
                 ("packed_at_bench_at", models.DateTimeField(null=True)),
                 ("dispatch_requested_at", models.DateTimeField(null=True)),
+                ("dispatched_at", models.DateTimeField(null=True)),
+                ("was_dispatched_late", models.BooleanField(null=True)),
                 ("set_aside_at", models.DateTimeField(null=True)),
                 (
                     "set_aside_reason",
@@ -409,6 +411,10 @@ class Migration(migrations.Migration):
             name="Unreadable",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "public_id",
+                    models.UUIDField(db_default=models.Func(function="gen_random_uuid"), editable=False, unique=True),
+                ),
                 ("flipkart_shipment_id", models.CharField(blank=True, max_length=64)),
                 ("path", models.CharField(max_length=200)),
                 ("says", models.CharField(max_length=300)),
@@ -550,6 +556,14 @@ class Migration(migrations.Migration):
             model_name="shipment",
             index=models.Index(
                 condition=models.Q(("is_open", True)), fields=["seller", "dispatch_by_at", "id"], name="shipment_open"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="shipment",
+            index=models.Index(
+                condition=models.Q(("dispatched_at__isnull", False)),
+                fields=["seller", "dispatched_at"],
+                name="shipment_dispatched",
             ),
         ),
         migrations.AddIndex(

@@ -30,6 +30,8 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=100)),
                 ("slug", models.SlugField(unique=True)),
                 ("is_demo", models.BooleanField(default=False)),
+                ("reading_stopped", models.CharField(blank=True, max_length=300)),
+                ("sending_stopped", models.CharField(blank=True, max_length=300)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
@@ -152,6 +154,8 @@ class Migration(migrations.Migration):
                 ("refresh_token_lease", models.UUIDField(null=True)),
                 ("refresh_leased_until", models.DateTimeField(null=True)),
                 ("connected_at", models.DateTimeField(null=True)),
+                ("consented_at", models.DateTimeField(null=True)),
+                ("clock_skew_s", models.IntegerField(null=True)),
                 ("forbidden_in_a_row", models.PositiveSmallIntegerField(default=0)),
                 (
                     "connected_by",

@@ -1,4 +1,4 @@
-"""What owners are told by mail."""
+"""What owners are told by mail, and who looks after their connection."""
 
 import uuid
 
@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                 ("says", models.CharField(blank=True, max_length=300)),
                 ("asked_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("called_at", models.DateTimeField(null=True)),
+                ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
                 (
                     "kind",
@@ -75,6 +76,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("reconnect", "Connection ended"),
                             ("ends_soon", "Connection ends soon"),
+                            ("reads_fail", "Reading fails"),
                             ("digest", "Daily digest"),
                         ],
                         max_length=10,
@@ -120,5 +122,27 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Watch",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("wake_at", models.DateTimeField(null=True)),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [models.UniqueConstraint(fields=("seller",), name="one_watch_a_seller")],
+            },
+        ),
         shipcrowd.tenancy.Fence("Alert", doors=DUE_DOOR),
+        shipcrowd.tenancy.Fence("Watch", doors=DUE_DOOR),
     ]

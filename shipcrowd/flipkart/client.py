@@ -5,24 +5,34 @@ caller's work.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
+from typing import cast
 
 from shipcrowd.flipkart.joining import Contradiction, join
+from shipcrowd.flipkart.sandbox import Sandbox
 from shipcrowd.flipkart.tokens import TokenSource
 from shipcrowd.flipkart.types import (
+    Acknowledgement,
+    Cancellation,
+    Download,
+    FormsPage,
+    HandoverCount,
+    InvoicesPage,
     Limits,
+    Offer,
     Page,
-    Papers,
+    Parcel,
     PaymentType,
     RowOutcome,
     SearchAnswer,
+    SearchPart,
     Shipment,
     ShippingDetails,
     ShippingDetailsPage,
     State,
     Unreadable,
+    Window,
 )
-from shipcrowd.flipkart.wire import Wire
+from shipcrowd.flipkart.wire import PublishedWire, Wire
 from shipcrowd.transport import Answer, Request, Transport
 from shipcrowd.transport.errors import NotAuthorized, UnexpectedPayload
 
@@ -30,6 +40,10 @@ from shipcrowd.transport.errors import NotAuthorized, UnexpectedPayload
 MOST_PAGES = 10_000
 # A page may be empty when its rows have just moved on; so many in a row lead nowhere.
 MOST_EMPTY_PAGES = 20
+
+
+class NotOffered(ValueError):
+    """This wire has no such operation: whoever asks looks at Abilities.offers first."""
 
 
 def _no_quota(operation: str) -> None:
@@ -66,19 +80,22 @@ class FlipkartClient:
         """The most that one call of each kind carries."""
         return self._wire.LIMITS
 
+    def searches(self, states: Collection[State]) -> tuple[SearchPart, ...]:
+        """The searches that together find every shipment in any of `states`, as far as the wire can ask for them."""
+        return self._wire.searches(states)
+
     def shipment_pages(
         self,
         *,
-        states: Collection[State],
-        ordered_from: datetime,
-        ordered_until: datetime,
+        part: SearchPart,
+        window: Window,
         payment_type: PaymentType | None = None,
         skus: Sequence[str] = (),
         marker: str | None = None,
     ) -> Iterator[Page]:
-        """Shipments in any of `states` that were ordered in the window, in Flipkart's order; one call a page.
+        """Shipments that one of `searches` finds in the window, in Flipkart's order; one call a page.
 
-        Rows of one shipment may stand on two pages, so the last shipment of a page is held back and comes with the
+        Where rows of one shipment may stand on two pages, the last shipment of a page is held back and comes with the
         next page, all its items together; when rows of a shipment of the page before come again (the list moved),
         they are joined with what was there. To resume a broken walk hand in `page.marker` of the last page that came:
         that page is read again, so that nothing held back is lost. A shipment may come twice; no order of time.
@@ -86,19 +103,14 @@ class FlipkartClient:
         Raises UnexpectedPayload, after everything read was handed out, when the walk cannot go on: more is claimed
         without a marker, a marker repeats, or pages never end. Source: guide 2.1, guide-gaps 12 and 22.
         """
-        joiner = _PageJoiner()
+        joiner = _PageJoiner(whole_rows=self._wire.ABILITIES.whole_rows)
         seen = {marker}
         empty_pages = 0
         for _ in range(MOST_PAGES):
             request = self._wire.encode_search(
-                states=states,
-                ordered_from=ordered_from,
-                ordered_until=ordered_until,
-                payment_type=payment_type,
-                skus=skus,
-                marker=marker,
+                part=part, window=window, payment_type=payment_type, skus=skus, marker=marker
             )
-            answer = self._wire.decode_search(self._send(request))
+            answer = self._wire.decode_search(self._send(request), part)
             empty_pages = 0 if answer.shipments or answer.unreadable else empty_pages + 1
             trouble = _trouble_ahead(request.operation, answer, seen, empty_pages)
             goes_on = answer.next_marker is not None and trouble is None
@@ -121,7 +133,7 @@ class FlipkartClient:
         return self._wire.decode_shipments(self._send(self._wire.encode_shipments(shipment_ids)))
 
     def fetch_shipping_details(self, shipment_ids: Sequence[str]) -> tuple[ShippingDetails, ...]:
-        """Tracking and addresses by id, up to `limits.ids`. Source: guide 2.3.
+        """Tracking and addresses by id, up to `limits.details`. Source: guide 2.3.
 
         Raises UnexpectedPayload when rows came and none was readable; `read_shipping_details` names them all.
         """
@@ -134,28 +146,91 @@ class FlipkartClient:
         """The same, with the rows that could not be read beside."""
         return self._wire.decode_shipping_details(self._send(self._wire.encode_shipping_details(shipment_ids)))
 
-    def generate_labels(self, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]:
-        """Ask for label, invoice and manifest, up to `limits.labels`: an effect, the shipments become PACKED.
+    def generate_labels(self, parcels: Sequence[Parcel]) -> tuple[RowOutcome, ...]:
+        """Ask to pack and to make the papers, up to `limits.labels`: an effect, the shipments become PACKED.
 
-        One outcome per id, in order; ok means accepted, not done. Source: guide 3.1, guide-gaps 8.
+        One outcome per parcel, in order; ok means accepted, not done. Source: guide 3.1, guide-gaps 8.
         """
-        answer = self._send(self._wire.encode_generate_labels(shipment_ids))
-        return self._wire.decode_generate_labels(answer, shipment_ids)
+        answer = self._send(self._wire.encode_generate_labels(parcels))
+        return self._wire.decode_generate_labels(answer, [parcel.flipkart_shipment_id for parcel in parcels])
 
-    def download_papers(self, shipment_ids: Sequence[str]) -> tuple[Papers, ...]:
-        """Label, invoice and manifest per id, in order, up to `limits.labels`; None where not ready. Source: guide 3.2.
+    def download_papers(self, shipment_ids: Sequence[str]) -> Download:
+        """The papers of packed shipments, up to `limits.papers`; apart, None where not ready. Source: guide 3.2.
 
         Raises TooLarge when all papers together pass the cap of an answer: ask for fewer.
         """
         answer = self._send(self._wire.encode_download_labels(shipment_ids))
         return self._wire.decode_download_labels(answer, shipment_ids)
 
-    def dispatch(self, shipment_ids: Sequence[str]) -> tuple[RowOutcome, ...]:
+    def dispatch(self, shipment_ids: Sequence[str], *, location_id: str = "") -> tuple[RowOutcome, ...]:
         """Mark packed shipments ready to dispatch, up to `limits.dispatch`: an effect. Source: guide 3.3.
 
-        One outcome per id, in order; ok None where the answer does not say: read the shipment.
+        `location_id` is where all of them ship from, for a wire with Abilities.dispatch_by_location. One outcome per
+        id, in order; ok None where the answer does not say: read the shipment.
         """
-        return self._wire.decode_dispatch(self._send(self._wire.encode_dispatch(shipment_ids)), shipment_ids)
+        answer = self._send(self._wire.encode_dispatch(shipment_ids, location_id))
+        return self._wire.decode_dispatch(answer, shipment_ids)
+
+    # What not every wire has (Abilities.offers); where it has not, these raise NotOffered
+
+    def cancel(self, cancellations: Sequence[Cancellation]) -> tuple[RowOutcome, ...]:
+        """Cancel as the seller, before packing, up to `limits.cancel`: an effect. Source: wire.md 3.7.
+
+        One outcome per shipment, in order; ok None where the answer does not say.
+        """
+        wire = self._wire_with(Offer.CANCEL)
+        answer = self._send(wire.encode_cancel(cancellations))
+        return wire.decode_cancel(answer, [one.flipkart_shipment_id for one in cancellations])
+
+    def fetch_forms(self, shipment_ids: Sequence[str]) -> FormsPage:
+        """The papers that states want for these shipments, up to `limits.forms`. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.FORMS)
+        return wire.decode_forms(self._send(wire.encode_forms(shipment_ids)))
+
+    def acknowledge_forms(self, acknowledgements: Sequence[Acknowledgement]) -> tuple[RowOutcome, ...]:
+        """Tell the numbers of forms, up to `limits.acknowledge`: an effect, packing goes on. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.FORMS)
+        answer = self._send(wire.encode_acknowledge_forms(acknowledgements))
+        return wire.decode_acknowledge_forms(answer, [one.flipkart_shipment_id for one in acknowledgements])
+
+    def fetch_invoices(self, shipment_ids: Sequence[str]) -> InvoicesPage:
+        """What stands on the invoices of packed shipments, up to `limits.invoices`. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.INVOICES)
+        return wire.decode_invoices(self._send(wire.encode_invoices(shipment_ids)))
+
+    def download_invoices(self, shipment_ids: Sequence[str]) -> Download:
+        """The invoices of packed shipments in one PDF, up to `limits.invoices`. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.INVOICES)
+        return wire.decode_download_invoices(self._send(wire.encode_download_invoices(shipment_ids)))
+
+    def download_labels_only(self, shipment_ids: Sequence[str], *, reprint: bool = True) -> Download:
+        """The labels without invoices in one PDF, up to `limits.label_only`. Source: wire.md 3.5.
+
+        Only with `reprint` it is a mere read: else Flipkart marks them as printed.
+        """
+        wire = self._wire_with(Offer.LABEL_ONLY)
+        answer = self._send(wire.encode_download_labels_only(shipment_ids, reprint=reprint))
+        return wire.decode_download_labels_only(answer)
+
+    def fetch_handover_counts(self, location_id: str) -> tuple[HandoverCount, ...]:
+        """How many shipments of a location stand ready for which courier. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.HANDOVER)
+        return wire.decode_handover_counts(self._send(wire.encode_handover_counts(location_id)))
+
+    def download_manifest(self, count: HandoverCount, *, location_id: str) -> bytes:
+        """The manifest of what one of the counts says, as PDF. Source: wire.md 3.5."""
+        wire = self._wire_with(Offer.HANDOVER)
+        return wire.decode_manifest(self._send(wire.encode_manifest(count, location_id)))
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What buyers and couriers do, at Flipkart's sandbox. Source: wire.md 7."""
+        return Sandbox(self._wire_with(Offer.SANDBOX), self._send)
+
+    def _wire_with(self, offer: Offer) -> PublishedWire:
+        if offer not in self._wire.ABILITIES.offers:
+            raise NotOffered(f"the wire {self._wire.NAME!r} has no {offer.value}")
+        return cast("PublishedWire", self._wire)
 
     def _send(self, request: Request) -> Answer:
         """Send with the current token; after a 401 once more with a renewed one (guide 1.7)."""
@@ -190,15 +265,21 @@ def _trouble_ahead(
 
 
 class _PageJoiner:
-    """Puts together what pages have cut: keeps the page before, and holds its last shipment back."""
+    """Puts together what pages have cut: keeps the page before, and holds its last shipment back.
 
-    def __init__(self) -> None:
+    Whole rows are handed out as they come: a later copy with fewer items is no half of a shipment.
+    """
+
+    def __init__(self, *, whole_rows: bool) -> None:
+        self._whole_rows = whole_rows
         self._before: dict[str, Shipment] = {}
         self._held: Shipment | None = None
         self._unreadable_before: set[str] = set()
 
     def join(self, answer: SearchAnswer, *, is_last: bool) -> tuple[tuple[Shipment, ...], tuple[Unreadable, ...]]:
         """The shipments and holes to hand out with this page."""
+        if self._whole_rows:
+            return answer.shipments, answer.unreadable
         unreadable = list(answer.unreadable)
         shipments = {self._held.flipkart_shipment_id: self._held} if self._held else {}
         for shipment in answer.shipments:

@@ -52,6 +52,33 @@ def join(earlier: Shipment, later: Shipment) -> Shipment:
     )
 
 
+def merge(earlier: Shipment, later: Shipment) -> Shipment:
+    """One shipment of two whole copies in one answer, of which one may hold only what was cancelled of it.
+
+    All items of both; the rest from the copy that lives, else from the later one. Raises Contradiction as `join` does.
+    """
+    for name in ("flipkart_order_id", "flipkart_location_id"):
+        if getattr(earlier, name) != getattr(later, name):
+            raise Contradiction(name)
+    items = live_first((*earlier.items, *later.items))
+    state, state_word = state_of(items)
+    is_gone = later.state is State.CANCELLED and earlier.state is not State.CANCELLED
+    return replace(earlier if is_gone else later, items=items, state=state, state_word=state_word)
+
+
+def live_first(items: Sequence[ShipmentItem]) -> tuple[ShipmentItem, ...]:
+    """Each item once, in order: of two copies the one that is not cancelled, else the later.
+
+    A buyer may cancel one of three pieces: the two stand beside the one under the same id (wire.md 3.7).
+    """
+    found: dict[str, ShipmentItem] = {}
+    for item in items:
+        earlier = found.get(item.flipkart_order_item_id, item)
+        lives_on = item.state is State.CANCELLED and earlier.state is not State.CANCELLED
+        found[item.flipkart_order_item_id] = earlier if lives_on else item
+    return tuple(found.values())
+
+
 def state_of(items: Sequence[ShipmentItem]) -> tuple[State, str]:
     """State and word of a shipment with these items: what holds for all of them.
 

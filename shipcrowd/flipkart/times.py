@@ -49,6 +49,13 @@ def format_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def format_indian_time(at: datetime) -> str:
+    """`at` in Indian time, to the second: "2026-01-07T15:30:00+05:30". Raises ValueError when naive."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return at.astimezone(INDIAN_TIME).isoformat(timespec="seconds")
+
+
 def _zone(part: dict[str, str | None]) -> timezone:
     if offset := part["offset"]:
         minutes = int(offset[1:3]) * 60 + int(offset[-2:])

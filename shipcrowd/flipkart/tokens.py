@@ -3,12 +3,14 @@
 Tokens are kept and renewed by the portal (one at a time, in its database); here is only the talking.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
 from shipcrowd.flipkart.types import Token
 from shipcrowd.flipkart.wire import Wire
 from shipcrowd.transport import Request, Transport, url_of
 from shipcrowd.transport.errors import NotAuthorized, Refused
+from shipcrowd.transport.retry import parse_http_date
 
 # RFC 6749, 5.2: the client or the grant is not accepted. They come with 400 or 401; either way a person must reconnect.
 GRANT_IS_GONE = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "unauthorized", "access_denied"})
@@ -38,10 +40,15 @@ def grant_by_client_credentials(
 
 
 def grant_by_code(
-    transport: Transport, wire: Wire, *, client_id: str, client_secret: str, code: str, redirect_uri: str
+    transport: Transport, wire: Wire, *, client_id: str, client_secret: str, code: str, redirect_uri: str, state: str
 ) -> Token:
-    """Token and refresh token for the code of a callback, which is good once and for minutes. Source: guide 1.5."""
-    request = wire.encode_code(client_id=client_id, client_secret=client_secret, code=code, redirect_uri=redirect_uri)
+    """Token and refresh token for the code of a callback, which is good once and for minutes.
+
+    `state` is that of the consent: Flipkart's published format wants it once more. Source: guide 1.5, wire.md 2.
+    """
+    request = wire.encode_code(
+        client_id=client_id, client_secret=client_secret, code=code, redirect_uri=redirect_uri, state=state
+    )
     return _fetch_token(transport, wire, request)
 
 
@@ -67,5 +74,5 @@ def _fetch_token(transport: Transport, wire: Wire, request: Request) -> Token:
             raise
         status, code = error.status, error.code
     else:
-        return wire.decode_token(answer)
+        return replace(wire.decode_token(answer), answered_at=parse_http_date(answer.headers.get("Date")))
     raise NotAuthorized(request.operation, status=status, code=code)

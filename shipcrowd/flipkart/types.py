@@ -5,7 +5,7 @@ A text that was absent is "", a time or an amount that was absent is None. `repr
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -40,6 +40,23 @@ class PaymentType(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class ShipmentType(StrEnum):
+    """Who brings it: Flipkart's courier, the same within hours, or the seller's own."""
+
+    NORMAL = "NORMAL"
+    EXPRESS = "EXPRESS"
+    SELF = "SELF"
+    UNKNOWN = "UNKNOWN"
+
+
+class CancelReason(StrEnum):
+    """Why a seller may cancel. Source: wire.md 3.7."""
+
+    CANNOT_PROCURE_ITEM = "cannot_procure_item"
+    NOT_ENOUGH_INVENTORY = "not_enough_inventory"
+    B2B_ORDER = "b2b_order"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where a parcel or a bill goes. `repr` shows pincode and state only."""
@@ -57,7 +74,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentItem:
-    """One line of a shipment. Rupees: `total_price` of the whole line, `mrp` and `selling_price` of one piece."""
+    """One line of a shipment. Rupees: `total_price` of the whole line, `mrp` and `selling_price` of one piece.
+
+    Items that share a `cancellation_group_id` can only be cancelled together. Of a shipment that is cancelled in part
+    each item keeps its own state. `service_profile` and `cancellation_reason` are Flipkart's own words.
+    """
 
     flipkart_order_item_id: str
     sku: str
@@ -70,15 +91,53 @@ class ShipmentItem:
     total_price: Decimal | None = None
     state: State
     state_word: str
+    flipkart_listing_id: str = ""
+    payment_type: PaymentType = PaymentType.UNKNOWN
+    cancellation_group_id: str = ""
+    cancellation_reason: str = ""
+    is_replacement: bool = False
+    service_profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimensions:
+    """Of something packed: centimetres and kilograms."""
+
+    length: Decimal
+    breadth: Decimal
+    height: Decimal
+    weight: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """What a listing is packed as, and the size its listing names."""
+
+    flipkart_package_id: str = ""
+    sku: str = ""
+    title: str = ""
+    dimensions: Dimensions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubShipment:
-    """One parcel of a shipment that travels in several."""
+    """One parcel of a shipment; most have one, multi-parcel ones several. `dimensions` are those it was packed with."""
 
     flipkart_sub_shipment_id: str
     tracking_id: str = ""
     courier: str = ""
+    dimensions: Dimensions | None = None
+    packages: tuple[Package, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A paper that a state wants before a parcel may travel; `status` is Flipkart's own word, "" where not said."""
+
+    name: str
+    link: str = field(default="", repr=False)  # may open without a log-in
+    is_automated: bool = False
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +145,8 @@ class Shipment:
     """The unit of work. `state` and `state_word` are those of its items together (joining.state_of).
 
     `dispatch_by_at` is always there in the guide's format; None only where a wire does not say it.
-    `updated_at` is Flipkart's own time of change, None where the wire has none (guide-gaps 20).
+    `updated_at` is Flipkart's own time of change, None where the wire has none (guide-gaps 20). `packaging_policy` and
+    `service_tier` are Flipkart's own words; the tier is known only to a search that asked for one.
     """
 
     flipkart_shipment_id: str
@@ -107,6 +167,11 @@ class Shipment:
     invoice_number: str = ""
     items: tuple[ShipmentItem, ...]
     sub_shipments: tuple[SubShipment, ...] = ()
+    shipment_type: ShipmentType = ShipmentType.UNKNOWN
+    is_multi_parcel: bool = False
+    packaging_policy: str = ""
+    service_tier: str = ""
+    forms: tuple[Form, ...] = ()
     buyer_name: str = field(default="", repr=False)
     buyer_phone: str = field(default="", repr=False)
     shipping_address: Address | None = field(default=None, repr=False)
@@ -115,11 +180,12 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShippingDetails:
-    """Tracking and addresses of one shipment; `tracking_id` is "" until it is packed."""
+    """Tracking and addresses of one shipment; `tracking_id` is "" until it is packed, and the first of several."""
 
     flipkart_shipment_id: str
     tracking_id: str = ""
     courier: str = ""
+    sub_shipments: tuple[SubShipment, ...] = ()
     delivery_address: Address | None = field(default=None, repr=False)
     billing_address: Address | None = field(default=None, repr=False)
 
@@ -139,6 +205,132 @@ class Papers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """Papers of several shipments: `apart`, in the order asked; or `merged`, one PDF with the pages of all of them."""
+
+    apart: tuple[Papers, ...] = ()
+    merged: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParcelItem:
+    """A line of a parcel. `tax_rate` in percent; `serial_numbers` are those of each piece (one piece may have two)."""
+
+    flipkart_order_item_id: str
+    quantity: int
+    tax_rate: Decimal = Decimal(0)
+    purchase_price: Decimal | None = None  # of refurbished goods only
+    serial_numbers: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParcelInvoice:
+    """Which order a parcel's invoice is for, and its day in India; "" lets Flipkart number it."""
+
+    flipkart_order_id: str
+    invoice_date: date
+    invoice_number: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What a request to pack says of a shipment. A wire takes of it what its format wants (Abilities)."""
+
+    flipkart_shipment_id: str
+    flipkart_location_id: str = ""
+    items: tuple[ParcelItem, ...] = ()
+    invoices: tuple[ParcelInvoice, ...] = ()
+    sub_shipments: tuple[SubShipment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """What a seller cancels of a shipment: whole groups of items."""
+
+    flipkart_shipment_id: str
+    flipkart_location_id: str
+    cancellation_group_ids: tuple[str, ...]
+    reason: CancelReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentForms:
+    """The forms of one shipment, each with its status."""
+
+    flipkart_shipment_id: str
+    forms: tuple[Form, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgedForm:
+    """A form's name and the number under which it was acknowledged."""
+
+    form: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """The forms of one shipment that a person has acknowledged."""
+
+    flipkart_shipment_id: str
+    numbers: tuple[AcknowledgedForm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceItem:
+    """A line of a tax invoice; rupees, and rates in percent, None where not said."""
+
+    flipkart_order_item_id: str
+    amount: Decimal | None = None
+    tax_rate: Decimal | None = None
+    cgst_rate: Decimal | None = None
+    sgst_rate: Decimal | None = None
+    igst_rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceFacts:
+    """What stands on the tax invoice that Flipkart made."""
+
+    flipkart_shipment_id: str
+    flipkart_order_id: str
+    invoice_number: str
+    invoice_date: date | None
+    items: tuple[InvoiceItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverCount:
+    """How many shipments stand ready for a courier at a location, and when they are picked up."""
+
+    vendor_group: str
+    count: int
+    is_multi_parcel: bool = False
+    pick_up_after: datetime | None = None
+    pick_up_before: datetime | None = None
+    one_time_code: str = field(default="", repr=False)  # what the courier shows to get them
+
+
+class SandboxMove(StrEnum):
+    """What Flipkart's sandbox lets happen to an order item."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    PICK_UP = "pick_up"
+    SHIP = "ship"
+    DELIVER = "deliver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOrder:
+    """An order that was made for a test."""
+
+    flipkart_order_id: str
+    flipkart_order_item_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowOutcome:
     """The answer for one row of a bulk call; `ok` None: the answer does not say, or says both.
 
@@ -154,11 +346,15 @@ class RowOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a grant gave. `expires_in` is their claim; how long to believe it is the wire's word (`token_life`)."""
+    """What a grant gave. `expires_in` is their claim; how long to believe it is the wire's word (`token_life`).
+
+    `answered_at` is their clock when they gave it, None where the answer does not say.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     expires_in: timedelta
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,31 +388,109 @@ class ShippingDetailsPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormsPage:
+    """Forms of one answer, and the rows that could not be read."""
+
+    shipments: tuple[ShipmentForms, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicesPage:
+    """Invoices of one answer, and the rows that could not be read."""
+
+    invoices: tuple[InvoiceFacts, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many rows one call may carry: a page of a search, ids in a path, labels asked for, dispatches."""
+    """How many rows one call of each kind carries at most; 0 where there is no such call (Abilities.offers).
+
+    `labels` are asked for, `papers` downloaded.
+    """
 
     page: int
     ids: int
+    details: int
     labels: int
+    papers: int
     dispatch: int
+    cancel: int = 0
+    forms: int = 0
+    acknowledge: int = 0
+    invoices: int = 0
+    label_only: int = 0
+
+
+class Offer(StrEnum):
+    """Operations that not every wire has."""
+
+    CANCEL = "cancel"
+    FORMS = "forms"
+    INVOICES = "invoices"
+    LABEL_ONLY = "label_only"
+    HANDOVER = "handover"  # counts and manifest
+    SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
     """What a wire can do, for those who plan the calls.
 
-    `search_by_change`: a search can ask for what changed since a time (else: by order date only).
+    `search_by_change`: a search can ask for what changed in a span of time (else: for what was ordered in it).
+    `whole_rows`: a row holds all items of its shipment (else: one, and the others may come on the next page).
     `says_change_time`: rows carry Flipkart's own time of change (`Shipment.updated_at`).
     `buyer_in_search`: the search already carries buyer and address (else: shipping details).
+    `tracking_in_search`: the search, and a shipment by id, carry tracking id and courier (else: shipping details).
     `papers_apart`: label, invoice and manifest come as papers of their own (else: one merged PDF).
+    `pack_wants_parcels`: a request to pack carries items, invoices and sizes (else: ids).
+    `packs_later`: a shipment accepted for packing is in progress for a while, and may fail for want of a form.
+    `dispatch_by_location`: one dispatch call is for shipments of one location.
     `searchable`: the states that a search can ask for.
+    `offers`: operations beyond those that every wire has.
     """
 
     search_by_change: bool
+    whole_rows: bool
     says_change_time: bool
     buyer_in_search: bool
+    tracking_in_search: bool
     papers_apart: bool
+    pack_wants_parcels: bool
+    packs_later: bool
+    dispatch_by_location: bool
     searchable: frozenset[State]
+    offers: frozenset[Offer] = frozenset()
+
+
+class Span(StrEnum):
+    """Which time of a shipment a search's window is about."""
+
+    ORDERED = "ordered"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A span of time, both ends included."""
+
+    of: Span
+    begins_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPart:
+    """One of the searches that together find shipments in some states; `name` is the wire's own, to be handed back.
+
+    `is_rumour`: a shipment may stand otherwise in another part, so what this one says is read by id before it is
+    believed.
+    """
+
+    name: str
+    states: tuple[State, ...]
+    is_rumour: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

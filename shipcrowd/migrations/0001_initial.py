@@ -77,7 +77,9 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("kind", models.CharField(max_length=20)),
                 ("rung_at", models.DateTimeField(null=True)),
+                ("taken_at", models.DateTimeField(null=True)),
                 ("held_until", models.DateTimeField(null=True)),
+                ("rests_until", models.DateTimeField(null=True)),
                 ("token", models.UUIDField(null=True)),
                 (
                     "seller",

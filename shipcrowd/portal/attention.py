@@ -1,7 +1,8 @@
-"""What needs a person, of one seller: grouped by what it is and why, in plain words, with the button that mends it."""
+"""What needs a person: grouped by seller, what it is and why, in plain words, with the button that mends it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -13,11 +14,14 @@ from django.utils.translation import gettext_lazy
 from fulfillment import pulling
 from fulfillment.models import Dispatch, LabelRequest, PrintJob
 from orders.models import PollCursor, Shipment, Unreadable
-from sellers.models import Connection, Seller, Standing
+from sellers.access import memberships
+from sellers.models import Connection, Seller, Standing, User
+from shipcrowd.tenancy import everyone_scope, seller_scope
 from shipcrowd.work import Attention, WorkRow
 
 SHOWN = 25  # rows of a group; its count says how many there are
-RETRIED_AT_ONCE = 500  # by one press; the next press takes the next
+MENDED_AT_ONCE = 500  # by one press; the next press takes the next
+LOST_SHOWN_FOR = timedelta(days=1)
 FAILURES_SHOWN = 3  # polls that failed in a row before a person is told: fewer mend themselves
 
 _WORK: tuple[type[WorkRow], ...] = (LabelRequest, Dispatch, PrintJob)
@@ -42,18 +46,25 @@ _DO = {
         "Take the parcel out of its stack before the pickup, then scan it on the page “Pull parcels”."
     ),
     Attention.PARKED: gettext_lazy("Left undone when the connection was cut. Press Retry if it is still wanted."),
-    Attention.UNREADABLE: gettext_lazy("Look it up in Flipkart's panel. It goes away once a later read succeeds."),
+    Attention.UNREADABLE: gettext_lazy(
+        "Look it up in Flipkart's panel. It goes away once a later read succeeds, or once you say that you have looked."
+    ),
     Attention.UNKNOWN_STATE: gettext_lazy(
         "Nothing is done to it here until its state is known. Handle it in Flipkart's panel."
     ),
-    Attention.ODD_MOVE: gettext_lazy("Compare it with Flipkart's panel before you pack it."),
+    Attention.ODD_MOVE: gettext_lazy(
+        "Compare it with Flipkart's panel before you pack it; then say that you have looked."
+    ),
     Attention.BROKEN: gettext_lazy("A mistake of ours, tried again by itself. Tell the platform if it stays."),
 }
 
 
+RETRY, LOOKED_AT = "replay", "visibility"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing. `shipment` is empty where it is not about one; `public_id` is the work row's, for Retry."""
+    """One thing. `shipment` is empty where it is not about one; `public_id` is what its mending button sends."""
 
     says: str
     shipment: Shipment | None = None
@@ -62,10 +73,20 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Mend:
+    """The button that mends rows: where it leads, and as which field it sends their public ids."""
+
+    route: str
+    button: str
+    icon: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Rows of one kind that want a person for one reason: `count` of them, of which `rows` are shown.
 
-    `retries` are the work rows' public ids for one press of Retry; empty where a retry mends nothing.
+    `mend` is None where no button of ours mends them; `ids` are what one press of it for all sends.
     """
 
     kind: str
@@ -75,7 +96,8 @@ class Group:
     do: str
     count: int
     rows: list[Row]
-    retries: list[str]
+    mend: Mend | None
+    ids: list[str]
 
 
 def count(seller: Seller) -> int:
@@ -92,28 +114,67 @@ def count(seller: Seller) -> int:
 
 def summary(seller: Seller) -> list[Group]:
     """The groups with their counts alone, the largest first, in one statement."""
-    tables: list[tuple[str, type[models.Model]]] = [*((model.KIND, model) for model in _WORK), ("shipments", Shipment)]
-    parts: list[models.QuerySet[Any, Any]] = [
-        model._default_manager.filter(seller=seller)
-        .exclude(attention="")
-        .order_by()
-        .annotate(kind=models.Value(kind, output_field=models.CharField()))
-        .values("kind", "attention")
-        .annotate(n=Count("pk"))
-        .values_list("kind", "attention", "n")
-        for kind, model in tables
+    return by_seller([seller.pk]).get(seller.pk, [])
+
+
+def by_seller(seller_ids: Sequence[int]) -> dict[int, list[Group]]:
+    """The groups of each of these sellers that has any, with their counts alone, the largest first; one statement.
+
+    In a scope of all of them.
+    """
+    tables: list[tuple[str, type[models.Model], Any]] = [
+        *((model.KIND, model, F("attention")) for model in _WORK),
+        ("shipments", Shipment, F("attention")),
+        ("unreadable", Unreadable, models.Value(Attention.UNREADABLE.value, output_field=models.CharField())),
     ]
-    unreadable = Unreadable.objects.filter(seller=seller).order_by()
-    kind = models.Value("unreadable", output_field=models.CharField())
-    reason = models.Value(Attention.UNREADABLE.value, output_field=models.CharField())
-    parts.append(
-        unreadable.annotate(kind=kind, attention=reason)
-        .values("kind", "attention")
-        .annotate(n=Count("pk"))
-        .values_list("kind", "attention", "n")
-    )
-    found = [_group(kind, reason, number) for kind, reason, number in parts[0].union(*parts[1:], all=True) if number]
-    return sorted(found, key=lambda group: (-group.count, group.kind, group.reason))
+    parts: list[models.QuerySet[Any, Any]] = []
+    for kind, model, reason in tables:
+        rows = model._default_manager.filter(seller_id__in=seller_ids).order_by()
+        if model is not Unreadable:
+            rows = rows.exclude(attention="")
+        named = rows.annotate(kind=models.Value(kind, output_field=models.CharField()), reason=reason)
+        counted = named.values("seller_id", "kind", "reason").annotate(n=Count("pk"))
+        parts.append(counted.values_list("seller_id", "kind", "reason", "n"))
+    found: dict[int, list[Group]] = {}
+    for seller_id, kind, reason, number in parts[0].union(*parts[1:], all=True):
+        found.setdefault(seller_id, []).append(_group(kind, reason, number))
+    return {seller_id: _largest_first(groups) for seller_id, groups in found.items()}
+
+
+def across(user: User) -> list[tuple[Seller, list[Group]]]:
+    """The same of all sellers that a person may see, the one with most to do first. Outside of any scope."""
+    if user.is_staff:
+        with everyone_scope("attention of all sellers", by=user):
+            return _across(list(Seller.objects.order_by("name", "pk")))
+    mine = [membership.seller for membership in memberships(user)]
+    with seller_scope(*mine):
+        return _across(mine)
+
+
+def _across(sellers: Sequence[Seller]) -> list[tuple[Seller, list[Group]]]:
+    found = by_seller([seller.pk for seller in sellers])
+    needing = [(seller, found[seller.pk]) for seller in sellers if seller.pk in found]
+    return sorted(needing, key=lambda pair: -sum(group.count for group in pair[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An effect whose answer was lost: what was sent, when it is looked for next, or how it ended."""
+
+    what: str
+    row: Any
+    shipment: Shipment
+    is_open: bool
+
+
+def lost_answers(seller: Seller, now: datetime) -> list[Lost]:
+    """Those that are still looked for, and those that ended within a day; the latest first, one statement a table."""
+    found: list[Lost] = []
+    for model in (LabelRequest, Dispatch):
+        rows = model.objects.filter(seller=seller, lost_at__gte=now - LOST_SHOWN_FOR).select_related("shipment")
+        what = str(_WHAT[model.KIND])
+        found += [Lost(what, row, row.shipment, row.in_doubt) for row in rows.order_by("-lost_at", "-pk")[:SHOWN]]
+    return sorted(found, key=lambda lost: lost.row.lost_at, reverse=True)[:SHOWN]
 
 
 def groups(seller: Seller) -> list[Group]:
@@ -123,7 +184,11 @@ def groups(seller: Seller) -> list[Group]:
         found += _of_work(seller, model)
     found += _of_shipments(seller)
     found += _unreadable(seller)
-    return sorted(found, key=lambda group: (-group.count, group.kind, group.reason))
+    return _largest_first(found)
+
+
+def _largest_first(groups: Sequence[Group]) -> list[Group]:
+    return sorted(groups, key=lambda group: (-group.count, group.kind, group.reason))
 
 
 def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | None]:
@@ -133,17 +198,17 @@ def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | No
 
 
 def _of_work(seller: Seller, model: type[WorkRow]) -> list[Group]:
-    rows = _numbered(model._default_manager.filter(seller=seller).exclude(attention=""), RETRIED_AT_ONCE)
-    return _grouped(model.KIND, rows if model is PrintJob else rows.select_related("shipment"), can_retry=True)
+    rows = _numbered(model._default_manager.filter(seller=seller).exclude(attention=""), MENDED_AT_ONCE)
+    return _grouped(model.KIND, rows if model is PrintJob else rows.select_related("shipment"))
 
 
 def _of_shipments(seller: Seller) -> list[Group]:
-    rows = list(_numbered(Shipment.objects.filter(seller=seller).exclude(attention=""), SHOWN))
+    rows = list(_numbered(Shipment.objects.filter(seller=seller).exclude(attention=""), MENDED_AT_ONCE))
     places = pulling.places(seller.pk, [row for row in rows if row.attention == Attention.PULL])
     for row in rows:
         # Where a person must look for it: not for another page, and not for the row.
         row.attention_says = "; ".join(filter(None, (row.attention_says, row.tracking_id, places.get(row.pk, ""))))
-    return _grouped("shipments", rows, can_retry=False)
+    return _grouped("shipments", rows)
 
 
 def _numbered(rows: models.QuerySet[Any], most: int) -> models.QuerySet[Any]:
@@ -155,7 +220,7 @@ def _numbered(rows: models.QuerySet[Any], most: int) -> models.QuerySet[Any]:
     return rows.filter(place__lte=most).order_by("attention", "pk")
 
 
-def _grouped(kind: str, rows: Iterable[Any], *, can_retry: bool) -> list[Group]:
+def _grouped(kind: str, rows: Iterable[Any]) -> list[Group]:
     by_reason: dict[str, list[Any]] = {}
     for row in rows:
         by_reason.setdefault(row.attention, []).append(row)
@@ -165,14 +230,15 @@ def _grouped(kind: str, rows: Iterable[Any], *, can_retry: bool) -> list[Group]:
             reason,
             found[0].of_reason,
             rows=[_row(row) for row in found[:SHOWN]],
-            retries=[str(row.public_id) for row in found] if can_retry else [],
+            ids=[str(row.public_id) for row in found],
         )
         for reason, found in by_reason.items()
     ]
 
 
-def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), retries: Sequence[str] = ()) -> Group:
+def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), ids: Sequence[str] = ()) -> Group:
     known = Attention(reason)
+    mend = _mend(kind, known)
     return Group(
         kind=kind,
         reason=reason,
@@ -181,13 +247,24 @@ def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), retrie
         do=str(_DO.get(known, "")),
         count=number,
         rows=list(rows),
-        retries=list(retries),
+        mend=mend,
+        ids=list(ids) if mend else [],
     )
+
+
+def _mend(kind: str, reason: Attention) -> Mend | None:
+    if kind in {model.KIND for model in _WORK}:
+        return Mend("fulfillment:retry", _("Retry"), RETRY, "row")
+    if kind == "unreadable":
+        return Mend("orders:looked_at", _("I have looked"), LOOKED_AT, "unreadable")
+    if reason is Attention.ODD_MOVE:
+        return Mend("orders:looked_at", _("I have looked"), LOOKED_AT, "shipment")
+    return None
 
 
 def _row(row: Any) -> Row:
     if isinstance(row, Shipment):
-        return Row(says=row.attention_says, shipment=row)
+        return Row(says=row.attention_says, shipment=row, public_id=str(row.public_id))
     if isinstance(row, PrintJob):
         return Row(
             says=row.says, public_id=str(row.public_id), name=_("Print job of %(count)d") % {"count": row.asked_for}
@@ -197,8 +274,16 @@ def _row(row: Any) -> Row:
 
 def _unreadable(seller: Seller) -> list[Group]:
     rows = Unreadable.objects.filter(seller=seller).annotate(total=Window(Count("pk")))
-    read = list(rows.order_by("-last_seen_at", "-pk")[:SHOWN])
+    read = list(rows.order_by("-last_seen_at", "-pk")[:MENDED_AT_ONCE])
     if not read:
         return []
-    shown = [Row(says=f"{row.says} ({row.path})", name=row.flipkart_shipment_id or _("without an id")) for row in read]
-    return [_group("unreadable", Attention.UNREADABLE, read[0].total, rows=shown)]
+    shown = [
+        Row(
+            says=f"{row.says} ({row.path})",
+            name=row.flipkart_shipment_id or _("without an id"),
+            public_id=str(row.public_id),
+        )
+        for row in read[:SHOWN]
+    ]
+    ids = [str(row.public_id) for row in read]
+    return [_group("unreadable", Attention.UNREADABLE, read[0].total, rows=shown, ids=ids)]

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from unfold.sites import UnfoldAdminSite
 
+from sellers.models import Seller
 from shipcrowd.portal import navigation
 
 
@@ -44,9 +45,26 @@ def _banners(request: HttpRequest) -> list[dict[str, str]]:
     if not settings.SENDING and navigation.is_known(request):
         says = _("Sending is off: nothing is labelled or dispatched at Flipkart until the platform turns it on again.")
         banners.append({"kind": "bad", "says": says})
+    banners += _stopped(getattr(request, "seller", None))
     if getattr(request, "is_ops", False):
         banners.append(_ops_banner(request))
     return banners
+
+
+def _stopped(seller: Seller | None) -> list[dict[str, str]]:
+    """What platform ops have stopped for this seller, and why."""
+    says = []
+    if seller and seller.reading_stopped:
+        says.append(
+            _("The platform has stopped reading from Flipkart: new orders do not arrive. %(why)s")
+            % {"why": seller.reading_stopped}
+        )
+    if seller and seller.sending_stopped:
+        says.append(
+            _("The platform has stopped sending to Flipkart: what you press waits. %(why)s")
+            % {"why": seller.sending_stopped}
+        )
+    return [{"kind": "bad", "says": words} for words in says]
 
 
 def _ops_banner(request: HttpRequest) -> dict[str, str]:

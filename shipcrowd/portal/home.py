@@ -1,25 +1,29 @@
-"""The numbers of a day: of one seller for its home, of every seller for platform ops."""
+"""The numbers of a seller's day, for its home."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, TruncDate
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from fulfillment.models import Dispatch, LabelRequest, PrintJob
-from orders.models import PollCursor, Shipment, Unreadable
+from fulfillment import labels
+from orders import display, rules
+from orders.models import Shipment
 from orders.stages import WORDS, Stage, condition
 from orders.states import READY
-from sellers.models import Connection, Seller, Standing, User
-from shipcrowd.tenancy import everyone_scope
+from sellers import quota
+from sellers.models import Connection, Facility, Seller
+from shipcrowd.flipkart.wire import wire_named
 
 SELLERS_SHOWN = 500
+DAYS = 14  # of the chart
 _WORKED_ON = (Stage.TO_LABEL, Stage.TO_PRINT, Stage.TO_DISPATCH, Stage.AWAITING_PICKUP)
 
 
@@ -36,7 +40,10 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is in the house. `leaves_today` counts what is late and what stands ready as well."""
+    """What is in the house. `leaves_today` counts what is late and what stands ready as well.
+
+    `labels_ready_at` is when the seller's quota lets today's missing labels be here; None where none is missing.
+    """
 
     leaves_today: int
     not_labelled: int
@@ -45,75 +52,165 @@ class Figures:
     open: int
     on_hold: int
     tiles: list[Tile]
+    late_link: str
+    pickup: str = ""
+    labels_ready_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class SellerRow:
-    """A line of the picker."""
+class Budget:
+    """Late dispatches of this week among those of which we know: `known` of `dispatched`, `late` of `known`."""
 
-    seller: Seller
-    standing: str
-    tone: str
+    dispatched: int
+    known: int
     late: int
-    leaves_today: int
-    not_labelled: int
-    not_dispatched: int
-    attention: int
-    last_read_at: datetime | None
+    limit: float  # percent
 
     @property
-    def risk(self) -> tuple[bool, int, int, int]:
-        return (self.tone == "bad", self.late, self.attention, self.not_labelled)
+    def percent(self) -> float:
+        return 100 * self.late / self.known if self.known else 0.0
+
+    @property
+    def is_over(self) -> bool:
+        return self.percent > self.limit
+
+    @property
+    def spent(self) -> int:
+        """Percent of the budget that is used up, at most 100: for a bar."""
+        return min(100, round(100 * self.percent / self.limit)) if self.limit else 100 * bool(self.late)
 
 
-def figures(seller: Seller, now: datetime) -> Figures:
-    """In one statement over what is open; in the seller's scope."""
-    rows = Shipment.objects.filter(seller=seller, is_open=True).order_by()
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of the chart, and how high its bars are in percent of the highest."""
+
+    date: date
+    ordered: int
+    dispatched: int
+    late: int
+    ordered_height: int
+    dispatched_height: int
+    late_height: int
+
+
+def figures(
+    seller: Seller, now: datetime, places: Sequence[Facility], *, only: bool, connection: Connection | None
+) -> Figures:
+    """In one statement over what is open, and one for the quota; in the seller's scope.
+
+    `places` are the facilities that are looked at, all there are unless `only`.
+    """
+    rows = _at(Shipment.objects.filter(seller=seller, is_open=True).order_by(), places, only=only)
     by_stage = {
         name: (count, today, late)
         for name, count, today, late in rows.annotate(stage=_stage(now))
         .values("stage")
-        .annotate(n=Count("pk"), today=Count("pk", filter=_today(now)), late=Count("pk", filter=_late(now)))
+        .annotate(n=Count("pk"), today=Count("pk", filter=is_due_today(now)), late=Count("pk", filter=is_late(now)))
         .values_list("stage", "n", "today", "late")
     }
     address = reverse("orders:shipments", args=[seller.slug])
     worked_on = [by_stage.get(stage, (0, 0, 0)) for stage in _WORKED_ON]
+    not_labelled = worked_on[0][1]
     return Figures(
         leaves_today=sum(today for _count, today, _late in worked_on),
-        not_labelled=worked_on[0][1],
+        not_labelled=not_labelled,
         not_dispatched=sum(today for _count, today, _late in worked_on[:-1]),
         late=sum(late for _count, _today, late in worked_on),
         open=sum(count for count, _today, _late in by_stage.values()),
         on_hold=by_stage.get(Stage.ON_HOLD, (0, 0, 0))[0],
         tiles=[_tile(stage, found, address) for stage, found in zip(_WORKED_ON, worked_on, strict=True)],
+        late_link=next(
+            (f"{address}?stage={stage.value}" for stage, found in zip(_WORKED_ON, worked_on, strict=True) if found[2]),
+            address,
+        ),
+        pickup=next_pickup(places, now),
+        labels_ready_at=_labels_ready_at(seller, not_labelled, connection, now),
     )
 
 
-def every_seller(*, by: User, named: str, now: datetime) -> list[SellerRow]:
-    """All sellers, or those named so, the most endangered first; read across sellers, which the audit notes."""
-    with everyone_scope("seller picker", by=by):
-        sellers = (
-            Seller.objects.filter(Q(name__icontains=named) | Q(slug__icontains=named))
-            if named
-            else Seller.objects.all()
+def next_pickup(places: Sequence[Facility], now: datetime) -> str:
+    """ "today 14:00", of whichever place comes first; empty where none is known. Pure."""
+    coming = [rules.next_pickup(place.pickup_times, place.holidays, now) for place in places]
+    first = min((at for at in coming if at), default=None)
+    return display.when(first, now) if first else ""
+
+
+def _labels_ready_at(seller: Seller, count: int, connection: Connection | None, now: datetime) -> datetime | None:
+    if not count or connection is None or not connection.is_connected:
+        return None
+    calls = labels.calls_for(count, wire_named(connection.wire).LIMITS)
+    return now + quota.time_for(calls, left=quota.left([seller.pk])[seller.pk]) + labels.FIRST_FETCH
+
+
+def two_weeks(
+    seller: Seller, now: datetime, places: Sequence[Facility], *, only: bool, late_now: int
+) -> tuple[list[Day], Budget]:
+    """What was ordered, dispatched and late on each of the last 14 days, and this week's budget of late dispatches.
+
+    In two statements, by indexes of their days. `late_now` are those still here: late today, and known to be.
+    """
+    today = timezone.localtime(now).date()
+    first = today - timedelta(days=DAYS - 1)
+    since = _midnight(first)
+    rows = _at(Shipment.objects.filter(seller=seller).order_by(), places, only=only)
+    by_day = rows.filter(ordered_at__gte=since).annotate(day=TruncDate("ordered_at")).values("day")
+    ordered = dict(by_day.annotate(n=Count("pk")).values_list("day", "n"))
+    dispatched = _dispatched_by_day(rows.filter(dispatched_at__gte=since))
+    of_today = dispatched.get(today, Gone())
+    dispatched[today] = of_today._replace(late=of_today.late + late_now)
+    dates = [first + timedelta(days=number) for number in range(DAYS)]
+    week = [dispatched.get(day, Gone()) for day in dates if day >= today - timedelta(days=today.weekday())]
+    total = sum(day.all for day in week) + late_now
+    budget = Budget(
+        dispatched=total,
+        known=total - sum(day.unknown for day in week),
+        late=sum(day.late for day in week),
+        limit=settings.LATE_DISPATCH_LIMIT_PERCENT,
+    )
+    return _with_heights([(day, ordered.get(day, 0), dispatched.get(day, Gone())) for day in dates]), budget
+
+
+class Gone(NamedTuple):
+    """A day's dispatches: all, the late ones, and those of which nobody can tell."""
+
+    all: int = 0
+    late: int = 0
+    unknown: int = 0
+
+
+def _dispatched_by_day(rows: QuerySet[Shipment]) -> dict[date, Gone]:
+    late, unknown = Count("pk", filter=Q(was_dispatched_late=True)), Count("pk", filter=Q(was_dispatched_late=None))
+    by_day = rows.annotate(day=TruncDate("dispatched_at")).values("day")
+    counted = by_day.annotate(all=Count("pk"), late=late, unknown=unknown)
+    return {day: Gone(*numbers) for day, *numbers in counted.values_list("day", "all", "late", "unknown")}
+
+
+def _with_heights(found: Sequence[tuple[date, int, Gone]]) -> list[Day]:
+    highest = max((max(ordered, gone.all, gone.late) for _day, ordered, gone in found), default=0) or 1
+
+    def height(number: int) -> int:
+        return -(-100 * number // highest)  # one among many is still seen
+
+    return [
+        Day(
+            date=day,
+            ordered=ordered,
+            dispatched=gone.all,
+            late=gone.late,
+            ordered_height=height(ordered),
+            dispatched_height=height(gone.all),
+            late_height=height(gone.late),
         )
-        found = list(sellers.order_by("name", "pk")[:SELLERS_SHOWN])
-        ids = [seller.pk for seller in found]
-        counts = {row["seller_id"]: row for row in _counts(ids, now)}
-        attention = _attention(ids)
-        connections = {row.seller_id: row for row in Connection.objects.filter(seller_id__in=ids)}
-        read = dict(PollCursor.objects.filter(seller_id__in=ids).values_list("seller_id", "last_good_at"))
-    rows = [
-        _seller_row(
-            seller,
-            counts.get(seller.pk, {}),
-            attention.get(seller.pk, 0),
-            connections.get(seller.pk),
-            read.get(seller.pk),
-        )
-        for seller in found
+        for day, ordered, gone in found
     ]
-    return sorted(rows, key=lambda row: row.risk, reverse=True)
+
+
+def _at(rows: QuerySet[Shipment], places: Sequence[Facility], *, only: bool) -> QuerySet[Shipment]:
+    return rows.filter(facility_id__in=[place.pk for place in places]) if only else rows
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), timezone.get_current_timezone())
 
 
 def _stage(now: datetime) -> Cast:
@@ -121,12 +218,11 @@ def _stage(now: datetime) -> Cast:
     return Cast(Case(*whens, default=Value(Stage.ATTENTION.value)), CharField())
 
 
-def _today(now: datetime) -> Q:
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return Q(dispatch_by_at__lt=midnight)
+def is_due_today(now: datetime) -> Q:
+    return Q(dispatch_by_at__lt=_midnight(timezone.localtime(now).date() + timedelta(days=1)))
 
 
-def _late(now: datetime) -> Q:
+def is_late(now: datetime) -> Q:
     return Q(dispatch_by_at__lt=now) & ~Q(state__in=READY)
 
 
@@ -136,51 +232,3 @@ def _tile(stage: Stage, found: tuple[int, int, int], address: str) -> Tile:
     if late:
         says = f"{ngettext('%(count)d late', '%(count)d late', late) % {'count': late}} · {says}"
     return Tile(WORDS[stage], count, says, bool(late), f"{address}?stage={stage.value}")
-
-
-def _counts(ids: Sequence[int], now: datetime) -> list[Any]:
-    open_ones = Shipment.objects.filter(seller_id__in=ids, is_open=True, is_on_hold=False, set_aside_at=None)
-    rows = open_ones.order_by().values("seller_id")
-    unlabelled = condition(Stage.TO_LABEL, now)
-    return list(
-        rows.annotate(
-            leaves_today=Count("pk", filter=_today(now)),
-            late=Count("pk", filter=_late(now)),
-            not_labelled=Count("pk", filter=_today(now) & unlabelled),
-            not_dispatched=Count("pk", filter=_today(now) & ~Q(state__in=READY)),
-        ).values("seller_id", "leaves_today", "late", "not_labelled", "not_dispatched")
-    )
-
-
-def _attention(ids: Sequence[int]) -> dict[int, int]:
-    """How many things need a person, by seller, in one statement."""
-    parts: list[QuerySet[Any, Any]] = [
-        model._default_manager.filter(seller_id__in=ids).exclude(attention="")
-        for model in (LabelRequest, Dispatch, PrintJob, Shipment)
-    ]
-    parts.append(Unreadable.objects.filter(seller_id__in=ids))
-    counted = [
-        part.order_by().values("seller_id").annotate(n=Count("pk")).values_list("seller_id", "n") for part in parts
-    ]
-    found: dict[int, int] = {}
-    for seller_id, number in counted[0].union(*counted[1:], all=True):
-        found[seller_id] = found.get(seller_id, 0) + number
-    return found
-
-
-def _seller_row(
-    seller: Seller, counts: dict[str, int], attention: int, connection: Connection | None, last_read_at: datetime | None
-) -> SellerRow:
-    standing = Standing(connection.standing) if connection else Standing.DISCONNECTED
-    tones = {Standing.CONNECTED: "good", Standing.RECONNECT: "bad", Standing.DISCONNECTED: ""}
-    return SellerRow(
-        seller=seller,
-        standing=str(standing.label),
-        tone=tones[standing],
-        late=counts.get("late", 0),
-        leaves_today=counts.get("leaves_today", 0),
-        not_labelled=counts.get("not_labelled", 0),
-        not_dispatched=counts.get("not_dispatched", 0),
-        attention=attention + (standing is Standing.RECONNECT),
-        last_read_at=last_read_at,
-    )

@@ -63,6 +63,7 @@ def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
         Entry(_("Flipkart connection"), "link", "sellers:connection"),
         Entry(_("Facilities"), "warehouse", "sellers:facilities"),
         Entry(_("People"), "group", "sellers:members"),
+        Entry(_("History"), "history", "portal:history"),
     ]
     is_owner = getattr(request, "role", None) == Role.OWNER
     return [_group(request, _("Account"), entries if is_owner else entries[:2], slug)]
@@ -70,7 +71,8 @@ def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
 
 def _of_the_platform() -> list[Entry]:
     return [
-        Entry(_("All sellers"), "storefront", "portal:sellers"),
+        Entry(_("All sellers"), "storefront", "portal:sellers", also=("portal:switches", "portal:ops_reason")),
+        Entry(_("Attention, all sellers"), "error", "portal:everyones_attention"),
         Entry(
             _("Find a shipment"), "search", "admin:orders_shipment_changelist", also=("admin:orders_shipment_change",)
         ),

@@ -11,7 +11,10 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("sellers/", views.sellers, name="sellers"),
     path("sellers/<slug:slug>/reason/", views.ops_reason, name="ops_reason"),
+    path("attention/", views.everyones_attention, name="everyones_attention"),
+    path("sellers/<slug:slug>/switches/", views.switches, name="switches"),
     path("s/<slug:slug>/", views.home, name="home"),
     path("s/<slug:slug>/fetch/", views.fetch_now, name="fetch_now"),
     path("s/<slug:slug>/attention/", views.attention, name="attention"),
+    path("s/<slug:slug>/history/", views.history, name="history"),
 ]

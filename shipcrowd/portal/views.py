@@ -1,5 +1,7 @@
 """Where one comes in, the seller picker, a seller's home, and what needs a person."""
 
+from typing import cast
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,15 +13,30 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orders import polling
-from sellers import access
+from sellers import access, facilities
 from sellers.access import SellerRequest, member_required, ops_required
-from sellers.models import Role
+from sellers.models import Role, User
+from sellers.switches import Switch, turn
 from shipcrowd.portal import attention as needs
+from shipcrowd.portal import history as happened
 from shipcrowd.portal import home as today
-from shipcrowd.portal.forms import ReasonForm
+from shipcrowd.portal import overview
+from shipcrowd.portal.forms import ReasonForm, SwitchForm
 from shipcrowd.portal.health import healthz
+from shipcrowd.tenancy import seller_scope
 
-__all__ = ["attention", "fetch_now", "healthz", "home", "ops_reason", "root", "sellers"]
+__all__ = [
+    "attention",
+    "everyones_attention",
+    "fetch_now",
+    "healthz",
+    "history",
+    "home",
+    "ops_reason",
+    "root",
+    "sellers",
+    "switches",
+]
 
 
 @require_safe
@@ -40,7 +57,7 @@ def sellers(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('login')}?next={request.path}")
     words = request.GET.get("q", "").strip()[:100]
     if request.user.is_staff:
-        rows = today.every_seller(by=request.user, named=words, now=timezone.now())
+        rows = overview.every_seller(by=request.user, named=words, now=timezone.now())
         return render(request, "portal/sellers.html", {"title": _("All sellers"), "rows": rows, "words": words})
     return render(
         request,
@@ -73,13 +90,49 @@ def _is_of(slug: str, address: str) -> bool:
 
 
 @require_safe
+def everyones_attention(request: HttpRequest) -> HttpResponse:
+    """What needs a person of every seller that one may see, for who works for several."""
+    if not request.user.is_authenticated:
+        return redirect(f"{reverse('login')}?next={request.path}")
+    found = needs.across(request.user)
+    return render(request, "portal/everyones_attention.html", {"title": _("Attention, all sellers"), "found": found})
+
+
+@ops_required
+@require_http_methods(["GET", "POST"])
+def switches(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ops stop a seller's reading or sending with a reason, or let it go on."""
+    seller = access.seller_by_slug(slug)
+    if seller is None:
+        raise Http404
+    form = SwitchForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with seller_scope(seller):
+            turn(seller, form.switched, off=form.cleaned_data["reason"], by=cast(User, request.user))
+        messages.success(request, _("Stopped.") if form.cleaned_data["reason"] else _("It goes on."))
+        return redirect("portal:switches", slug=slug)
+    found = [
+        (Switch.READING, _("Reading"), _("Polling and following: new orders stop arriving."), seller.reading_stopped),
+        (Switch.SENDING, _("Sending"), _("Labels and dispatches: what is pressed waits."), seller.sending_stopped),
+    ]
+    context = {"title": _("Stop a seller"), "form": form, "of": seller, "switches": found}
+    return render(request, "portal/switches.html", context)
+
+
+@require_safe
 @member_required(Role.VIEWER)
 def home(request: SellerRequest) -> HttpResponse:
     now = timezone.now()
     connection, cursor = needs.connection_words(request.seller)
+    places = facilities.places(request.seller, member_id=request.member_id, asked=request.GET.get("facility", "")[:64])
+    figures = today.figures(request.seller, now, places.shown, only=places.only, connection=connection)
+    days, budget = today.two_weeks(request.seller, now, places.shown, only=places.only, late_now=figures.late)
     context = {
         "title": _("Today"),
-        "figures": today.figures(request.seller, now),
+        "places": places,
+        "figures": figures,
+        "days": days,
+        "budget": budget,
         "groups": needs.summary(request.seller),
         "connection": connection,
         "cursor": cursor,
@@ -107,6 +160,7 @@ def attention(request: SellerRequest) -> HttpResponse:
     context = {
         "title": _("Attention"),
         "groups": needs.groups(request.seller),
+        "lost": needs.lost_answers(request.seller, timezone.now()),
         "connection": connection,
         "cursor": cursor,
         "polls_fail": bool(cursor and cursor.failures_in_a_row >= needs.FAILURES_SHOWN),
@@ -114,3 +168,11 @@ def attention(request: SellerRequest) -> HttpResponse:
         "may_connect": request.role == Role.OWNER,
     }
     return render(request, "portal/attention.html", context)
+
+
+@require_safe
+@member_required(Role.OWNER)
+def history(request: SellerRequest) -> HttpResponse:
+    """Who did what here, platform ops and their reasons among them; newest first, page by page."""
+    found = happened.page(request.seller, before=request.GET.get("before", ""))
+    return render(request, "portal/history.html", {"title": _("History"), "page": found})

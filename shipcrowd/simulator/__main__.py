@@ -33,12 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--calls-per-minute", type=int, default=QUOTA, metavar="N", help="quota per account, 0 for none"
     )
+    parser.add_argument(
+        "--packing-seconds",
+        nargs=2,
+        type=float,
+        default=(5, 10),
+        metavar=("SHORTEST", "LONGEST"),
+        help="how long packing takes in Flipkart's published format",
+    )
     chosen = parser.parse_args(arguments)
     simulator = Simulator(
         seed=chosen.seed,
         portal_secret=chosen.portal_secret,
         redirect_uris=chosen.redirect_uri or REDIRECT_URIS,
         calls_per_minute=chosen.calls_per_minute or None,
+        packing_seconds=tuple(chosen.packing_seconds),
     )
     return serve(
         chosen.host, chosen.port, state_path=chosen.state, simulator=simulator, sellers=chosen.seller, day=chosen.day

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from shipcrowd.simulator import documents
+from shipcrowd.simulator.accounts import COURIER, Account, Item, Key, Refusal, Search, Shipment, State
 from shipcrowd.simulator.faults import Fault
-from shipcrowd.simulator.world import COURIER, Account, Item, Key, Refusal, Search, Shipment, State, World
+from shipcrowd.simulator.world import World
 
 # guide-gaps 9 and 12.
 LARGEST_PAGE = 50
@@ -18,6 +19,13 @@ MOST_IDS = 50
 MOST_LABELS = 20
 MOST_DISPATCHED = 25
 DEFAULT_PAGE = 20
+# States that the guide does not know, as what it would say of them.
+GUIDE_WORDS = {
+    State.PACKING_IN_PROGRESS: State.PACKED,
+    State.FORM_FAILED: State.PACKED,
+    State.PICKUP_COMPLETE: State.READY_TO_DISPATCH,
+}
+GUIDE_STATES = {state: [state, *(other for other, word in GUIDE_WORDS.items() if word == state)] for state in State}
 
 
 class ApiError(Exception):
@@ -136,7 +144,7 @@ def _encode_row(shipment: Shipment, item: Item) -> dict[str, Any]:
         "orderId": shipment.order_id,
         "orderDate": wire_time(shipment.ordered_at),
         "orderItemId": item.order_item_id,
-        "quantity": item.quantity,
+        "quantity": item.shown,
         "sku": goods.sku,
         "fsn": goods.fsn,
         "hsn": goods.hsn,
@@ -154,7 +162,7 @@ def _encode_row(shipment: Shipment, item: Item) -> dict[str, Any]:
             "invoiceNumber": shipment.invoice_number or None,
             "serialNumber": shipment.serial_number,
         },
-        "state": str(shipment.state),
+        "state": str(State.CANCELLED if item.is_cancelled else GUIDE_WORDS.get(shipment.state, shipment.state)),
         "buyerDetails": {"name": shipment.buyer_name, "phone": shipment.phone, "alternatePhone": None},
         "shippingAddress": _encode_address(shipment) | {"landmark": shipment.landmark, "phone": shipment.phone},
         "facilityId": shipment.facility.facility_id,
@@ -288,7 +296,10 @@ def _read_search(body: Any) -> tuple[Search, int, str]:
     if payment not in (None, "postpaid", "cod"):
         raise _bad("filter.type", "must be postpaid or cod")
     try:
-        states = [State(state) for state in _texts(wanted.get("states", []), "filter.states")]
+        asked = [State(state) for state in _texts(wanted.get("states", []), "filter.states")]
+        states = [state for word in asked if word not in GUIDE_WORDS for state in GUIDE_STATES[word]]
+        if len(states) < len(asked):
+            raise ValueError
     except ValueError:
         raise _bad("filter.states", "holds a state that does not exist") from None
     search = Search(

@@ -1,4 +1,8 @@
-"""The WSGI application: a request in, through token, quota and faults to the world, and the call into the ledger."""
+"""The WSGI application: a request in, through token, quota and faults to the world, and the call into the ledger.
+
+Two formats are served from one world: the guide's (`api`), and below /sellers the one that Flipkart publishes
+(`official`). One account may be asked in either.
+"""
 
 import json
 import threading
@@ -10,19 +14,22 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import http_date
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from shipcrowd.simulator import api, console, control, spoiling
+from shipcrowd.simulator import api, console, control, official, spoiling
+from shipcrowd.simulator.accounts import Account
 from shipcrowd.simulator.authorize import authorize_page
 from shipcrowd.simulator.faults import Fault, Faults
 from shipcrowd.simulator.ledger import Call, Ledger
 from shipcrowd.simulator.oauth import OAuth, OAuthError
-from shipcrowd.simulator.world import Account, World
+from shipcrowd.simulator.world import World
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+GUIDE = "guide"
 QUOTA = 100
 QUOTA_WINDOW = timedelta(minutes=1)
 LARGEST_BODY = 2**20
@@ -37,7 +44,7 @@ class Dropped(ConnectionAbortedError):
 
 
 class Simulator:
-    """A stateful Flipkart in the guide's format: a WSGI callable with `.world`, `.faults`, `.ledger`, `.quota`."""
+    """A stateful Flipkart: a WSGI callable with `.world`, `.faults`, `.ledger`, `.quota`."""
 
     def __init__(
         self,
@@ -47,11 +54,14 @@ class Simulator:
         portal_secret: str = "simulator-portal-secret",  # noqa: S107 - guards a pretended Flipkart
         redirect_uris: Iterable[str] = REDIRECT_URIS,
         calls_per_minute: int | None = QUOTA,
+        packing_seconds: tuple[float, float] | None = None,
     ) -> None:
         self.clock = clock or (lambda: datetime.now(UTC))
         self.ledger = Ledger()
         self.faults = Faults()
         self.world = World(clock=self.clock, ledger=self.ledger, seed=seed)
+        if packing_seconds is not None:
+            self.world.take_to_pack(*packing_seconds)
         self.oauth = OAuth(
             world=self.world,
             ledger=self.ledger,
@@ -73,6 +83,7 @@ class Simulator:
             response = _errors(error.code or 500, (error.name or "error").upper().replace(" ", "_"), error.name)
         finally:
             self.changes += 1
+        response.headers["Date"] = http_date(self.clock())
         return response(environ, start_response)
 
     def settle(self) -> None:
@@ -83,6 +94,7 @@ class Simulator:
             self._late = [(at, effect) for at, effect in self._late if at > now]
         for effect in due:
             effect()
+        self.world.settle()
 
     def _respond(self, request: Request) -> Response:
         endpoint, values = ROUTES.bind_to_environ(request.environ).match()
@@ -97,11 +109,13 @@ class Simulator:
             return self._recorded(
                 request, "authorize", None, (), lambda: authorize_page(self.oauth, self.world, request)
             )
-        return self._call(request, endpoint, values)
+        wire, _, operation = endpoint.rpartition(":")
+        operation = official.operation_of(operation, request.headers.get("Accept", ""))
+        return self._call(request, wire or GUIDE, operation, values)
 
     # The seller API
 
-    def _call(self, request: Request, operation: str, values: Mapping[str, Any]) -> Response:
+    def _call(self, request: Request, wire: str, operation: str, values: Mapping[str, Any]) -> Response:
         token = request.authorization.token or "" if request.authorization else ""
         account = self.oauth.account_of(token)
         if account is None:
@@ -109,12 +123,22 @@ class Simulator:
         retry_after = self.quota.take(account.account_id, self.clock())
         if retry_after is not None:
             return self._recorded(request, operation, account, (), lambda: _throttled(str(retry_after)), fault=None)
-        body = _read_json(request) if request.method == "POST" else None
-        ids = tuple(values["ids"].split(",")) if "ids" in values else _ids_in(body)
+        body = None if request.method == "GET" else _read_json(request)
+        named = values.get("ids") or request.args.get("shipmentIds")
+        ids = tuple(named.split(",")) if named else _ids_in(body)
+        asked = official.Asked(
+            operation=operation,
+            method=request.method,
+            name=request.path.rpartition("/")[2],
+            ids=ids,
+            body=body,
+            query=request.args.to_dict(),
+            accept=request.headers.get("Accept", ""),
+        )
         fault = self.faults.take(operation, account.account_id)
 
         def work() -> Response:
-            return self._work(operation, account, ids, body, fault)
+            return self._work(account, asked, fault) if wire == GUIDE else self._work_officially(account, asked, fault)
 
         def answer() -> Response:
             if fault and fault.kind == "token_dead":
@@ -122,18 +146,31 @@ class Simulator:
                 return _invalid_token()
             return work()
 
-        return self._recorded(request, operation, account, ids, answer, fault=fault)
+        return self._recorded(request, operation, account, ids, answer, fault=fault, wire=wire)
 
-    def _work(self, operation: str, account: Account, ids: Sequence[str], body: Any, fault: Fault | None) -> Response:
+    def _work(self, account: Account, asked: official.Asked, fault: Fault | None) -> Response:
         try:
-            answer = self._ask(operation, account, ids, body, fault)
+            answer = self._ask(asked.operation, account, asked.ids, asked.body, fault)
         except api.ApiError as refused:
             return _json(refused.body, refused.status)
-        if fault and not spoiling.has_met(operation, fault, answer):
+        if fault and not spoiling.has_met(asked.operation, fault, answer):
             self.faults.give_back(fault)
         elif fault:
-            answer = spoiling.spoil(operation, fault, answer, ids)
+            answer = spoiling.spoil(asked.operation, fault, answer, asked.ids)
         return _json(answer)
+
+    def _work_officially(self, account: Account, asked: official.Asked, fault: Fault | None) -> Response:
+        try:
+            answer = official.answer(self.world, account, asked, fault)
+        except api.ApiError as refused:
+            return _json(refused.body, refused.status)
+        if fault and not official.has_met(asked.operation, fault, answer):
+            self.faults.give_back(fault)
+        elif fault:
+            answer = official.spoil(asked.operation, fault, answer, asked.ids)
+        if isinstance(answer, bytes) and answer.startswith(b"%PDF"):
+            return Response(answer, content_type="application/pdf")
+        return Response(answer, content_type="application/json") if isinstance(answer, bytes) else _json(answer)
 
     def _ask(
         self, operation: str, account: Account, ids: Sequence[str], body: Any, fault: Fault | None
@@ -154,7 +191,10 @@ class Simulator:
         basic = request.authorization
         credentials = (basic.username or "", basic.password or "") if basic and basic.type == "basic" else None
         try:
-            return _json(self.oauth.grant(request.form, credentials), headers={"Cache-Control": "no-store"})
+            is_published = request.method == "GET"
+            asked = request.args if is_published else request.form
+            answer = self.oauth.grant(asked, credentials, is_published=is_published)
+            return _json(answer, headers={"Cache-Control": "no-store"})
         except OAuthError as refused:
             return _json({"error": refused.error, "error_description": refused.description}, refused.status)
 
@@ -167,6 +207,7 @@ class Simulator:
         account: Account | None,
         ids: Sequence[str],
         answer: Callable[[], Response],
+        wire: str = "",
         **taken: Fault | None,
     ) -> Response:
         """Run `answer` under its fault and write the call down, answered or not."""
@@ -185,6 +226,7 @@ class Simulator:
                     status=status,
                     fault=fault.kind if fault else "",
                     ids=tuple(ids),
+                    wire=wire,
                 )
             )
 
@@ -262,13 +304,14 @@ class Quota:
 ROUTES = Map(
     [
         Rule("/oauth-service/oauth/authorize", endpoint="authorize", methods=["GET", "POST"]),
-        Rule("/oauth-service/oauth/token", endpoint="token", methods=["POST"]),
+        Rule("/oauth-service/oauth/token", endpoint="token", methods=["GET", "POST"]),
         Rule("/v3/orders/search", endpoint="search", methods=["POST"]),
         Rule("/v3/shipments/dispatch", endpoint="dispatch", methods=["POST"]),
         Rule("/v3/shipments/<ids>", endpoint="shipments", methods=["GET"]),
         Rule("/v3/shipments/<ids>/shippingDetails", endpoint="shipping_details", methods=["GET"]),
         Rule("/v3/shipments/<ids>/labels", endpoint="generate_labels", methods=["POST"]),
         Rule("/v3/shipments/<ids>/labels", endpoint="download_labels", methods=["GET"]),
+        *official.ROUTES,
         Rule("/", endpoint="console", methods=["GET", "POST"]),
         Rule("/control/<path:path>", endpoint="control"),
     ],
@@ -318,5 +361,10 @@ def _read_json(request: Request) -> Any:
 
 
 def _ids_in(body: Any) -> tuple[str, ...]:
-    ids = body.get("shipmentIds") if isinstance(body, dict) else None
+    """Of a list of ids, or of rows that name one each."""
+    if not isinstance(body, dict):
+        return ()
+    rows = body.get("shipments")
+    named = [row.get("shipmentId") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
+    ids: object = body.get("shipmentIds") if named is None else named
     return tuple(i for i in ids if isinstance(i, str)) if isinstance(ids, list) else ()

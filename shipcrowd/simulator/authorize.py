@@ -35,7 +35,7 @@ def authorize_page(oauth: OAuth, world: World, request: Request) -> Response:
     if request.form.get("decision") != "allow":
         return _back(asked, error="access_denied")
     try:
-        return _back(asked, code=oauth.allow(request.form.get("account", ""), asked["redirect_uri"]))
+        return _back(asked, code=oauth.allow(request.form.get("account", ""), asked["redirect_uri"], asked["state"]))
     except OAuthError as refused:
         return _question(world, asked, refused.description)
 

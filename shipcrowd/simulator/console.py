@@ -12,9 +12,10 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from shipcrowd.simulator import control
+from shipcrowd.simulator.accounts import IST, Account, Item, Refusal, Shipment, State
 from shipcrowd.simulator.faults import KINDS, OPERATIONS, Fault
 from shipcrowd.simulator.page import is_foreign, page
-from shipcrowd.simulator.world import IST, Account, Refusal, Shipment, State
+from shipcrowd.simulator.world import PACKAGING_POLICIES, SHIPMENT_TYPES, TIERS
 
 if TYPE_CHECKING:
     from shipcrowd.simulator.app import Simulator
@@ -23,10 +24,13 @@ SHIPMENTS_SHOWN = 60
 CALLS_SHOWN = 40
 #: Which buttons a shipment has in which state.
 BUTTONS: dict[State, tuple[str, ...]] = {
-    State.APPROVED: ("ready", "pack", "cancel"),
-    State.READY_TO_PACK: ("pack", "cancel"),
-    State.PACKED: ("cancel",),
-    State.READY_TO_DISPATCH: ("ship", "cancel"),
+    State.APPROVED: ("ready", "pack", "form", "parcels", "cancel-item", "cancel"),
+    State.READY_TO_PACK: ("pack", "form", "parcels", "cancel-item", "cancel"),
+    State.PACKING_IN_PROGRESS: ("cancel",),
+    State.FORM_FAILED: ("cancel",),
+    State.PACKED: ("cancel-item", "cancel"),
+    State.READY_TO_DISPATCH: ("pickup", "ship", "cancel"),
+    State.PICKUP_COMPLETE: ("ship",),
     State.SHIPPED: ("deliver", "return"),
     State.DELIVERED: ("return",),
     State.RETURN_REQUESTED: ("return",),
@@ -151,6 +155,10 @@ def _create_form(accounts: Sequence[Account]) -> Markup:
         "<label>How many<input name=count type=number value=10 min=1 max=5000></label>"
         "<label>Payment<select name=payment><option>mixed<option>prepaid<option>cod</select></label>"
         "{}{}<label>Items each<input name=items type=number value=1 min=1 max=6></label>"
+        "<label>Pieces each<input name=quantity type=number value=1 min=1 max=99></label>"
+        "<label>Parcels<input name=parcels type=number value=1 min=1 max=5></label>{}{}{}"
+        "<label>Form wanted<input name=form placeholder=none></label>"
+        "<label><span>Replacement</span><input type=checkbox name=replacement value=1></label>"
         "<label><span>Approved late</span><input type=checkbox name=late value=1></label>"
         "<label><span>On hold</span><input type=checkbox name=held value=1></label>"
         "<button class=main name=do value=create>Create</button><button name=do value=day>A fresh day</button>"
@@ -159,6 +167,9 @@ def _create_form(accounts: Sequence[Account]) -> Markup:
         _choice("Seller", "account", [(account.account_id, account.name) for account in accounts]),
         _choice("SKU", "sku", [("", "each in turn"), *((sku, sku) for sku in skus)]),
         _choice("Facility", "facility", [("", "each in turn"), *((f, f) for f in facilities)]),
+        _choice("Type", "type", [(name, name.lower()) for name in SHIPMENT_TYPES]),
+        _choice("Tier", "tier", [(name, name.lower()) for name in TIERS]),
+        _choice("Packaging", "packaging", [(name, name.replace("_", " ").lower()) for name in PACKAGING_POLICIES]),
     )
 
 
@@ -210,8 +221,7 @@ def _shipments(simulator: "Simulator", accounts: Sequence[Account], request: Req
             for account in accounts
             if wanted["account"] in ("", account.account_id)
             for shipment in reversed(account.shipments.values())
-            if wanted["state"] in ("", shipment.state)
-            and wanted["id"].upper() in f"{shipment.shipment_id} {shipment.order_id} {shipment.tracking_id}"
+            if wanted["state"] in ("", shipment.state) and wanted["id"].upper() in _ids(shipment)
         ]
         rows = [_shipment_row(account, shipment) for account, shipment in found[:SHIPMENTS_SHOWN]]
     return Markup(
@@ -234,11 +244,13 @@ def _shipment_row(account: Account, shipment: Shipment) -> list[object]:
     powers = ("release" if shipment.is_on_hold else "hold", *BUTTONS[shipment.state])
     buttons = Markup(" ").join(Markup("<button name=power value={}>{}</button>").format(p, p) for p in powers)
     return [
-        Markup("{}<br><small>{} {}</small>").format(shipment.shipment_id, shipment.order_id, shipment.tracking_id),
+        Markup("{}<br><small>{} {}<br>{}</small>").format(
+            shipment.shipment_id, shipment.order_id, shipment.tracking_id, shipment.official_id
+        ),
         account.name,
         shipment.facility.facility_id,
-        ", ".join(f"{item.quantity} × {item.goods.sku}" for item in shipment.items),
-        "COD" if shipment.is_cod else "Prepaid",
+        Markup("<br>").join(_item_words(item) for item in shipment.items),
+        Markup("{}<br><small>{}</small>").format("COD" if shipment.is_cod else "Prepaid", _extras(shipment)),
         Markup("{}{}").format(shipment.state, Markup("<br><b class=bad>on hold</b>") if shipment.is_on_hold else ""),
         f"{_ist(shipment.dispatch_after_at)} to {_ist(shipment.dispatch_by_at)}",
         Markup(
@@ -246,6 +258,26 @@ def _shipment_row(account: Account, shipment: Shipment) -> list[object]:
             '<input type=hidden name=shipment value="{}">{}</form>'
         ).format(shipment.shipment_id, buttons),
     ]
+
+
+def _ids(shipment: Shipment) -> str:
+    named = (shipment.shipment_id, shipment.official_id, shipment.order_id, *shipment.tracking_ids)
+    return " ".join(named).upper()
+
+
+def _item_words(item: Item) -> str:
+    gone = f" ({item.cancelled} cancelled)" if item.cancelled else ""
+    return f"{item.quantity} × {item.goods.sku}{gone}"
+
+
+def _extras(shipment: Shipment) -> str:
+    """What only the published format tells, where it is out of the ordinary."""
+    words = [f"{shipment.parcels} parcels"] if shipment.parcels > 1 else []
+    words += [name.lower() for name in (shipment.shipment_type,) if name != "NORMAL"]
+    words += ["express tier"] if shipment.service_tier == "EXPRESS" else []
+    words += ["replacement"] if shipment.is_replacement else []
+    words += [f"{form.name}: {form.ack_number or 'wanted'}" for form in shipment.forms]
+    return ", ".join(words)
 
 
 def _ledger(simulator: "Simulator") -> Markup:

@@ -3,10 +3,13 @@
 GET  world                     accounts, facilities, SKUs, shipments by state; secrets only with ?secrets=1
 POST sellers                   {"name", "facilities"}
 POST shipments                 {"account", "count", "cod", "states", "items", "quantity", "sku", "facility", "held",
-                                "dispatchAfter", "dispatchBy", "orderedAt", "approvedAt"}
+                                "dispatchAfter", "dispatchBy", "orderedAt", "approvedAt", "parcels", "type", "tier",
+                                "packaging", "replacement", "form"}
 POST day                       {"account" (else every one), "count"}
-POST shipments/<id>/<power>    ready, pack, hold, release, ship, deliver, cancel, return,
-                               dates {"dispatchAfter", "dispatchBy"}
+POST shipments/<id>/<power>    ready, pack, hold, release, pickup, ship, deliver, cancel, return,
+                               dates {"dispatchAfter", "dispatchBy"}, cancel {"by"}, cancel-item {"line", "pieces",
+                               "by"}, form {"name"}, parcels {"count"}, packaging {"policy"}
+POST packing                   {"shortest", "longest"}: seconds that packing takes in the published format
 GET  shipments/<id>            one shipment as the simulator knows it
 POST faults                    {"operation", "kind", "times", "account", …options}; DELETE clears all
 POST chaos                     {"share", "kinds", "seed"}
@@ -24,8 +27,9 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 from werkzeug.wrappers import Request, Response
 
+from shipcrowd.simulator.accounts import Account, Refusal, Shipment
 from shipcrowd.simulator.page import is_foreign
-from shipcrowd.simulator.world import Account, Refusal, World
+from shipcrowd.simulator.world import World
 
 if TYPE_CHECKING:
     from shipcrowd.simulator.app import Simulator
@@ -57,13 +61,23 @@ def use_power(world: World, shipment_id: str, power: str, asked: dict[str, Any])
         )
         return
     powers: dict[str, Callable[[str], None]] = {
+        "cancel": lambda one: world.cancel(one, by=str(asked.get("by") or "buyer")),
+        "cancel-item": lambda one: world.cancel_item(
+            one,
+            int(asked.get("line", 1)),
+            pieces=int(asked["pieces"]) if asked.get("pieces") else None,
+            by=str(asked.get("by") or "buyer"),
+        ),
+        "form": lambda one: world.want_form(one, str(asked.get("name") or "e-Way Bill")),
+        "parcels": lambda one: world.send_in_parcels(one, int(asked.get("count", 2))),
+        "packaging": lambda one: world.set_packaging(one, str(asked.get("policy"))),
         "ready": world.make_ready,
         "pack": world.pack_outside,
         "hold": world.hold,
         "release": world.release,
+        "pickup": world.pick_up,
         "ship": world.ship,
         "deliver": world.deliver,
-        "cancel": world.cancel,
         "return": world.send_back,
     }
     powers[power](shipment_id)
@@ -84,6 +98,12 @@ def add_shipments(world: World, asked: dict[str, Any]) -> list[str]:
         sku=str(asked.get("sku") or ""),
         facility=str(asked.get("facility") or ""),
         held=bool(asked.get("held", False)),
+        parcels=int(asked.get("parcels", 1)),
+        shipment_type=str(asked.get("type") or "NORMAL"),
+        tier=str(asked.get("tier") or "REGULAR"),
+        packaging=str(asked.get("packaging") or "DEFAULT"),
+        replacement=bool(asked.get("replacement", False)),
+        form=str(asked.get("form") or ""),
         dispatch_after=read_time(asked.get("dispatchAfter")),
         dispatch_by=read_time(asked.get("dispatchBy")),
         ordered_at=read_time(asked.get("orderedAt")),
@@ -152,6 +172,8 @@ def _switch(simulator: "Simulator", method: str, steps: list[str], asked: dict[s
             return {"clientSecret": simulator.world.regenerate_secret(account_in(simulator.world, asked))}
         case ("POST", "quota"):
             simulator.quota.limit = None if asked["limit"] is None else int(asked["limit"])
+        case ("POST", "packing"):
+            simulator.world.take_to_pack(float(asked["shortest"]), float(asked["longest"]))
         case _:
             raise NotFound
     return {"done": True}
@@ -167,17 +189,33 @@ def _describe_account(account: Account, *, secrets: bool) -> dict[str, Any]:
         "accountId": account.account_id,
         "name": account.name,
         "clientId": account.client_id,
-        "facilities": [{"facilityId": f.facility_id, "facilityName": f.name} for f in account.facilities],
+        "facilities": [
+            {"facilityId": f.facility_id, "locationId": f.official_id, "facilityName": f.name}
+            for f in account.facilities
+        ],
         "skus": [goods.sku for goods in account.goods],
         "shipments": {str(state): count for state, count in account.counts().items()},
     }
     return described | {"clientSecret": account.client_secret} if secrets else described
 
 
-def _describe_shipment(account: Account, shipment: Any) -> dict[str, Any]:
+def _describe_shipment(account: Account, shipment: Shipment) -> dict[str, Any]:
     return {
         "accountId": account.account_id,
         "shipmentId": shipment.shipment_id,
+        "officialId": shipment.official_id,
+        "items": [
+            {
+                "orderItemId": shipment.official_item_id(item),
+                "sku": item.goods.sku,
+                "quantity": item.quantity,
+                "cancelled": item.cancelled,
+            }
+            for item in shipment.items
+        ],
+        "parcels": shipment.parcels,
+        "packagingPolicy": shipment.packaging_policy,
+        "forms": [{"name": form.name, "ackNumber": form.ack_number} for form in shipment.forms],
         "state": str(shipment.state),
         "hold": shipment.is_on_hold,
         "trackingId": shipment.tracking_id,

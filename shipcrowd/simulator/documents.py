@@ -7,11 +7,11 @@ Positions here are points from the top left corner, as that table has them.
 import threading
 from decimal import Decimal
 
-from shipcrowd.simulator.papers import Line, Paper, paper_for
+from shipcrowd.simulator.accounts import COURIER
+from shipcrowd.simulator.papers import Line, Paper, paper_for, papers_for
 from shipcrowd.simulator.sheet import Sheet
-from shipcrowd.simulator.world import COURIER
 
-__all__ = ["Paper", "paper_for", "render_invoice", "render_label", "render_manifest"]
+__all__ = ["Paper", "paper_for", "papers_for", "render_invoice", "render_label", "render_label_only", "render_manifest"]
 
 # The fonts of reportlab keep their place in a file between calls: one page is drawn at a time.
 _drawing = threading.Lock()
@@ -24,6 +24,14 @@ def render_label(paper: Paper) -> bytes:
         _draw_label(sheet, paper)
         sheet.dashed(36, 554, 385.5)
         _draw_invoice(sheet, paper)
+        return sheet.finished()
+
+
+def render_label_only(paper: Paper) -> bytes:
+    """The same page with nothing below the dashed line."""
+    with _drawing:
+        sheet = Sheet(f"Label {paper.shipment_id}")
+        _draw_label(sheet, paper)
         return sheet.finished()
 
 

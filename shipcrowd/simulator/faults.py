@@ -6,7 +6,16 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-API_OPERATIONS = ("search", "shipments", "shipping_details", "generate_labels", "download_labels", "dispatch")
+#: What both formats have, and what only Flipkart's published one has.
+GUIDE_OPERATIONS = ("search", "shipments", "shipping_details", "generate_labels", "download_labels", "dispatch")
+PUBLISHED_OPERATIONS = (
+    *("cancel", "forms", "acknowledge_forms", "invoices", "download_invoices", "download_labels_only"),
+    *("handover_counts", "manifest", "sandbox"),
+)
+API_OPERATIONS = (*GUIDE_OPERATIONS, *PUBLISHED_OPERATIONS)
+#: Those with an outcome for each row, and those that are answered by a PDF.
+ROW_OPERATIONS = ("generate_labels", "dispatch", "cancel", "acknowledge_forms")
+PAPER_OPERATIONS = ("download_labels", "download_labels_only", "download_invoices", "manifest")
 OPERATIONS = ("token", "authorize", *API_OPERATIONS)
 
 #: Which operations each kind can befall.
@@ -28,13 +37,13 @@ KINDS: dict[str, tuple[str, ...]] = {
     "repeating_marker": ("search",),
     "has_more_without_marker": ("search",),
     "foreign_next_page": ("search",),
-    "not_a_pdf": ("download_labels",),
-    "cut_pdf": ("download_labels",),
+    "not_a_pdf": PAPER_OPERATIONS,
+    "cut_pdf": PAPER_OPERATIONS,
     "late_labels": ("generate_labels", "download_labels"),
-    "partial": ("shipments", "shipping_details", "generate_labels", "download_labels", "dispatch"),
-    "silent": ("shipments", "shipping_details", "generate_labels", "download_labels", "dispatch"),
-    "contradicting": ("generate_labels", "dispatch"),
-    "foreign_ids": ("generate_labels", "dispatch"),
+    "partial": ("shipments", "shipping_details", "download_labels", *ROW_OPERATIONS),
+    "silent": ("shipments", "shipping_details", "download_labels", *ROW_OPERATIONS),
+    "contradicting": ROW_OPERATIONS,
+    "foreign_ids": ROW_OPERATIONS,
 }
 
 #: These last until cleared unless a count is given.

@@ -19,6 +19,7 @@ class Call:
     status: int
     fault: str = ""
     ids: tuple[str, ...] = ()
+    wire: str = ""  # guide or official; "" for what both share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

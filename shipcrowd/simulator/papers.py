@@ -1,11 +1,11 @@
 """What stands on a shipment's papers, worked out and copied, so that it can be drawn without the world's lock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from shipcrowd.simulator.accounts import IST, Account, Facility, Item, Shipment
 from shipcrowd.simulator.places import Goods, Place
-from shipcrowd.simulator.world import IST, Account, Facility, Item, Shipment
 
 PAISE = Decimal("0.01")
 
@@ -54,6 +54,12 @@ class Paper:
         return self.facility.place.gst_code == self.place.gst_code
 
 
+def papers_for(account: Account, shipment: Shipment) -> list[Paper]:
+    """One for each parcel that the shipment travels in, each with its own tracking id."""
+    paper = paper_for(account, shipment)
+    return [replace(paper, tracking_id=tracking_id) for tracking_id in shipment.tracking_ids or [paper.tracking_id]]
+
+
 def paper_for(account: Account, shipment: Shipment) -> Paper:
     """A copy of a packed shipment. "Printed at" is when its label became ready: a second copy is the same file."""
     within = shipment.facility.place.gst_code == shipment.place.gst_code
@@ -75,7 +81,7 @@ def paper_for(account: Account, shipment: Shipment) -> Paper:
         buyer_name=shipment.buyer_name,
         address=tuple(text for text in (shipment.address_line1, shipment.address_line2, shipment.landmark) if text),
         place=shipment.place,
-        lines=tuple(_line(item, within=within) for item in shipment.items),
+        lines=tuple(_line(item, within=within) for item in shipment.live_items or shipment.items),
     )
 
 
@@ -87,7 +93,7 @@ def _line(item: Item, *, within: bool) -> Line:
     cgst = (tax / 2).quantize(PAISE, ROUND_HALF_UP) if within else Decimal(0)
     return Line(
         goods=item.goods,
-        quantity=item.quantity,
+        quantity=item.shown,
         total=total,
         taxable=taxable,
         igst=Decimal(0) if within else tax,

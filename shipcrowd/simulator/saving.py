@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from shipcrowd.simulator.accounts import Account, Facility, Form, Item, Shipment, State
 from shipcrowd.simulator.app import Simulator
 from shipcrowd.simulator.places import Goods, Place
-from shipcrowd.simulator.world import Account, Facility, Item, Shipment, State
 
-VERSION = 1
+VERSION = 2
 SHORTEST_PAUSE_S = 1.0
 #: A large world is saved less often, so that saving never takes more than a tenth of the time.
 PAUSE_FOR_EACH_SECOND_OF_SAVING = 10
@@ -76,7 +76,7 @@ def restore(simulator: Simulator, path: Path) -> bool:
     except FileNotFoundError:
         return False
     if not isinstance(saved, dict) or saved.get("version") != VERSION:
-        raise ValueError(f"{path} is not a saved simulator of this version")
+        raise ValueError(f"{path} is not a saved simulator of this version: remove it to begin anew")
     world = simulator.world
     with world.lock:
         world.made = saved["made"]
@@ -99,13 +99,16 @@ def _save_account(account: Account) -> dict[str, Any]:
 
 
 def _save_shipment(shipment: Shipment) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for column in fields(shipment):
-        value = getattr(shipment, column.name)
-        row[column.name] = value.isoformat() if isinstance(value, datetime) else value
+    row = _save(shipment)
     row["facility"] = shipment.facility.facility_id
-    row["items"] = [[item.order_item_id, item.goods, item.quantity] for item in shipment.items]
+    row["items"] = [_save(item) for item in shipment.items]
+    row["forms"] = [_save(form) for form in shipment.forms]
     return row
+
+
+def _save(thing: Shipment | Item | Form) -> dict[str, Any]:
+    values = {column.name: getattr(thing, column.name) for column in fields(thing)}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def _restore_account(row: dict[str, Any]) -> Account:
@@ -121,8 +124,7 @@ def _restore_account(row: dict[str, Any]) -> Account:
     facilities = {facility.facility_id: facility for facility in account.facilities}
     for saved in rows:
         shipment = _restore_shipment(saved, facilities)
-        account.shipments[shipment.shipment_id] = shipment
-        account.by_number[shipment.number] = shipment
+        account.add(shipment)
         account.index[shipment.state].append(shipment.key)
     for keys in account.index.values():
         keys.sort()
@@ -130,19 +132,18 @@ def _restore_account(row: dict[str, Any]) -> Account:
 
 
 def _restore_shipment(row: dict[str, Any], facilities: dict[str, Facility]) -> Shipment:
-    times = {
-        name: datetime.fromisoformat(value) for name, value in row.items() if name.endswith("_at") and value is not None
-    }
     return Shipment(
         **{
-            **row,
-            **times,
+            **_with_times(row),
             "state": State(row["state"]),
             "place": Place(*row["place"]),
             "facility": facilities[row["facility"]],
-            "items": [
-                Item(order_item_id=item_id, goods=Goods(*goods), quantity=quantity)
-                for item_id, goods, quantity in row["items"]
-            ],
+            "items": [Item(**{**_with_times(item), "goods": Goods(*item["goods"])}) for item in row["items"]],
+            "forms": [Form(**form) for form in row["forms"]],
         }
     )
+
+
+def _with_times(row: dict[str, Any]) -> dict[str, Any]:
+    times = {name for name, value in row.items() if name.endswith(("_at", "_until")) and value is not None}
+    return {name: datetime.fromisoformat(value) if name in times else value for name, value in row.items()}

@@ -1,7 +1,4 @@
-"""The world behind the simulator: seller accounts, their facilities, goods and shipments, and the moves that are legal.
-
-Everything goes through `World`, under its one lock. Times are aware UTC, money is whole rupees with GST.
-"""
+"""The world behind the simulator: what may be done with accounts and shipments, all under one lock."""
 
 import heapq
 import random
@@ -9,164 +6,36 @@ import secrets
 import threading
 import zlib
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
-from enum import StrEnum
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from shipcrowd.simulator.accounts import (
+    BEFORE_PACK,
+    IST,
+    MOVES,
+    Account,
+    Facility,
+    Form,
+    Item,
+    Key,
+    Refusal,
+    Search,
+    Shipment,
+    State,
+)
 from shipcrowd.simulator.ledger import Attempt, Effect, Ledger
 from shipcrowd.simulator.places import FIRST_NAMES, GOODS, LANDMARKS, LAST_NAMES, PLACES, STREETS, Goods, Place
 
-IST = ZoneInfo("Asia/Kolkata")
-COURIER = "EKART"
+#: In Flipkart's published format packing takes this long (wire.md 3.1); no label waits behind it.
+PACKING_TIME = (timedelta(seconds=5), timedelta(seconds=10))
 
 #: Labels come this long after the POST (guide, Common Issues 2: "wait 2-5 seconds").
 LABEL_DELAY = (timedelta(seconds=2), timedelta(seconds=5))
 
-
-class State(StrEnum):
-    """States of guide 2.1, and the two of a return."""
-
-    APPROVED = "APPROVED"
-    READY_TO_PACK = "READY_TO_PACK"
-    PACKED = "PACKED"
-    READY_TO_DISPATCH = "READY_TO_DISPATCH"
-    SHIPPED = "SHIPPED"
-    DELIVERED = "DELIVERED"
-    CANCELLED = "CANCELLED"
-    RETURN_REQUESTED = "RETURN_REQUESTED"
-    RETURNED = "RETURNED"
-
-
-BEFORE_PACK = (State.APPROVED, State.READY_TO_PACK)
-
-#: Every legal move. A buyer may cancel until the courier has the parcel.
-MOVES: dict[State, frozenset[State]] = {
-    State.APPROVED: frozenset({State.READY_TO_PACK, State.PACKED, State.CANCELLED}),
-    State.READY_TO_PACK: frozenset({State.PACKED, State.CANCELLED}),
-    State.PACKED: frozenset({State.READY_TO_DISPATCH, State.CANCELLED}),
-    State.READY_TO_DISPATCH: frozenset({State.SHIPPED, State.CANCELLED}),
-    State.SHIPPED: frozenset({State.DELIVERED, State.RETURN_REQUESTED}),
-    State.DELIVERED: frozenset({State.RETURN_REQUESTED}),
-    State.RETURN_REQUESTED: frozenset({State.RETURNED}),
-    State.CANCELLED: frozenset(),
-    State.RETURNED: frozenset(),
-}
-
-
-class Refusal(Exception):
-    """The world does not do that; `code` is what the API answers for the row."""
-
-    def __init__(self, code: str, says: str) -> None:
-        super().__init__(says)
-        self.code = code
-
-
-class Key(NamedTuple):
-    """Where a shipment stands in a search: by order date, then by the order of arrival."""
-
-    ordered_at: float
-    number: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Item:
-    """One line of a shipment; its state on the wire is the shipment's."""
-
-    order_item_id: str
-    goods: Goods
-    quantity: int
-
-    @property
-    def total_price(self) -> int:
-        return self.goods.selling_price * self.quantity
-
-
-@dataclass(slots=True, kw_only=True)
-class Facility:
-    facility_id: str
-    name: str
-    place: Place
-    street: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Shipment:
-    """One shipment. `approved_at` in the future: not yet to be seen by the seller."""
-
-    shipment_id: str
-    order_id: str
-    number: int
-    facility: Facility
-    state: State
-    is_cod: bool
-    items: list[Item]
-    ordered_at: datetime
-    approved_at: datetime
-    dispatch_after_at: datetime
-    dispatch_by_at: datetime
-    deliver_by_at: datetime
-    serial_number: str
-    buyer_name: str
-    phone: str
-    address_line1: str
-    address_line2: str
-    landmark: str
-    place: Place
-    is_on_hold: bool = False
-    tracking_id: str = ""
-    invoice_number: str = ""
-    packed_at: datetime | None = None
-    label_ready_at: datetime | None = None
-
-    @property
-    def key(self) -> Key:
-        return Key(self.ordered_at.timestamp(), self.number)
-
-    @property
-    def total_price(self) -> int:
-        return sum(item.total_price for item in self.items)
-
-
-@dataclass(slots=True, kw_only=True, repr=False)
-class Account:
-    """One seller account at Flipkart, with the credentials of its own self-access application."""
-
-    account_id: str
-    name: str
-    client_id: str
-    client_secret: str
-    gstin: str
-    place: Place
-    street: str
-    facilities: list[Facility] = field(default_factory=list)
-    goods: list[Goods] = field(default_factory=list)
-    shipments: dict[str, Shipment] = field(default_factory=dict)
-    by_number: dict[int, Shipment] = field(default_factory=dict)
-    index: dict[State, list[Key]] = field(default_factory=lambda: {state: [] for state in State})
-
-    def __repr__(self) -> str:
-        return f"<Account {self.account_id} {self.name}>"
-
-    @property
-    def facility_ids(self) -> list[str]:
-        return [facility.facility_id for facility in self.facilities]
-
-    def counts(self) -> dict[State, int]:
-        return {state: len(keys) for state, keys in self.index.items() if keys}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """The filter of guide 2.1; `is_cod` None is either, no states or no skus is any."""
-
-    states: Sequence[State] = ()
-    ordered_from: datetime | None = None
-    ordered_until: datetime | None = None
-    is_cod: bool | None = None
-    skus: Collection[str] = ()
+MOST_PARCELS = 5
+SHIPMENT_TYPES = ("NORMAL", "EXPRESS", "SELF")
+TIERS = ("REGULAR", "EXPRESS")
+PACKAGING_POLICIES = ("DEFAULT", "GREEN_PACKAGE", "TRANSPARENT_PACKAGE", "NA")
 
 
 class World:
@@ -174,12 +43,20 @@ class World:
 
     def __init__(self, *, clock: Callable[[], datetime], ledger: Ledger, seed: int) -> None:
         self.clock = clock
+        self.packing_time = PACKING_TIME
         self.ledger = ledger
         self.lock = threading.RLock()
         self.accounts: dict[str, Account] = {}
         self.made = 0
+        self._packing: dict[int, tuple[Account, Shipment]] = {}
         self._seed = seed
         self._random = random.Random(seed)  # noqa: S311 - invents names and prices, guards nothing
+
+    def take_to_pack(self, shortest: float, longest: float) -> None:
+        """How many seconds packing takes in the published format. Raises ValueError."""
+        if not 0 <= shortest <= longest:
+            raise ValueError("packing takes from a shortest to a longest number of seconds")
+        self.packing_time = (timedelta(seconds=shortest), timedelta(seconds=longest))
 
     # Accounts
 
@@ -207,8 +84,12 @@ class World:
             return account
 
     def draw_anew(self) -> None:
-        """After a restored world: the next day's people are others than the first day's."""
+        """After a restored world: the next day's people are others than the first day's, and packing goes on."""
         self._random.seed(f"{self._seed}:{self.made}")
+        for account in self.accounts.values():
+            for shipment in account.shipments.values():
+                if shipment.state == State.PACKING_IN_PROGRESS:
+                    self._packing[shipment.number] = (account, shipment)
 
     def account_named(self, name: str) -> Account | None:
         return next((account for account in self.accounts.values() if account.name == name), None)
@@ -250,12 +131,19 @@ class World:
         address_line1: str = "",
         title: str = "",
         shipment_ids: Sequence[str] = (),
+        parcels: int = 1,
+        shipment_type: str = "NORMAL",
+        tier: str = "REGULAR",
+        packaging: str = "DEFAULT",
+        replacement: bool = False,
+        form: str = "",
     ) -> list[str]:
         """Shipments of `account`, `items` rows each; returns their ids in order of creation.
 
         `states` (one, or several taken in turn); `cod` None is a mixture; `sku` and `facility` default to each in turn.
         By default ordered two hours ago, due at once and to be dispatched by the end of tomorrow (IST). `approved_at`
-        in the future keeps a shipment out of sight until then. Names and texts may be given, to plant something.
+        in the future keeps a shipment out of sight until then. Names and texts may be given, to plant something. From
+        `parcels` on: what only Flipkart's published format tells; `form` names one that must be acknowledged.
         """
         now = self.clock()
         wanted = [State(states)] if isinstance(states, str) else [State(state) for state in states]
@@ -265,6 +153,10 @@ class World:
             places = [f for f in account.facilities if facility in ("", f.facility_id)]
             if not goods or not places or not wanted:
                 raise Refusal("UNKNOWN", "no such SKU, facility or state at this account")
+            if packaging not in PACKAGING_POLICIES or shipment_type not in SHIPMENT_TYPES or tier not in TIERS:
+                raise Refusal("UNKNOWN", "no such packaging policy, shipment type or service tier")
+            if not 1 <= parcels <= MOST_PARCELS:
+                raise Refusal("UNKNOWN", f"a shipment travels in 1 to {MOST_PARCELS} parcels")
             made = []
             for at in range(count):
                 self.made += 1
@@ -287,9 +179,12 @@ class World:
                         item.goods = item.goods._replace(title=title)
                 if shipment_ids:
                     shipment.shipment_id = shipment_ids[at]
-                self._bring_to(shipment, wanted[at % len(wanted)], now)
-                account.shipments[shipment.shipment_id] = shipment
-                account.by_number[shipment.number] = shipment
+                shipment.parcels, shipment.shipment_type, shipment.service_tier = parcels, shipment_type, tier
+                shipment.packaging_policy, shipment.is_replacement = packaging, replacement
+                if form:
+                    shipment.forms.append(_form(form))
+                self._bring_to(account, shipment, wanted[at % len(wanted)], now)
+                account.add(shipment)
                 made.append(shipment)
             for shipment in made:
                 account.index[shipment.state].append(shipment.key)
@@ -340,7 +235,7 @@ class World:
             for shipment in account.shipments.values():
                 if shipment.dispatch_by_at >= now:
                     continue
-                if shipment.state == State.READY_TO_DISPATCH:
+                if shipment.state == State.READY_TO_DISPATCH or shipment.state == State.PICKUP_COMPLETE:
                     self._move(account, shipment, State.SHIPPED, "ship")
                 elif shipment.state == State.SHIPPED:
                     self._move(account, shipment, State.DELIVERED, "deliver")
@@ -389,11 +284,17 @@ class World:
             place=PLACES[int(draw() * len(PLACES))],
         )
 
-    def _bring_to(self, shipment: Shipment, state: State, now: datetime) -> None:
+    def _bring_to(self, account: Account, shipment: Shipment, state: State, now: datetime) -> None:
         """Give a new shipment the state it shall start in, and what shipments in that state have."""
         shipment.state = state
-        if state not in (*BEFORE_PACK, State.CANCELLED):
+        if state == State.CANCELLED:
+            for item in shipment.items:
+                _cancel(item, item.quantity, by="buyer", now=now)
+        elif state == State.PACKING_IN_PROGRESS:
+            self._begin_packing(account, shipment, now)
+        elif state not in (*BEFORE_PACK, State.FORM_FAILED):
             self._label(shipment, now - LABEL_DELAY[1])
+            shipment.papers_fetched = True
 
     # What the API asks for
 
@@ -401,9 +302,74 @@ class World:
         """POST labels for one shipment: PACKED now, its papers 2 to 5 seconds later. Raises Refusal."""
         self._try("generate_labels", account, shipment_id, lambda: self._pack(account, shipment_id, label_delay))
 
-    def dispatch(self, account: Account, shipment_id: str) -> None:
-        """READY_TO_DISPATCH, from PACKED only. Raises Refusal."""
-        self._try("dispatch", account, shipment_id, lambda: self._dispatch(account, shipment_id))
+    def begin_packing(self, account: Account, shipment_id: str, *, takes: timedelta | None = None) -> None:
+        """The same in Flipkart's published format: PACKING_IN_PROGRESS now, PACKED some seconds later. Raises Refusal.
+
+        FORM_FAILED instead where a form has not been acknowledged.
+        """
+
+        def attempt() -> None:
+            shipment, now = self._may_pack(account, shipment_id)
+            self._move(account, shipment, State.PACKING_IN_PROGRESS, "pack")
+            self._begin_packing(account, shipment, now, takes)
+
+        self._try("generate_labels", account, shipment_id, attempt)
+
+    def acknowledge(self, account: Account, shipment_id: str, numbers: Mapping[str, str]) -> None:
+        """The numbers of acknowledged forms, by name; what failed for want of them is packed on. Raises Refusal."""
+
+        def attempt() -> None:
+            shipment = self._may(account, shipment_id)
+            forms = {form.name: form for form in shipment.forms}
+            if not numbers or not numbers.keys() <= forms.keys():
+                raise Refusal("INVALID_FORM", "this shipment wants no such form")
+            for name, number in numbers.items():
+                forms[name].ack_number = number
+            self._note(account, shipment, "acknowledge")
+            if shipment.state == State.FORM_FAILED and not shipment.wants_forms:
+                self._move(account, shipment, State.PACKING_IN_PROGRESS, "pack_on")
+                self._begin_packing(account, shipment, self.clock())
+
+        self._try("acknowledge_forms", account, shipment_id, attempt)
+
+    def cancel_groups(self, account: Account, shipment_id: str, group_ids: Collection[str]) -> None:
+        """The seller cancels the items of these groups, before it is packed. Raises Refusal."""
+
+        def attempt() -> None:
+            shipment = self._may(account, shipment_id)
+            if shipment.state not in BEFORE_PACK:
+                raise Refusal("INVALID_ITEM_STATE", f"shipment is {shipment.state}")
+            groups = {shipment.cancellation_group(item): item for item in shipment.live_items}
+            if not group_ids or not set(group_ids) <= groups.keys():
+                raise Refusal("INVALID_CANCELLATION_GROUP", "no such cancellation group")
+            chosen = [groups[group_id] for group_id in group_ids]
+            self._cancel_pieces(account, shipment, [(item, item.quantity) for item in chosen], by="seller")
+
+        self._try("cancel", account, shipment_id, attempt)
+
+    def fetch_papers(self, account: Account, shipment_ids: Sequence[str]) -> list[Shipment]:
+        """The shipments whose papers are handed out now; each may be dispatched from now on. Raises Refusal for all."""
+        with self.lock:
+            found = self.visible(account, shipment_ids)
+            if len(found) < len(shipment_ids):
+                raise Refusal("INVALID_SHIPMENTS", "no such shipment")
+            for shipment in found:
+                if shipment.state in (*BEFORE_PACK, State.FORM_FAILED, State.CANCELLED) or not shipment.tracking_id:
+                    raise Refusal("OPERATION_NOT_ALLOWED", f"shipment is {shipment.state}")
+            for shipment in found:
+                shipment.papers_fetched = True
+            return found
+
+    def dispatch(self, account: Account, shipment_id: str, *, papers_first: bool = False) -> None:
+        """READY_TO_DISPATCH, from PACKED only; with `papers_first` only after its papers were handed out.
+
+        Raises Refusal.
+        """
+
+        def attempt() -> None:
+            self._dispatch(account, shipment_id, papers_first=papers_first)
+
+        self._try("dispatch", account, shipment_id, attempt)
 
     def refuse(self, operation: str, account: Account, shipment_id: str, refusal: Refusal) -> None:
         """Put an attempt that a fault refused into the ledger; raises the refusal."""
@@ -415,6 +381,7 @@ class World:
 
     def matching(self, account: Account, search: Search, after: Key | None) -> Iterator[Shipment]:
         """Approved shipments that match, oldest order first, behind `after`. Hold the lock while walking."""
+        self.settle()
         now = self.clock()
         start = after or Key(float("-inf"), 0)
         if search.ordered_from:
@@ -432,9 +399,10 @@ class World:
             yield shipment
 
     def visible(self, account: Account, shipment_ids: Sequence[str]) -> list[Shipment]:
-        """Those of `shipment_ids` that are this account's and approved, in the order asked."""
+        """Those of `shipment_ids` that are this account's and approved, in the order asked; either format's ids."""
+        self.settle()
         now = self.clock()
-        found = (account.shipments.get(shipment_id) for shipment_id in shipment_ids)
+        found = (account.shipments.get(i) or account.by_official_id.get(i) for i in shipment_ids)
         return [shipment for shipment in found if shipment and shipment.approved_at <= now]
 
     def _try(self, operation: str, account: Account, shipment_id: str, attempt: Callable[[], None]) -> None:
@@ -452,22 +420,49 @@ class World:
                 )
             )
 
+    def settle(self) -> None:
+        """Packing whose time has come is over: PACKED, or FORM_FAILED for want of an acknowledged form."""
+        with self.lock:
+            now = self.clock()
+            for number, (account, shipment) in list(self._packing.items()):
+                if shipment.state != State.PACKING_IN_PROGRESS or shipment.packing_until is None:
+                    del self._packing[number]
+                elif shipment.packing_until <= now:
+                    del self._packing[number]
+                    if shipment.wants_forms:
+                        self._move(account, shipment, State.FORM_FAILED, "form_failed")
+                    else:
+                        self._label(shipment, shipment.packing_until, timedelta(0))
+                        self._move(account, shipment, State.PACKED, "packed")
+
     def _pack(self, account: Account, shipment_id: str, label_delay: timedelta | None) -> None:
+        shipment, now = self._may_pack(account, shipment_id)
+        self._label(shipment, now, label_delay)
+        self._move(account, shipment, State.PACKED, "pack")
+
+    def _may_pack(self, account: Account, shipment_id: str) -> tuple[Shipment, datetime]:
         shipment = self._may(account, shipment_id)
         now = self.clock()
         if shipment.state not in BEFORE_PACK:
             raise Refusal("INVALID_ITEM_STATE", f"shipment is {shipment.state}")
         if now < shipment.dispatch_after_at:
             raise Refusal("SHIPMENT_NOT_DUE", "dispatchAfterDate has not passed")
-        self._label(shipment, now, label_delay)
-        self._move(account, shipment, State.PACKED, "pack")
+        return shipment, now
 
-    def _dispatch(self, account: Account, shipment_id: str) -> None:
+    def _begin_packing(
+        self, account: Account, shipment: Shipment, now: datetime, takes: timedelta | None = None
+    ) -> None:
+        shipment.packing_until = now + (self._drawn(shipment, self.packing_time) if takes is None else takes)
+        self._packing[shipment.number] = (account, shipment)
+
+    def _dispatch(self, account: Account, shipment_id: str, *, papers_first: bool) -> None:
         shipment = self._may(account, shipment_id)
-        if shipment.state in BEFORE_PACK:
+        if shipment.state in (*BEFORE_PACK, State.PACKING_IN_PROGRESS, State.FORM_FAILED):
             raise Refusal("ORDER_ITEM_NOT_PACKED", f"shipment is {shipment.state}")
         if shipment.state != State.PACKED:
             raise Refusal("ORDER_ITEM_ALREADY_DISPATCHED", f"shipment is {shipment.state}")
+        if papers_first and not shipment.papers_fetched:
+            raise Refusal("LABEL_NOT_DOWNLOADED", "label and invoice were not downloaded")
         self._move(account, shipment, State.READY_TO_DISPATCH, "dispatch")
 
     def _may(self, account: Account, shipment_id: str) -> Shipment:
@@ -482,12 +477,15 @@ class World:
         return shipment
 
     def _label(self, shipment: Shipment, now: datetime, delay: timedelta | None = None) -> None:
-        shortest, longest = LABEL_DELAY
-        drawn = zlib.crc32(f"{self._seed}:{shipment.shipment_id}".encode()) % 1001 / 1000
         shipment.packed_at = now
-        shipment.label_ready_at = now + (shortest + (longest - shortest) * drawn if delay is None else delay)
+        shipment.label_ready_at = now + (self._drawn(shipment, LABEL_DELAY) if delay is None else delay)
         shipment.tracking_id = f"FMPP{2_600_000_000 + shipment.number}"
         shipment.invoice_number = f"FAXSC{now.year % 100:02d}{shipment.number:09d}"
+
+    def _drawn(self, shipment: Shipment, between: tuple[timedelta, timedelta]) -> timedelta:
+        """Always the same for the same shipment, whatever was asked before it."""
+        drawn = zlib.crc32(f"{self._seed}:{shipment.shipment_id}".encode()) % 1001 / 1000
+        return between[0] + (between[1] - between[0]) * drawn
 
     # What happens outside the API (guide 8.2); ids are looked up in every account unless one is given
 
@@ -499,12 +497,71 @@ class World:
         """Packed by hand in Flipkart's own panel: PACKED, its label ready at once."""
         with self.lock:
             owner, shipment = self.find(shipment_id, account)
+            if shipment.state not in BEFORE_PACK:
+                raise Refusal("INVALID_ITEM_STATE", f"shipment is {shipment.state}")
             self._move(owner, shipment, State.PACKED, "pack_outside")
             self._label(shipment, self.clock(), timedelta(0))
+            shipment.papers_fetched = True
 
-    def cancel(self, shipment_id: str, *, account: Account | None = None) -> None:
-        """The buyer cancels; legal until SHIPPED, also after the label."""
-        self._happens(shipment_id, account, State.CANCELLED, "cancel")
+    def cancel(self, shipment_id: str, *, account: Account | None = None, by: str = "buyer") -> None:
+        """The buyer (or the marketplace) cancels; legal until the courier has it, also after the label."""
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            self._move(owner, shipment, State.CANCELLED, "cancel")
+            for item in shipment.items:
+                _cancel(item, item.quantity, by=by, now=self.clock())
+
+    def cancel_item(
+        self,
+        shipment_id: str,
+        line: int = 1,
+        *,
+        pieces: int | None = None,
+        by: str = "buyer",
+        account: Account | None = None,
+    ) -> None:
+        """The buyer cancels so many pieces of one item (1 is the first), all that are left of it unless said."""
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            if not 1 <= line <= len(shipment.items) or shipment.items[line - 1].is_cancelled:
+                raise Refusal("INVALID_ITEM_ID", "no such item that lives")
+            item = shipment.items[line - 1]
+            left = item.quantity - item.cancelled
+            if pieces is not None and not 1 <= pieces <= left:
+                raise Refusal("INVALID_QUANTITY", f"{left} of it are left")
+            if State.CANCELLED not in MOVES[shipment.state]:
+                raise Refusal("INVALID_ITEM_STATE", f"shipment is {shipment.state}")
+            self._cancel_pieces(owner, shipment, [(item, pieces or left)], by=by)
+
+    def want_form(self, shipment_id: str, name: str = "e-Way Bill", *, account: Account | None = None) -> None:
+        """A state wants a paper for this parcel; packing fails until it is acknowledged."""
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            if name in {form.name for form in shipment.forms}:
+                raise Refusal("INVALID_FORM", "this form is wanted already")
+            shipment.forms.append(_form(name))
+            self._note(owner, shipment, "form")
+
+    def send_in_parcels(self, shipment_id: str, count: int, *, account: Account | None = None) -> None:
+        """Flipkart decides that it travels in so many parcels."""
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            if not 1 <= count <= MOST_PARCELS or shipment.state not in BEFORE_PACK:
+                raise Refusal("INVALID_ITEM_STATE", f"1 to {MOST_PARCELS} parcels, before it is packed")
+            shipment.parcels = count
+            self._note(owner, shipment, "parcels")
+
+    def set_packaging(self, shipment_id: str, policy: str, *, account: Account | None = None) -> None:
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            if policy not in PACKAGING_POLICIES:
+                raise Refusal("UNKNOWN", f"one of {', '.join(PACKAGING_POLICIES)}")
+            shipment.packaging_policy = policy
+            self._note(owner, shipment, "packaging")
+
+    def pick_up(self, shipment_id: str, *, account: Account | None = None) -> None:
+        """The courier has come for it: PICKUP_COMPLETE, which only the published format tells."""
+        self._happens(shipment_id, account, State.PICKUP_COMPLETE, "pickup")
 
     def ship(self, shipment_id: str, *, account: Account | None = None) -> None:
         """The courier has picked it up."""
@@ -545,9 +602,10 @@ class World:
             self._note(owner, shipment, "dates")
 
     def find(self, shipment_id: str, account: Account | None = None) -> tuple[Account, Shipment]:
-        """The shipment and its account. Raises Refusal where there is none."""
+        """The shipment, by its id in either format, and its account. Raises Refusal where there is none."""
+        self.settle()
         for owner in [account] if account else self.accounts.values():
-            if shipment := owner.shipments.get(shipment_id):
+            if shipment := owner.shipments.get(shipment_id) or owner.by_official_id.get(shipment_id):
                 return owner, shipment
         raise Refusal("INVALID_SHIPMENTS", f"no shipment {shipment_id}")
 
@@ -576,10 +634,31 @@ class World:
         shipment.state = state
         self._note(account, shipment, kind)
 
+    def _cancel_pieces(
+        self, account: Account, shipment: Shipment, pieces: Sequence[tuple[Item, int]], *, by: str
+    ) -> None:
+        """Some pieces are cancelled; with the last of them the shipment is."""
+        for item, count in pieces:
+            _cancel(item, count, by=by, now=self.clock())
+        if shipment.live_items:
+            self._note(account, shipment, "cancel_items")
+        else:
+            self._move(account, shipment, State.CANCELLED, "cancel")
+
     def _note(self, account: Account, shipment: Shipment, kind: str) -> None:
+        shipment.changed_at = self.clock()
         self.ledger.record_effect(
             Effect(kind=kind, account=account.account_id, shipment_id=shipment.shipment_id, at=self.clock())
         )
+
+
+def _cancel(item: Item, pieces: int, *, by: str, now: datetime) -> None:
+    item.cancelled = min(item.quantity, item.cancelled + pieces)
+    item.cancelled_by, item.cancelled_at = by, now
+
+
+def _form(name: str) -> Form:
+    return Form(name=name, link=f"https://forms.invalid/{name.lower().replace(' ', '-')}.pdf")
 
 
 def _behind(keys: list[Key], start: Key) -> Iterator[Key]:

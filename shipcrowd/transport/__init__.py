@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # urllib3 warns of headers it cannot parse and prints what follows them: half of an answer, buyers' names included.
 logging.getLogger("urllib3.connection").addFilter(lambda record: record.exc_info is None)
+# And it tells each request with its whole query, in which OAuth by GET has its secrets; our own line is enough.
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 _mounted: dict[str, BaseAdapter] = {}
 

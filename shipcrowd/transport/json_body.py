@@ -17,6 +17,7 @@ from shipcrowd.transport.errors import UnexpectedPayload
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _MOST_RUPEES = Decimal(10) ** 10  # no parcel; a column of 12 digits holds it
 _MOST_DIGITS = 30
+_LONGEST = Decimal(10) ** 6  # in any unit: no parcel is ten kilometres long
 _FINEST = -30  # decimal places: room for a sum that was made with floats (0.30000000000000004), not for more
 
 
@@ -147,6 +148,20 @@ class Node:
         if not isinstance(exponent, int) or exponent < _FINEST or not 0 <= number < _MOST_RUPEES:
             self.fail("not an amount of money")
         return abs(number) if exponent <= 0 else Decimal(int(number))
+
+    def measure(self) -> Decimal | None:
+        """A length or a weight as it was written, never negative; None when absent."""
+        number = self._number()
+        if number is not None and not 0 <= number < _LONGEST:
+            self.fail("not a length or weight")
+        return number
+
+    def percent(self) -> Decimal | None:
+        """A rate from 0 to 100; None when absent."""
+        number = self._number()
+        if number is not None and not 0 <= number <= 100:
+            self.fail("not a rate in percent")
+        return number
 
     def fail(self, says: str) -> NoReturn:
         raise UnexpectedPayload(self.operation, says, path=self.path)

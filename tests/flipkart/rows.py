@@ -2,9 +2,11 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from shipcrowd.flipkart.types import Parcel
 from shipcrowd.transport import Answer
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -27,6 +29,11 @@ def row(shipment_id: str = "SHIP1", item_id: str = "001", **changes: Any) -> dic
     shipment = copy.deepcopy(example("guide-2.1-search.json")["shipments"][0])
     shipment |= {"shipmentId": shipment_id, "orderItemId": item_id, **changes}
     return {key: value for key, value in shipment.items() if value is not ABSENT}
+
+
+def parcels(shipment_ids: Sequence[str]) -> list[Parcel]:
+    """Requests to pack that say nothing but which shipment, as the guide's format sends them."""
+    return [Parcel(flipkart_shipment_id=shipment_id) for shipment_id in shipment_ids]
 
 
 def page(*rows: Any, marker: str | None = None) -> dict[str, Any]:

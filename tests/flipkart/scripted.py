@@ -41,7 +41,8 @@ class Scripted(BaseAdapter):
         status, value = said if isinstance(said, tuple) else (200, said)
         response = Response()
         response.status_code = status
-        response.raw = HTTPResponse(body=io.BytesIO(json.dumps(value).encode()), preload_content=False)
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        response.raw = HTTPResponse(body=io.BytesIO(body), preload_content=False)
         return response
 
     def close(self) -> None:
@@ -66,7 +67,9 @@ class Tokens:
 
 
 @contextlib.contextmanager
-def flipkart_saying(*script: Any, tokens: Tokens | None = None) -> Iterator[tuple[FlipkartClient, Scripted, list[str]]]:
+def flipkart_saying(
+    *script: Any, tokens: Tokens | None = None, wire: str = "guide"
+) -> Iterator[tuple[FlipkartClient, Scripted, list[str]]]:
     """A client, what it asked, and the operations that took from its quota."""
     adapter = Scripted(script)
     taken: list[str] = []
@@ -75,7 +78,7 @@ def flipkart_saying(*script: Any, tokens: Tokens | None = None) -> Iterator[tupl
         yield (
             FlipkartClient(
                 transport=transport.Transport(URL),
-                wire=wire_named("guide"),
+                wire=wire_named(wire),
                 tokens=tokens or Tokens(),
                 before_call=taken.append,
             ),

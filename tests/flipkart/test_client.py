@@ -7,7 +7,7 @@ import pytest
 
 from shipcrowd.flipkart import client as client_module
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Limits, Page, State
+from shipcrowd.flipkart.types import Limits, Page, Span, State, Window
 from shipcrowd.transport.errors import (
     Broken,
     NotAuthorized,
@@ -16,15 +16,15 @@ from shipcrowd.transport.errors import (
     Throttled,
     UnexpectedPayload,
 )
-from tests.flipkart.rows import page, row
+from tests.flipkart.rows import page, parcels, row
 from tests.flipkart.scripted import Tokens, flipkart_saying
 
 FROM, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC)
 
 
 def walk(client: FlipkartClient, **changes: object) -> Iterator[Page]:
-    asked = {"states": [State.APPROVED], "ordered_from": FROM, "ordered_until": UNTIL}
-    return client.shipment_pages(**(asked | changes))
+    (part,) = client.searches([State.APPROVED])
+    return client.shipment_pages(part=part, window=Window(of=Span.ORDERED, begins_at=FROM, ends_at=UNTIL), **changes)
 
 
 def read_until_it_ends(pages: Iterator[Page], *, says: str) -> list[Page]:
@@ -281,14 +281,15 @@ def test_a_refusal_brings_its_code_and_its_rows_and_not_its_words():
 
 def test_the_limits_are_those_of_the_wire():
     with flipkart_saying() as (client, _, _):
-        assert client.limits == Limits(page=50, ids=50, labels=20, dispatch=25)
+        assert client.limits == Limits(page=50, ids=50, details=50, labels=20, papers=20, dispatch=25)
 
 
 def test_a_batch_beyond_its_limit_costs_no_call():
     with flipkart_saying() as (client, _, taken):
         for call, most in ((client.dispatch, 25), (client.generate_labels, 20), (client.fetch_shipments, 50)):
+            ids = [f"SHIP{number}" for number in range(most + 1)]
             with pytest.raises(ValueError):
-                call([f"SHIP{number}" for number in range(most + 1)])
+                call(parcels(ids) if call == client.generate_labels else ids)
 
     assert taken == []
 

@@ -10,7 +10,7 @@ import pytest
 from shipcrowd import transport
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.tokens import authorize_url, grant_by_client_credentials, grant_by_code, grant_by_refresh
-from shipcrowd.flipkart.types import Page, PaymentType, State, Token
+from shipcrowd.flipkart.types import Page, PaymentType, Span, State, Token, Window
 from shipcrowd.flipkart.wire import wire_named
 from shipcrowd.simulator import Account, Simulator, mounted
 from shipcrowd.simulator.app import REDIRECT_URIS
@@ -23,6 +23,7 @@ from shipcrowd.transport.errors import (
     UnexpectedPayload,
     Unreachable,
 )
+from tests.flipkart.rows import parcels
 
 URL = "http://flipkart-simulator.invalid"
 GUIDE = wire_named("guide")
@@ -54,8 +55,13 @@ class Shop:
         return self.token
 
     def walk(self, *states: State, **changes: object) -> list[Page]:
-        window = {"ordered_from": self.now - timedelta(days=30), "ordered_until": self.now}
-        return list(self.client.shipment_pages(states=states or (State.APPROVED,), **(window | changes)))
+        return list(self.pages(*states, **changes))
+
+    def pages(self, *states: State, **changes: object) -> Iterator[Page]:
+        window = {"begins_at": self.now - timedelta(days=30), "ends_at": self.now}
+        window |= {name: changes.pop(name) for name in list(window) if name in changes}
+        (part,) = self.client.searches(states or (State.APPROVED,))
+        return self.client.shipment_pages(part=part, window=Window(of=Span.ORDERED, **window), **changes)
 
     def state_of(self, shipment_id: str) -> State:
         return State(str(self.simulator.world.state_of(shipment_id)))
@@ -101,9 +107,9 @@ def test_a_code_is_good_once_and_its_refresh_token_brings_another(shop):
     portal = {"client_id": "shipcrowd-portal", "client_secret": "simulator-portal-secret"}
     code = shop.simulator.oauth.allow(shop.account.account_id, REDIRECT_URIS[0])
 
-    first = grant_by_code(shop.transport, GUIDE, **portal, code=code, redirect_uri=REDIRECT_URIS[0])
+    first = grant_by_code(shop.transport, GUIDE, **portal, code=code, redirect_uri=REDIRECT_URIS[0], state="s1")
     with pytest.raises(NotAuthorized) as failure:
-        grant_by_code(shop.transport, GUIDE, **portal, code=code, redirect_uri=REDIRECT_URIS[0])
+        grant_by_code(shop.transport, GUIDE, **portal, code=code, redirect_uri=REDIRECT_URIS[0], state="s1")
     second = grant_by_refresh(shop.transport, GUIDE, **portal, refresh_token=first.refresh_token)
 
     assert failure.value.code == "invalid_grant"
@@ -199,7 +205,7 @@ def test_the_filters_select(shop):
     assert sorted(ids(shop.walk(payment_type=PaymentType.PREPAID))) == sorted(prepaid + old)
     assert ids(shop.walk(State.PACKED)) == packed
     assert sorted(ids(shop.walk(State.PACKED, State.APPROVED))) == sorted(prepaid + cod + packed + old)
-    assert ids(shop.walk(ordered_from=NOW - timedelta(days=21), ordered_until=NOW - timedelta(days=19))) == old
+    assert ids(shop.walk(begins_at=NOW - timedelta(days=21), ends_at=NOW - timedelta(days=19))) == old
     found = {sku: ids(shop.walk(skus=[sku])) for sku in skus}
     assert sorted(shipment_id for some in found.values() for shipment_id in some) == sorted(prepaid + cod + old)
 
@@ -208,7 +214,7 @@ def test_both_ends_of_the_window_belong_to_it(shop):
     (shipment_id,) = shop.add(ordered_at=NOW - timedelta(hours=1, microseconds=123456))
     at = shop.account.shipments[shipment_id].ordered_at
 
-    assert ids(shop.walk(ordered_from=at, ordered_until=at)) == [shipment_id]
+    assert ids(shop.walk(begins_at=at, ends_at=at)) == [shipment_id]
 
 
 def test_every_state_of_the_simulator_is_known_by_its_word(shop):
@@ -234,7 +240,7 @@ def test_foreign_ids_are_not_there_and_none_at_all_is_refused(shop):
 def test_tracking_and_addresses_come_after_packing(shop):
     (shipment_id,) = shop.add()
     (before,) = shop.client.fetch_shipping_details([shipment_id])
-    shop.client.generate_labels([shipment_id])
+    shop.client.generate_labels(parcels([shipment_id]))
     shop.now += timedelta(seconds=10)
 
     (details,) = shop.client.fetch_shipping_details([shipment_id])
@@ -255,10 +261,10 @@ def test_tracking_and_addresses_come_after_packing(shop):
 def test_labels_are_accepted_then_empty_then_papers(shop):
     added = shop.add(3)
 
-    outcomes = shop.client.generate_labels(added)
-    at_once = shop.client.download_papers(added)
+    outcomes = shop.client.generate_labels(parcels(added))
+    at_once = shop.client.download_papers(added).apart
     shop.now += timedelta(seconds=10)
-    papers = shop.client.download_papers(added)
+    papers = shop.client.download_papers(added).apart
 
     assert [(outcome.id, outcome.ok) for outcome in outcomes] == [(shipment_id, True) for shipment_id in added]
     assert {(paper.label, paper.invoice, paper.manifest) for paper in at_once} == {(None, None, None)}
@@ -285,7 +291,7 @@ def test_a_label_for_what_is_cancelled_is_refused_by_its_row(shop):
     good, bad = shop.add(2)
     shop.simulator.world.cancel(bad)
 
-    outcomes = shop.client.generate_labels([good, bad])
+    outcomes = shop.client.generate_labels(parcels([good, bad]))
 
     assert [outcome.ok for outcome in outcomes] == [True, False]
     assert outcomes[1].code != ""
@@ -387,9 +393,7 @@ def test_a_walk_that_leads_nowhere_ends_after_what_was_read(shop, kind, says):
     found: list[Page] = []
 
     with pytest.raises(UnexpectedPayload, match=says):
-        found.extend(
-            shop.client.shipment_pages(states=[State.APPROVED], ordered_from=NOW - timedelta(days=3), ordered_until=NOW)
-        )
+        found.extend(shop.pages(State.APPROVED, begins_at=NOW - timedelta(days=3), ends_at=NOW))
 
     assert set(ids(found)) <= set(added)
     assert len(ids(found)) >= 50
@@ -421,7 +425,7 @@ def test_ids_that_nobody_asked_about_are_dropped(shop, operation):
     added = shop.add(2, states="PACKED" if operation == "dispatch" else "APPROVED")
     shop.simulator.faults.set(operation, "foreign_ids")
 
-    outcomes = getattr(shop.client, operation)(added)
+    outcomes = shop.client.dispatch(added) if operation == "dispatch" else shop.client.generate_labels(parcels(added))
 
     assert [(outcome.id, outcome.ok) for outcome in outcomes] == [(added[0], True), (added[1], True)]
 
@@ -439,7 +443,7 @@ def test_a_paper_that_is_no_pdf_is_handed_on_as_it_came(shop):
     shop.now += timedelta(seconds=10)
     shop.simulator.faults.set("download_labels", "not_a_pdf")
 
-    (papers,) = shop.client.download_papers([shipment_id])
+    (papers,) = shop.client.download_papers([shipment_id]).apart
 
     assert papers.label is not None
     assert not papers.label.startswith(b"%PDF")
@@ -453,7 +457,7 @@ def test_a_token_that_dies_in_the_middle_costs_one_renewal(shop, operation, kind
     shop.simulator.faults.set(operation, kind)
 
     call = {"search": lambda: shop.walk(State.PACKED), "dispatch": lambda: shop.client.dispatch(added)}
-    call.get(operation, lambda: shop.client.generate_labels(added))()
+    call.get(operation, lambda: shop.client.generate_labels(parcels(added)))()
 
     assert shop.calls(operation) == [401, 200]
     assert shop.calls("token") == [200, 200]

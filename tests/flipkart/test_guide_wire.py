@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,29 +16,39 @@ from shipcrowd.flipkart.types import (
     Papers,
     PaymentType,
     RowOutcome,
+    SearchAnswer,
     Shipment,
     ShipmentItem,
     ShippingDetails,
+    Span,
     State,
     Unreadable,
+    Window,
 )
 from shipcrowd.flipkart.wire import guide, wire_named
+from shipcrowd.flipkart.wire.values import marker_in, read_errors
+from shipcrowd.transport import Answer, Request
 from shipcrowd.transport.errors import RowError, UnexpectedPayload
-from tests.flipkart.rows import ABSENT, answer, example, page, row
+from tests.flipkart.rows import ABSENT, answer, example, page, parcels, row
 
 FROM, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 7, 23, 59, 59, 999000, tzinfo=UTC)
 
 
+def search(
+    *, states: Sequence[State] = (State.APPROVED,), begins_at: datetime = FROM, ends_at: datetime = UNTIL, **changes
+) -> Request:
+    asked = {"payment_type": None, "skus": (), "marker": None} | changes
+    (part,) = guide.searches(states)
+    return guide.encode_search(part=part, window=Window(of=Span.ORDERED, begins_at=begins_at, ends_at=ends_at), **asked)
+
+
+def decode_search(said: Answer) -> SearchAnswer:
+    (part,) = guide.searches([State.APPROVED])
+    return guide.decode_search(said, part)
+
+
 def search_body(**changes: object) -> dict:
-    asked = {
-        "states": [State.APPROVED],
-        "ordered_from": FROM,
-        "ordered_until": UNTIL,
-        "payment_type": None,
-        "skus": (),
-        "marker": None,
-    }
-    return guide.encode_search(**(asked | changes)).json
+    return search(**changes).json
 
 
 def decode(*rows: object) -> tuple[tuple[Shipment, ...], tuple[Unreadable, ...]]:
@@ -52,7 +63,7 @@ def test_the_guide_is_a_wire_by_its_name():
     wire = wire_named("guide")
 
     assert wire.NAME == "guide"
-    assert Limits(page=50, ids=50, labels=20, dispatch=25) == wire.LIMITS
+    assert Limits(page=50, ids=50, details=50, labels=20, papers=20, dispatch=25) == wire.LIMITS
     assert dict(wire.HOSTS) == {
         "production": "https://api.flipkart.net",
         "sandbox": "https://sandbox-api.flipkart.net",
@@ -74,7 +85,9 @@ def test_the_three_grants_and_basic_are_asked_as_the_guide_prints_them():
 
     by_form = guide.encode_client_credentials(**keys, basic=False)
     by_basic = guide.encode_client_credentials(**keys, basic=True)
-    by_code = guide.encode_code(**keys, code="c0de", redirect_uri="https://portal.test/auth/flipkart/callback")
+    by_code = guide.encode_code(
+        **keys, code="c0de", redirect_uri="https://portal.test/auth/flipkart/callback", state="s1"
+    )
     by_refresh = guide.encode_refresh(**keys, refresh_token="r3")
 
     assert {(asked.method, asked.path) for asked in (by_form, by_basic, by_code, by_refresh)} == {
@@ -149,9 +162,7 @@ def test_skus_cash_on_delivery_and_a_marker_go_where_the_guide_has_them():
 
 
 def test_the_window_never_ends_before_the_microsecond_that_was_asked():
-    body = search_body(
-        ordered_from=FROM.replace(microsecond=1999), ordered_until=UNTIL.replace(second=1, microsecond=1001)
-    )
+    body = search_body(begins_at=FROM.replace(microsecond=1999), ends_at=UNTIL.replace(second=1, microsecond=1001))
 
     assert body["filter"]["orderDate"] == {
         "fromDate": "2026-01-01T00:00:00.001Z",
@@ -159,27 +170,30 @@ def test_the_window_never_ends_before_the_microsecond_that_was_asked():
     }
 
 
-def test_states_the_guide_cannot_ask_for_are_left_out_and_none_is_refused():
+def test_states_the_guide_cannot_ask_for_are_left_out_and_for_none_there_is_no_search():
     body = search_body(states=[State.PACKING_IN_PROGRESS, State.PACKED])
 
     assert body["filter"]["states"] == ["PACKED"]
     for states in ([], [State.UNKNOWN], [State.RETURNED]):
-        with pytest.raises(ValueError, match="state"):
-            search_body(states=states)
+        assert guide.searches(states) == ()
 
 
 def test_what_cannot_be_meant_is_not_asked():
     with pytest.raises(ValueError):
-        search_body(ordered_from=FROM.replace(tzinfo=None))
+        search_body(begins_at=FROM.replace(tzinfo=None))
     with pytest.raises(ValueError):
         search_body(payment_type=PaymentType.UNKNOWN)
+    (part,) = guide.searches([State.APPROVED])
+    window = Window(of=Span.CHANGED, begins_at=FROM, ends_at=UNTIL)
+    with pytest.raises(ValueError, match="order date"):
+        guide.encode_search(part=part, window=window, payment_type=None, skus=(), marker=None)
 
 
 # Reading a search
 
 
 def test_the_row_of_the_guide_is_read_field_by_field():
-    found = guide.decode_search(answer(example("guide-2.1-search.json")))
+    found = decode_search(answer(example("guide-2.1-search.json")))
 
     assert found.unreadable == ()
     assert found.next_marker == "eyJzaGlwbWVudElkIjoiU0hJUDEyMzQ1Njc4OTAifQ=="
@@ -360,7 +374,7 @@ def test_rows_of_one_shipment_that_contradict_each_other_are_unreadable(field):
 )
 def test_an_answer_without_shipments_is_no_empty_answer(value):
     with pytest.raises(UnexpectedPayload):
-        guide.decode_search(answer(value))
+        decode_search(answer(value))
 
 
 @pytest.mark.parametrize(
@@ -375,7 +389,7 @@ def test_an_answer_without_shipments_is_no_empty_answer(value):
     ],
 )
 def test_a_page_that_cannot_be_followed_still_gives_its_rows(ending, path):
-    found = guide.decode_search(answer({"shipments": [row()], **ending}))
+    found = decode_search(answer({"shipments": [row()], **ending}))
 
     assert len(found.shipments) == 1
     assert (found.next_marker, found.trouble_path) == (None, path)
@@ -383,7 +397,7 @@ def test_a_page_that_cannot_be_followed_still_gives_its_rows(ending, path):
 
 
 def test_the_last_page_ends_even_when_it_names_another():
-    found = guide.decode_search(answer({"shipments": [], "hasMore": False, "nextPageUrl": "/x?marker=a"}))
+    found = decode_search(answer({"shipments": [], "hasMore": False, "nextPageUrl": "/x?marker=a"}))
 
     assert (found.next_marker, found.trouble) == (None, "")
 
@@ -434,15 +448,8 @@ HOSTILE = [
 @pytest.mark.parametrize("url", HOSTILE)
 def test_of_a_next_page_only_the_marker_is_used(url):
     """trust.md 34."""
-    found = guide.decode_search(answer({"shipments": [], "hasMore": True, "nextPageUrl": url}))
-    asked = guide.encode_search(
-        states=[State.APPROVED],
-        ordered_from=FROM,
-        ordered_until=UNTIL,
-        payment_type=None,
-        skus=(),
-        marker=found.next_marker,
-    )
+    found = decode_search(answer({"shipments": [], "hasMore": True, "nextPageUrl": url}))
+    asked = search(marker=found.next_marker)
 
     assert found.next_marker == "m1"
     assert (asked.method, asked.path, dict(asked.query)) == ("POST", "/v3/orders/search", {})
@@ -462,10 +469,18 @@ def test_of_a_next_page_only_the_marker_is_used(url):
     ],
 )
 def test_markers_are_taken_whole_or_not_at_all(url, marker):
-    assert guide.marker_of(url) == marker
+    assert marker_in(url, name="marker") == marker
 
 
 # By id
+
+
+def encode_generate_labels(shipment_ids: Sequence[str]) -> Request:
+    return guide.encode_generate_labels(parcels(shipment_ids))
+
+
+def encode_dispatch(shipment_ids: Sequence[str]) -> Request:
+    return guide.encode_dispatch(shipment_ids, "F123456")
 
 
 @pytest.mark.parametrize(
@@ -473,7 +488,7 @@ def test_markers_are_taken_whole_or_not_at_all(url, marker):
     [
         (guide.encode_shipments, "GET", "/v3/shipments/SHIP1,SHIP2"),
         (guide.encode_shipping_details, "GET", "/v3/shipments/SHIP1,SHIP2/shippingDetails"),
-        (guide.encode_generate_labels, "POST", "/v3/shipments/SHIP1,SHIP2/labels"),
+        (encode_generate_labels, "POST", "/v3/shipments/SHIP1,SHIP2/labels"),
         (guide.encode_download_labels, "GET", "/v3/shipments/SHIP1,SHIP2/labels"),
     ],
 )
@@ -485,7 +500,7 @@ def test_ids_go_into_the_path_each_once(encode, method, path):
 
 @pytest.mark.parametrize("shipment_id", ["", "..", "../admin", "a,b", "a/b", "a?b", "a#b", "a b", "%2e%2e", "ä", "a\n"])
 def test_an_id_that_would_leave_the_path_is_never_sent(shipment_id):
-    for encode in (guide.encode_shipments, guide.encode_generate_labels, guide.encode_dispatch):
+    for encode in (guide.encode_shipments, encode_generate_labels, encode_dispatch):
         with pytest.raises(ValueError):
             encode([shipment_id])
 
@@ -495,9 +510,9 @@ def test_an_id_that_would_leave_the_path_is_never_sent(shipment_id):
     [
         (guide.encode_shipments, 50),
         (guide.encode_shipping_details, 50),
-        (guide.encode_generate_labels, 20),
+        (encode_generate_labels, 20),
         (guide.encode_download_labels, 20),
-        (guide.encode_dispatch, 25),
+        (encode_dispatch, 25),
     ],
 )
 def test_a_batch_is_within_its_limit(encode, most):
@@ -579,7 +594,7 @@ def test_labels_without_a_status_are_an_open_question(said):
 
 
 def test_the_papers_of_the_guide_are_read():
-    (papers,) = guide.decode_download_labels(answer(example("guide-3.2-labels.json")), ["SHIP1234567890"])
+    (papers,) = guide.decode_download_labels(answer(example("guide-3.2-labels.json")), ["SHIP1234567890"]).apart
 
     assert papers == Papers(
         flipkart_shipment_id="SHIP1234567890",
@@ -605,7 +620,7 @@ def test_the_papers_of_the_guide_are_read():
 )
 def test_labels_that_are_not_ready_are_nothing_and_no_error(said):
     """Guide, Issue 2: "empty response"."""
-    assert guide.decode_download_labels(answer(said), ["A"]) == (Papers(flipkart_shipment_id="A"),)
+    assert guide.decode_download_labels(answer(said), ["A"]).apart == (Papers(flipkart_shipment_id="A"),)
 
 
 @pytest.mark.parametrize("text", ["JVBERi0", "###", "JVBERi0=x", "é", 7, ["JVBERi0="], {"a": 1}])
@@ -615,7 +630,7 @@ def test_a_paper_that_is_no_base64_is_noted_and_the_others_are_kept(text):
         {"shipmentId": "B", "label": {"base64String": "bGFi\r\nZWw="}},
     ]
 
-    a, b = guide.decode_download_labels(answer({"labelResponses": rows}), ["A", "B"])
+    a, b = guide.decode_download_labels(answer({"labelResponses": rows}), ["A", "B"]).apart
 
     assert (a.label, a.invoice, a.notes) == (None, b"invoice", ("label: not base64",))
     assert (b.label, b.notes) == (b"label", ())
@@ -624,7 +639,7 @@ def test_a_paper_that_is_no_base64_is_noted_and_the_others_are_kept(text):
 def test_what_the_bytes_are_is_left_to_the_one_who_stores_them():
     said = {"labelResponses": [{"shipmentId": "A", "label": {"base64String": "bm8gcGRm", "format": "PDF"}}]}
 
-    assert guide.decode_download_labels(answer(said), ["A"])[0].label == b"no pdf"
+    assert guide.decode_download_labels(answer(said), ["A"]).apart[0].label == b"no pdf"
 
 
 def test_two_different_labels_for_one_shipment_are_none():
@@ -634,7 +649,7 @@ def test_two_different_labels_for_one_shipment_are_none():
         {"shipmentId": "A", "manifest": {"base64String": "bGF0ZQ=="}},
     ]
 
-    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"])
+    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"]).apart
 
     assert (papers.label, papers.invoice, papers.manifest) == (None, b"same", b"late")
     assert papers.notes == ("label: sent twice, differently",)
@@ -643,7 +658,7 @@ def test_two_different_labels_for_one_shipment_are_none():
 def test_a_third_copy_does_not_settle_which_of_two_labels_is_meant():
     rows = [{"shipmentId": "A", "label": {"base64String": text}} for text in ("b25l", "dHdv", "b25l")]
 
-    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"])
+    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"]).apart
 
     assert papers.label is None
 
@@ -652,7 +667,7 @@ def test_a_third_copy_does_not_settle_which_of_two_labels_is_meant():
 
 
 def test_a_dispatch_is_asked_as_the_guide_prints_it():
-    asked = guide.encode_dispatch(["SHIP1234567890", "SHIP0987654321"])
+    asked = encode_dispatch(["SHIP1234567890", "SHIP0987654321"])
 
     assert (asked.method, asked.path) == ("POST", "/v3/shipments/dispatch")
     assert asked.json == {"shipmentIds": ["SHIP1234567890", "SHIP0987654321"]}
@@ -707,7 +722,7 @@ def test_a_code_that_is_none_is_not_kept():
     ],
 )
 def test_of_a_refusal_only_codes_and_paths_are_kept(body, errors):
-    assert guide.read_errors(body) == errors
+    assert read_errors(body) == errors
 
 
 # Anything at all
@@ -748,7 +763,7 @@ def nothing_but_unexpected(decode_answer, *arguments: object) -> None:
 def test_no_answer_makes_a_decoder_raise_anything_else(value, ids):
     said = answer(value)
 
-    for decoder in (guide.decode_search, guide.decode_shipments, guide.decode_shipping_details, guide.decode_token):
+    for decoder in (decode_search, guide.decode_shipments, guide.decode_shipping_details, guide.decode_token):
         nothing_but_unexpected(decoder, said)
     for decoder in (guide.decode_generate_labels, guide.decode_download_labels, guide.decode_dispatch):
         nothing_but_unexpected(decoder, said, ids)
@@ -785,11 +800,11 @@ def test_papers_are_what_was_sent_or_none(content, other):
         other,
     ]
 
-    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"])
+    (papers,) = guide.decode_download_labels(answer({"labelResponses": rows}), ["A"]).apart
 
     assert papers.label == (content or None)
 
 
 def test_a_page_of_a_search_is_what_the_builder_says():
-    assert guide.decode_search(answer(page(row(), marker="m"))).next_marker == "m"
-    assert guide.decode_search(answer(page())).next_marker is None
+    assert decode_search(answer(page(row(), marker="m"))).next_marker == "m"
+    assert decode_search(answer(page())).next_marker is None

@@ -69,6 +69,23 @@ def test_what_a_dispatch_shows_outlives_a_read_that_began_before_it(seller, parc
     assert reload(parcel).state == "SHIPPED"
 
 
+def test_our_own_dispatch_is_known_to_be_in_time_or_late(seller, account, flipkart, packer):
+    hour = timedelta(hours=1)
+    add = flipkart.world.add_shipments
+    parcels = take_in(
+        seller,
+        add(account, 1, states="PACKED")
+        + add(account, 1, states="PACKED", ordered_at=timezone.now() - 9 * hour, dispatch_by=timezone.now() - hour),
+    )
+
+    ask_dispatch(seller, parcels, packer)
+    drain()
+
+    found = [reload(parcel) for parcel in parcels]
+    assert [row.was_dispatched_late for row in found] == [False, True]
+    assert all(timezone.now() - row.dispatched_at < timedelta(minutes=1) for row in found)
+
+
 def test_sixty_parcels_are_three_calls(seller, account, flipkart, packer):
     packed = take_in(seller, flipkart.world.add_shipments(account, 60, states="PACKED"))
 

@@ -11,7 +11,7 @@ from fulfillment import labels
 from fulfillment.models import LabelRequest, Step
 from orders.models import Reading, Shipment
 from sellers.models import Connection, Quota, Role, Standing
-from shipcrowd import files
+from shipcrowd import files, work
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.simulator import api
 from shipcrowd.tenancy import NoScope, seller_scope
@@ -390,6 +390,7 @@ def test_a_throttled_call_waits_as_long_as_flipkart_says_and_is_not_in_doubt(
     drain()
 
     assert {(row.state, row.in_doubt) for row in as_ops(LabelRequest)} == {(State.DUE, False)}
+    assert work.look_for_due() == []
     assert 25 < (only(LabelRequest, shipment=shipments[0]).wake_at - timezone.now()).total_seconds() < 35
     with factories.ops():
         Quota.objects.update(closed_until=None, left=1000)

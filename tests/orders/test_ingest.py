@@ -16,7 +16,7 @@ from orders.ingest import Ingested, fingerprint, forget_fingerprints, ingest
 from orders.models import Buyer, Order, Reading, Shipment, ShipmentItem, TimelineEntry, Unreadable
 from sellers.models import Facility
 from shipcrowd.flipkart import types
-from shipcrowd.flipkart.types import PaymentType, State
+from shipcrowd.flipkart.types import PaymentType, ShipmentType, State
 from shipcrowd.tenancy import NoScope, seller_scope
 from shipcrowd.work import Attention
 from tests import factories
@@ -254,6 +254,11 @@ EVERY_FIELD = {
     "invoice_number": "I1",
     "items": (item(quantity=2),),
     "sub_shipments": (types.SubShipment(flipkart_sub_shipment_id="SS-1"),),
+    "shipment_type": ShipmentType.EXPRESS,
+    "is_multi_parcel": True,
+    "packaging_policy": "GREEN_PACKAGE",
+    "service_tier": "EXPRESS",
+    "forms": (types.Form(name="Waybill"),),
     "buyer_name": "Another",
     "buyer_phone": "+911",
     "shipping_address": None,
@@ -273,6 +278,8 @@ def other(value):
     """Something of the same type that differs."""
     if isinstance(value, State):
         return State.PACKED
+    if isinstance(value, PaymentType):
+        return PaymentType.COD
     if isinstance(value, str):
         return f"{value}x"
     return 7 if value is None else value + 1
@@ -283,6 +290,26 @@ def test_every_field_of_an_item_is_in_the_fingerprint(name):
     changed = replace(item(), **{name: other(getattr(item(), name))})
 
     assert fingerprint(copy(items=(changed,))) != fingerprint(copy())
+
+
+@pytest.mark.parametrize("name", types.Form.__slots__)
+def test_every_field_of_a_form_is_in_the_fingerprint(name):
+    form = types.Form(name="Waybill")
+    changed = replace(form, **{name: other(getattr(form, name))})
+
+    assert fingerprint(copy(forms=(changed,))) != fingerprint(copy(forms=(form,)))
+
+
+@pytest.mark.parametrize("name", types.SubShipment.__slots__)
+def test_every_field_of_a_parcel_is_in_the_fingerprint(name):
+    size = types.Dimensions(length=Decimal(1), breadth=Decimal(2), height=Decimal(3), weight=Decimal(4))
+    parcel = types.SubShipment(flipkart_sub_shipment_id="SS-1", packages=(types.Package(dimensions=size),))
+    heavier = types.Package(dimensions=replace(size, weight=Decimal(5)))
+    value = {"dimensions": size, "packages": (heavier,)}.get(name, "other")
+
+    assert fingerprint(copy(sub_shipments=(replace(parcel, **{name: value}),))) != fingerprint(
+        copy(sub_shipments=(parcel,))
+    )
 
 
 @pytest.mark.parametrize("name", types.Address.__slots__)
@@ -609,6 +636,35 @@ def test_every_change_leaves_its_line(seller):
         "the buyer's name, phone or address changed",
     ]
     assert not any(secret in line for line in says(seller) for secret in ("Rajesh", "Elsewhere", "98765"))
+
+
+# --- When it was dispatched ---
+
+
+@pytest.mark.parametrize(
+    ("last_read", "seen", "is_late"),
+    [
+        (-2, -1, False),  # still in time when it was seen: it happened before
+        (1, 2, True),  # late when it was still packed
+        (-1, 1, None),  # the deadline lies between the two reads
+    ],
+)
+def test_two_reads_tell_whether_a_shipment_was_dispatched_late(seller, last_read, seen, is_late):
+    by = ORDERED_AT + timedelta(days=1)
+    hour = timedelta(hours=1)
+    take_in(seller, copy(state=State.PACKED, dispatch_by_at=by), began=by + last_read * hour)
+
+    take_in(seller, copy(state=State.READY_TO_DISPATCH, dispatch_by_at=by), began=by + seen * hour)
+    take_in(seller, copy(state=State.SHIPPED, dispatch_by_at=by), began=by + 9 * hour)
+
+    row = only(Shipment)
+    assert (row.dispatched_at, row.was_dispatched_late) == (by + seen * hour, is_late)
+
+
+def test_a_shipment_met_after_it_had_left_tells_nothing_of_its_dispatch(seller):
+    take_in(seller, copy(state=State.SHIPPED))
+
+    assert (only(Shipment).dispatched_at, only(Shipment).was_dispatched_late) == (None, None)
 
 
 # --- What cannot be read or stored ---

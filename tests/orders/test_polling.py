@@ -11,8 +11,8 @@ from orders.models import FollowCursor, PollCursor, Shipment, Unreadable
 from orders.polling import Leg, Walk, plan
 from orders.tasks import poll
 from sellers.models import Quota, Standing
-from shipcrowd.flipkart.types import State
-from shipcrowd.flipkart.wire.guide import ABILITIES
+from shipcrowd.flipkart.types import SearchPart, Span, State, Window
+from shipcrowd.flipkart.wire import guide
 from shipcrowd.tenancy import NoScope, seller_scope
 from tests import factories
 from tests.factories import as_ops, reload
@@ -61,31 +61,36 @@ def searches(flipkart) -> int:
 
 def planned(**values) -> Walk:
     facts = {"read_until": NOW - timedelta(minutes=5), "last_full_at": NOW - HOUR, "last_late_at": None, "waiting": 0}
-    return plan(now=NOW, searchable=ABILITIES.searchable, page_size=50, **facts | values)
+    facts |= {"searches": guide.searches, "by_change": False}
+    return plan(now=NOW, page_size=50, **facts | values)
+
+
+def ordered(begins_at: datetime, ends_at: datetime) -> Window:
+    return Window(of=Span.ORDERED, begins_at=begins_at, ends_at=ends_at)
 
 
 def test_the_first_walk_asks_for_all_that_is_open_over_thirty_days():
     (leg,) = planned(read_until=None, last_full_at=None).legs
 
-    assert set(leg.states) == {State.APPROVED, State.READY_TO_PACK, State.PACKED, State.READY_TO_DISPATCH}
-    assert (leg.ordered_from, leg.ordered_until) == (NOW - 30 * DAY, NOW + HOUR / 2)
+    assert set(leg.part.states) == {State.APPROVED, State.READY_TO_PACK, State.PACKED, State.READY_TO_DISPATCH}
+    assert leg.window == ordered(NOW - 30 * DAY, NOW + HOUR / 2)
 
 
 def test_later_ones_ask_for_what_is_new_in_any_state_and_for_what_was_approved_late():
     new, late = planned().legs
 
-    assert set(new.states) == ABILITIES.searchable
-    assert (new.ordered_from, new.ordered_until) == (NOW - timedelta(minutes=35), NOW + HOUR / 2)
-    assert set(late.states) == {State.APPROVED, State.READY_TO_PACK}
-    assert (late.ordered_from, late.ordered_until) == (NOW - 7 * DAY, NOW - timedelta(minutes=35))
+    assert set(new.part.states) == guide.ABILITIES.searchable
+    assert new.window == ordered(NOW - timedelta(minutes=35), NOW + HOUR / 2)
+    assert set(late.part.states) == {State.APPROVED, State.READY_TO_PACK}
+    assert late.window == ordered(NOW - 7 * DAY, NOW - timedelta(minutes=35))
 
 
 def test_once_a_day_everything_that_is_open_is_searched_again():
     walk = planned(last_full_at=NOW - DAY)
 
     assert walk.is_full
-    assert [leg.ordered_from for leg in walk.legs] == [NOW - timedelta(minutes=35), NOW - 30 * DAY]
-    assert walk.legs[1].ordered_until == walk.legs[0].ordered_from
+    assert [leg.window.begins_at for leg in walk.legs] == [NOW - timedelta(minutes=35), NOW - 30 * DAY]
+    assert walk.legs[1].window.ends_at == walk.legs[0].window.begins_at
 
 
 @pytest.mark.parametrize(
@@ -95,13 +100,39 @@ def test_what_was_approved_late_is_looked_for_less_often_where_much_waits(waitin
     assert planned(waiting=waiting, last_late_at=NOW - timedelta(minutes=minutes)).is_late is is_late
 
 
+def parts_apart(states) -> list[SearchPart]:
+    """The searches of a wire that asks for what is cancelled apart."""
+    alive = tuple(state for state in states if state is not State.CANCELLED)
+    gone = SearchPart(name="gone", states=(State.CANCELLED,), is_rumour=True)
+    return [SearchPart(name="alive", states=alive), *([gone] if State.CANCELLED in states else [])]
+
+
+def test_where_a_search_can_ask_for_changes_every_part_is_asked_for_them_and_nothing_is_looked_for_late():
+    changes = Window(of=Span.CHANGED, begins_at=NOW - timedelta(minutes=35), ends_at=NOW + HOUR / 2)
+
+    walk = planned(searches=parts_apart, by_change=True)
+
+    assert [(leg.part.name, leg.window) for leg in walk.legs] == [("alive", changes), ("gone", changes)]
+    assert not walk.is_late
+
+
+def test_where_a_search_can_ask_for_changes_the_daily_search_covers_what_was_ordered_of_late_too():
+    walk = planned(searches=parts_apart, by_change=True, last_full_at=NOW - DAY)
+
+    assert [leg.part.name for leg in walk.legs] == ["alive", "gone", "alive"]
+    assert walk.legs[2].window == ordered(NOW - 30 * DAY, NOW + HOUR / 2)
+    assert walk.is_full
+
+
 def test_after_a_long_silence_no_more_than_thirty_days_are_asked():
-    assert planned(read_until=NOW - 90 * DAY).legs[0].ordered_from == NOW - 30 * DAY
+    assert planned(read_until=NOW - 90 * DAY).legs[0].window.begins_at == NOW - 30 * DAY
 
 
 def test_a_walk_is_stored_and_found_again_as_it_was():
     walk = Walk(
-        legs=(Leg(states=(State.APPROVED,), ordered_from=NOW - DAY, ordered_until=NOW),),
+        legs=(
+            Leg(part=SearchPart(name="a", states=(State.APPROVED,), is_rumour=True), window=ordered(NOW - DAY, NOW)),
+        ),
         began_at=NOW,
         marker="m",
         pages=3,

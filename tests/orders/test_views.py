@@ -299,6 +299,24 @@ def test_the_part_that_htmx_asks_for_is_the_buyer_alone(owner, seller):
     assert b"<html" not in part.content
 
 
+def test_a_bill_that_goes_elsewhere_is_shown_to_who_may_see_the_address(owner, seller):
+    same, other = factories.shipment(seller), factories.shipment(seller)
+    buyer(same)
+    buyer(other)
+    with seller_scope(seller):
+        row = Buyer.objects.get(shipment=same)
+        address = {**(row.delivery_address or row.shipping_address), "name": row.name}
+        Buyer.objects.filter(shipment=same).update(billing_address=address)
+        elsewhere = {"name": "Rao & Sons", "line1": "9 Fort Road", "city": "Jaipur", "pincode": "302001"}
+        Buyer.objects.filter(shipment=other).update(billing_address=elsewhere)
+
+    pages = [words(owner.post(f"/s/{seller.slug}/shipments/{row.public_id}/buyer/")) for row in (same, other)]
+
+    assert ["The bill goes to" in page for page in pages] == [False, True]
+    assert "The bill goes to Rao & Sons 9 Fort Road Jaipur 302001" in pages[1]
+    assert "Fort Road" not in words(owner.get(f"/s/{seller.slug}/shipments/{other.public_id}/"))
+
+
 def test_the_page_takes_as_many_statements_with_50_items_as_with_one(packer, seller):
     row = factories.shipment(seller)
     address = f"/s/{seller.slug}/shipments/{row.public_id}/"

@@ -6,9 +6,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from orders.models import PollCursor
-from shipcrowd import queue
+from orders.models import FollowCursor, PollCursor
+from shipcrowd import queue, work
 from shipcrowd.tenancy import seller_scope
+from shipcrowd.work import Turn
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +46,25 @@ def test_work_that_waits_for_long_is_no_health(client: Client, connected):
     assert answer.status_code == 503
     assert answer.json()["oldest_due_s"] >= 3600
     assert connected.seller.slug not in answer.content.decode()
+
+
+def test_a_long_flood_and_a_spent_quota_are_no_illness(client: Client, connected):
+    for cluster in queue.CLUSTERS:
+        queue.mark_alive(cluster, 0)
+    with seller_scope(connected.seller):
+        long_ago = timezone.now() - timedelta(hours=1)
+        PollCursor.objects.filter(seller=connected.seller).update(wake_at=long_ago)
+        FollowCursor.objects.filter(seller=connected.seller).update(wake_at=long_ago)
+    # One kind had its turn just now, the other rests.
+    work.release_turn(connected.seller.pk, "poll", work.take_turn(connected.seller.pk, "poll"))
+    work.take_turn(connected.seller.pk, "follow")
+    work.rest(connected.seller.pk, "follow", after=timedelta(seconds=30))
+    with seller_scope(connected.seller):
+        Turn.objects.filter(kind="follow").update(taken_at=long_ago)
+
+    answer = client.get("/healthz")
+
+    assert (answer.status_code, answer.json()["oldest_due_s"] < 5) == (200, True)
 
 
 def test_nothing_is_told_to_who_posts(client: Client):

@@ -8,16 +8,21 @@ from django.test import Client
 from django.utils import timezone
 
 from fulfillment.models import LabelRequest
-from orders.models import PollCursor, Shipment, Unreadable
+from orders.ingest import ingest
+from orders.models import PollCursor, Shipment, TimelineEntry, Unreadable
 from orders.states import State
-from sellers.models import Connection, Member, Role, Standing
+from sellers.models import Connection, Member, MemberFacility, Quota, Role, Standing
 from shipcrowd.audit.models import AuditEntry
+from shipcrowd.flipkart import types
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention
 from tests import factories
 from tests.browsing import logged_in, statements, words
+from tests.factories import as_ops
 
 pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
 
 
 def refused(seller, says="the serial number is missing", **values) -> LabelRequest:
@@ -85,6 +90,83 @@ def test_home_says_what_leaves_today_and_what_of_it_is_not_labelled(packer, sell
     assert (figures.leaves_today, figures.late, figures.not_labelled) == (5, 1, 3)
     assert (figures.not_dispatched, figures.on_hold) == (4, 1)
     assert [tile.count for tile in figures.tiles] == [4, 0, 1, 1]
+
+
+def test_home_is_about_the_members_own_facilities_until_others_are_chosen(seller):
+    mine, other = factories.facility(seller, name="Mumbai"), factories.facility(seller, name="Pune")
+    for place in (mine, mine, other):
+        factories.shipment(seller, facility=place, dispatch_by_at=timezone.now() - timedelta(hours=1))
+    packer = factories.member(seller, Role.STAFF)
+    with seller_scope(seller):
+        MemberFacility.objects.create(seller=seller, member=Member.objects.get(user=packer), facility=mine)
+    browser, address = logged_in(packer), f"/s/{seller.slug}/"
+
+    found = [
+        browser.get(address, {"facility": asked} if asked else {}).context["figures"].late
+        for asked in ("", "mine", "all", str(other.public_id), "no such place")
+    ]
+
+    assert found == [2, 2, 3, 1, 3]
+
+
+def test_home_says_the_next_pickup_and_when_the_quota_lets_todays_labels_be_here(packer, seller, settings):
+    hour = [f"{(timezone.localtime() + timedelta(hours=2)):%H}:00"]
+    factories.facility(seller, name="Mumbai", pickup_times=[hour] * 7)
+    for _ in range(45):
+        factories.shipment(seller, dispatch_by_at=timezone.now() - timedelta(minutes=1))
+    connection = connect(seller)
+    with seller_scope(seller):
+        Quota.objects.create(seller=seller, connection=connection, left=5)
+
+    page = packer.get(f"/s/{seller.slug}/")
+
+    assert f"pickup today {hour[0]}" in words(page) or f"pickup tomorrow {hour[0]}" in words(page)
+    # 45 labels: 3 calls to pack, 3 to fetch, 2 to read; 5 at once, the others at 65 a minute.
+    ready_at = page.context["figures"].labels_ready_at
+    assert timedelta(seconds=2) < ready_at - timezone.now() < timedelta(seconds=8)
+    assert f"labels ready by {timezone.localtime(ready_at):%H:%M} at your quota" in words(page)
+
+
+def test_late_dispatches_of_the_week_are_counted_among_those_that_are_known(packer, seller, other_seller):
+    now = timezone.now()
+    for known in (True, False, False, None):
+        factories.shipment(seller, state=State.SHIPPED, dispatched_at=now, was_dispatched_late=known)
+    factories.shipment(seller, dispatch_by_at=now - timedelta(minutes=1))
+    factories.shipment(seller, state=State.SHIPPED, dispatched_at=now - timedelta(days=8), was_dispatched_late=True)
+    factories.shipment(other_seller, state=State.SHIPPED, dispatched_at=now, was_dispatched_late=True)
+    connect(seller)
+
+    page = packer.get(f"/s/{seller.slug}/")
+
+    budget = page.context["budget"]
+    assert (budget.late, budget.known, budget.dispatched, budget.is_over) == (2, 4, 5, True)
+    assert "50.00 % 2 of 4 late, the limit is 0.5 %" in words(page)
+    assert "4 of 5 known" in words(page)
+
+
+def test_the_chart_shows_each_of_the_last_14_days(packer, seller):
+    now = timezone.now()
+    for days in (0, 0, 3, 20):
+        factories.shipment(seller, ordered_at=now - timedelta(days=days))
+    factories.shipment(
+        seller,
+        ordered_at=now - timedelta(days=3),
+        state=State.SHIPPED,
+        dispatched_at=now - timedelta(days=2),
+        was_dispatched_late=True,
+    )
+    connect(seller)
+
+    days = packer.get(f"/s/{seller.slug}/").context["days"]
+
+    assert [(day.ordered, day.dispatched, day.late) for day in days] == [
+        *[(0, 0, 0)] * 10,
+        (2, 0, 0),
+        (0, 1, 1),
+        (0, 0, 0),
+        (2, 0, 0),
+    ]
+    assert [day.ordered_height for day in days][-4:] == [100, 0, 0, 100]
 
 
 def connect(seller, standing=Standing.CONNECTED, says="") -> Connection:
@@ -155,7 +237,7 @@ def test_one_press_retries_a_group_and_a_viewer_has_no_button(packer, viewer, se
     rows = [refused(seller), refused(seller)]
     address = f"/s/{seller.slug}/attention/"
 
-    offered = packer.get(address).context["groups"][0].retries
+    offered = packer.get(address).context["groups"][0].ids
     packer.post(f"/s/{seller.slug}/work/retry/", {"row": offered})
 
     assert sorted(offered) == sorted(str(row.public_id) for row in rows)
@@ -164,13 +246,50 @@ def test_one_press_retries_a_group_and_a_viewer_has_no_button(packer, viewer, se
     assert viewer.post(f"/s/{seller.slug}/work/retry/", {"row": offered}).status_code == 403
 
 
+def test_who_has_looked_at_an_odd_shipment_ends_its_attention_and_stays_on_its_timeline(packer, viewer, seller):
+    odd = factories.shipment(seller, attention=Attention.ODD_MOVE, attention_says="moved from SHIPPED to PACKED")
+    held_by_other = factories.shipment(seller, attention=Attention.PULL, attention_says="cancelled after the label")
+    address = f"/s/{seller.slug}/shipments/looked-at/"
+    sent = {"shipment": [str(odd.public_id), str(held_by_other.public_id)]}
+
+    assert viewer.post(address, sent).status_code == 403
+    page = packer.post(address, sent, follow=True)
+
+    assert "1 is out of sight" in words(page)
+    assert factories.reload(odd).attention == ""
+    assert factories.reload(held_by_other).attention == Attention.PULL
+    (line,) = as_ops(TimelineEntry, shipment=odd)
+    assert (line.says, str(line.by_id)) == ("a person looked at it", packer.session["_auth_user_id"])
+
+
+def test_what_could_not_be_read_goes_out_of_sight_and_comes_back_when_it_is_met_again(packer, seller):
+    with seller_scope(seller):
+        hole = Unreadable.objects.create(seller=seller, flipkart_shipment_id="SHIPBAD", path="x", says="no number")
+        hole.refresh_from_db()
+
+    packer.post(f"/s/{seller.slug}/shipments/looked-at/", {"unreadable": [str(hole.public_id)]})
+    assert as_ops(Unreadable) == []
+
+    with seller_scope(seller):
+        again = types.Unreadable(flipkart_shipment_id="SHIPBAD", path="x", says="no number")
+        ingest(seller_id=seller.pk, shipments=[], unreadable=[again], read_began_at=timezone.now())
+    assert len(as_ops(Unreadable)) == 1
+
+
+@pytest.mark.parametrize("sent", [{}, {"shipment": "x"}, {"unreadable": ["no id"]}])
+def test_looking_at_nothing_says_what_to_do(packer, seller, sent):
+    page = packer.post(f"/s/{seller.slug}/shipments/looked-at/", sent, follow=True)
+
+    assert "Choose what you have looked at." in words(page)
+
+
 def test_a_reason_of_thousands_shows_some_and_says_how_many(packer, seller):
     for _ in range(30):
         refused(seller)
 
     group = packer.get(f"/s/{seller.slug}/attention/").context["groups"][0]
 
-    assert (group.count, len(group.rows), len(group.retries)) == (30, 25, 30)
+    assert (group.count, len(group.rows), len(group.ids)) == (30, 25, 30)
 
 
 @pytest.mark.parametrize("page", ["", "attention/"])
@@ -185,6 +304,88 @@ def test_a_page_takes_as_many_statements_with_100_rows_as_with_one(packer, selle
         factories.shipment(seller, attention=Attention.PULL)
 
     assert statements(packer, f"/s/{seller.slug}/{page}") == with_one
+
+
+def test_who_works_for_several_sellers_sees_what_needs_a_person_of_all_of_them(seller, other_seller, ops):
+    third = factories.seller()
+    person = factories.member(seller, Role.STAFF)
+    with seller_scope(other_seller):
+        Member.objects.create(seller=other_seller, user=person, role=Role.VIEWER)
+    refused(seller)
+    refused(other_seller), refused(other_seller)
+    refused(third)
+
+    mine = logged_in(person).get("/attention/").context["found"]
+    everyones = ops.get("/attention/").context["found"]
+
+    assert [(of.pk, [group.count for group in groups]) for of, groups in mine] == [
+        (other_seller.pk, [2]),
+        (seller.pk, [1]),
+    ]
+    assert {of.pk for of, _groups in everyones} == {seller.pk, other_seller.pk, third.pk}
+
+
+def test_lost_answers_say_what_was_sent_when_it_is_looked_up_and_how_it_ended(packer, seller):
+    now = timezone.now()
+    rows = [factories.shipment(seller) for _ in range(3)]
+    sent = {"seller": seller, "called_at": now, "lost_at": now}
+    with seller_scope(seller):
+        LabelRequest.objects.create(
+            **sent, shipment=rows[0], state="unknown", in_doubt=True, wake_at=now, says="answer lost at 12:51"
+        )
+        LabelRequest.objects.create(**sent, shipment=rows[1], state="done", says="label stored")
+        LabelRequest.objects.create(
+            **sent | {"lost_at": now - timedelta(days=2)}, shipment=rows[2], state="done", says="long ago"
+        )
+
+    page = words(packer.get(f"/s/{seller.slug}/attention/"))
+
+    assert f"unknown {rows[0].flipkart_shipment_id} Labels Sent at" in page
+    assert "Answer lost at 12:51" in page
+    assert f"done {rows[1].flipkart_shipment_id}" in page
+    assert "Long ago" not in page
+
+
+# --- History ---------------------------------------------------------------------------------------------------------
+
+
+def test_owners_read_what_the_platform_did_here_and_why_and_others_do_not(owner, packer, ops, seller, other_seller):
+    ops.post(f"/sellers/{seller.slug}/reason/", {"reason": "Asha asked by phone"})
+    ops.post(f"/sellers/{other_seller.slug}/reason/", {"reason": "quite another matter"})
+
+    page = words(owner.get(f"/s/{seller.slug}/history/"))
+
+    assert "ops platform Entered this seller to act for it Asha asked by phone" in page
+    assert "quite another matter" not in page
+    assert packer.get(f"/s/{seller.slug}/history/").status_code == 403
+
+
+def test_a_long_history_comes_page_by_page_each_line_once(owner, seller):
+    with seller_scope(seller):
+        AuditEntry.objects.bulk_create(
+            AuditEntry(did=f"act {number}", about=seller, at=NOW - timedelta(minutes=number // 7))
+            for number in range(250)
+        )
+
+    seen, address = [], f"/s/{seller.slug}/history/"
+    before = ""
+    while True:
+        page = owner.get(address, {"before": before}).context["page"]
+        seen += [entry.did for entry in page.entries]
+        before = page.before
+        if not before:
+            break
+
+    assert [len(seen), len(set(seen))] == [250, 250]
+    assert seen[0] in {f"act {number}" for number in range(7)}
+
+
+@pytest.mark.parametrize("before", ["x", "2026-13-45T00:00:00Z~x", "2026-11-24T00:00:00~x", "2026-11-24T00:00:00Z~x"])
+def test_a_place_in_the_history_that_is_none_starts_at_the_newest(owner, seller, before):
+    with seller_scope(seller):
+        AuditEntry.objects.bulk_create([AuditEntry(did="act", about=seller)])
+
+    assert len(owner.get(f"/s/{seller.slug}/history/", {"before": before}).context["page"].entries) == 1
 
 
 # --- Platform ops ----------------------------------------------------------------------------------------------------
@@ -224,6 +425,47 @@ def test_the_picker_takes_as_many_statements_with_20_sellers_as_with_one(ops, se
         refused(factories.seller())
 
     assert statements(ops, "/sellers/") == with_one
+
+
+def test_the_overview_says_how_each_sellers_line_stands(ops, seller):
+    connection = connect(seller)
+    factories.facility(seller, pickup_times=[["23:59"]] * 7)
+    row = factories.shipment(seller)
+    with seller_scope(seller):
+        Quota.objects.create(seller=seller, connection=connection, left=7)
+        Connection.objects.update(token_fetched_at=factories.at("2026-11-24T07:30:00+00:00"))
+        PollCursor.objects.update(failures_in_a_row=4)
+        LabelRequest.objects.create(seller=seller, shipment=row, wake_at=timezone.now())
+
+    (found,) = ops.get("/sellers/").context["rows"]
+
+    assert (found.waiting, found.failures, found.pickup[-5:]) == (1, 4, "23:59")
+    assert 2 <= found.quota_left <= 7
+    assert "24 Nov 13:00" in words(ops.get("/sellers/"))
+
+
+@pytest.mark.parametrize(("switch", "says"), [("READING", "stopped reading"), ("SENDING", "stopped sending")])
+def test_ops_stop_a_seller_with_a_reason_that_stands_on_its_screens(ops, packer, seller, other_seller, switch, says):
+    address = f"/sellers/{seller.slug}/switches/"
+
+    assert "Say why" in words(ops.post(address, {"switch": switch, "reason": "?"}))
+    ops.post(address, {"switch": switch, "reason": "their keys leaked"})
+
+    assert f"The platform has {says}" in words(packer.get(f"/s/{seller.slug}/shipments/"))
+    assert "their keys leaked" in words(packer.get(f"/s/{seller.slug}/shipments/"))
+    assert "their keys leaked" in words(ops.get("/sellers/"))
+    with seller_scope(other_seller):
+        other_seller.refresh_from_db()
+    assert (other_seller.reading_stopped, other_seller.sending_stopped) == ("", "")
+
+    ops.post(address, {"switch": switch, "is_on": "1"})
+    assert "their keys leaked" not in words(packer.get(f"/s/{seller.slug}/shipments/"))
+    acts = {(e.did, e.why) for e in factories.as_ops(AuditEntry, about=seller)}
+    assert acts == {(f"stopped {switch.lower()}", "their keys leaked"), (f"let {switch.lower()} go on", "")}
+
+
+def test_only_ops_have_the_switches(owner, seller):
+    assert owner.get(f"/sellers/{seller.slug}/switches/").status_code == 404
 
 
 def test_ops_only_look_until_they_say_why_and_the_seller_can_read_it(ops, seller):

@@ -10,6 +10,7 @@ from shipcrowd.tenancy import everyone_scope, seller_scope
 from shipcrowd.transport.errors import Broken, NotAuthorized, Refused, Unreachable
 from tests import factories
 from tests.factories import reload
+from tests.flipkart.rows import parcels
 
 FORBIDDEN = NotAuthorized("search", status=403)
 
@@ -103,9 +104,10 @@ def test_sending_off_stops_effects_and_leaves_reads(connected, flipkart, setting
     settings.SENDING = False
     client = gateway.client_for(connected.seller.pk)
 
-    for effect in (client.generate_labels, client.dispatch):
-        with pytest.raises(SendingIsOff):
-            effect([shipment_id])
+    with pytest.raises(SendingIsOff):
+        client.generate_labels(parcels([shipment_id]))
+    with pytest.raises(SendingIsOff):
+        client.dispatch([shipment_id])
 
     client.fetch_shipments([shipment_id])
     assert {call.operation for call in flipkart.ledger.calls} == {"token", "shipments"}

@@ -149,3 +149,77 @@ def test_what_cannot_be_done_is_said(browser, path, body, status):
 
 def test_a_button_that_cannot_work_says_why(browser):
     assert "Not done: no shipment SHIP404" in press(browser, "power", shipment="SHIP404", power="cancel")
+
+
+# What only the published format tells
+
+
+def test_orders_of_every_kind_are_made_by_form(simulator, account, browser):
+    press(
+        browser,
+        "create",
+        account=account.account_id,
+        count="1",
+        quantity="2",
+        parcels="3",
+        type="EXPRESS",
+        tier="EXPRESS",
+        packaging="GREEN_PACKAGE",
+        form="e-Way Bill",
+        replacement="1",
+    )
+
+    (shipment,) = account.shipments.values()
+    assert (shipment.parcels, shipment.shipment_type, shipment.service_tier) == (3, "EXPRESS", "EXPRESS")
+    assert (shipment.packaging_policy, shipment.is_replacement) == ("GREEN_PACKAGE", True)
+    assert ([form.name for form in shipment.forms], shipment.items[0].quantity) == (["e-Way Bill"], 2)
+    page = browser.get(f"/?id={shipment.official_id}").text
+    assert "3 parcels, express, express tier, replacement, e-Way Bill: wanted" in page
+
+
+def test_what_is_no_kind_is_not_made(simulator, account, browser):
+    for wrong in ({"type": "SLOW"}, {"tier": "FAST"}, {"packaging": "PAPER"}, {"parcels": "9"}):
+        assert "Not done" in press(browser, "create", account=account.account_id, count="1", **wrong)
+    assert account.shipments == {}
+
+
+def test_forms_parcels_and_one_item_are_changed_by_their_buttons(simulator, account, browser):
+    (shipment_id,) = simulator.world.add_shipments(account, 1, items=2)
+
+    for power in ("form", "parcels", "cancel-item"):
+        press(browser, "power", shipment=shipment_id, power=power)
+
+    shipment = account.shipments[shipment_id]
+    assert ([form.name for form in shipment.forms], shipment.parcels) == (["e-Way Bill"], 2)
+    assert [item.is_cancelled for item in shipment.items] == [True, False]
+    assert "(1 cancelled)" in browser.get("/").text
+
+
+def test_the_same_over_the_control_routes(simulator, account, browser, clock):
+    made = browser.post(
+        "/control/shipments", json={"account": account.account_id, "items": 2, "quantity": 3, "parcels": 2}
+    ).json["shipmentIds"][0]
+
+    def use(power: str, **asked: object) -> tuple[int, dict]:
+        answer = browser.post(f"/control/shipments/{made}/{power}", json=asked)
+        return answer.status_code, answer.json
+
+    assert use("cancel-item", line=2, pieces=2, by="marketplace")[1]["items"][1]["cancelled"] == 2
+    assert use("form", name="Waybill")[1]["forms"] == [{"name": "Waybill", "ackNumber": ""}]
+    assert use("packaging", policy="TRANSPARENT_PACKAGE")[1]["packagingPolicy"] == "TRANSPARENT_PACKAGE"
+    assert use("packaging", policy="PAPER")[0] == 409
+    assert use("parcels", count=4)[1]["parcels"] == 4
+    assert use("parcels", count=9)[0] == 409
+    assert use("cancel", by="seller")[1]["state"] == "CANCELLED"
+    assert account.shipments[made].items[0].cancelled_by == "seller"
+    assert browser.get(f"/control/shipments/{made}").json["officialId"] == account.shipments[made].official_id
+
+
+def test_how_long_packing_takes_is_a_switch(simulator, account, browser):
+    (shipment_id,) = simulator.world.add_shipments(account, 1)
+
+    assert browser.post("/control/packing", json={"shortest": 9, "longest": 1}).status_code == 400
+    assert browser.post("/control/packing", json={"shortest": 0, "longest": 0}).json == {"done": True}
+    simulator.world.begin_packing(account, shipment_id)
+
+    assert simulator.world.state_of(shipment_id) == State.PACKED

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from shipcrowd.simulator import State
-from shipcrowd.simulator.faults import API_OPERATIONS, KINDS, OPERATIONS, Faults
+from shipcrowd.simulator.faults import GUIDE_OPERATIONS, KINDS, OPERATIONS, Faults
 from tests.simulator.calling import Caller
 
 
@@ -21,7 +21,7 @@ def marker_of(answer):
     return parse_qs(urlsplit(answer.json()["nextPageUrl"]).query)["marker"][0]
 
 
-@pytest.mark.parametrize("operation", API_OPERATIONS)
+@pytest.mark.parametrize("operation", GUIDE_OPERATIONS)
 @pytest.mark.parametrize(
     ("kind", "status"),
     [("token_dead", 401), ("unauthorized", 401), ("forbidden", 403), ("throttled", 429), ("server_error", 500)],
@@ -91,7 +91,7 @@ def test_a_pause_shorter_than_the_time_out_is_not_noticed(simulator, packed, cal
     assert caller.dispatch(packed).json()["successful"] == packed
 
 
-@pytest.mark.parametrize("operation", [*API_OPERATIONS, "token"])
+@pytest.mark.parametrize("operation", [*GUIDE_OPERATIONS, "token"])
 def test_html_and_truncated_json_are_no_json(simulator, packed, caller, operation):
     """trust.md 32."""
     for kind in ("html", "truncated"):
@@ -319,7 +319,7 @@ def test_a_fault_befalls_one_account_and_as_often_as_it_was_set(simulator, accou
 def test_any_operation(simulator, packed, caller):
     simulator.faults.set("*", "server_error", times=None)
 
-    assert {caller.call(operation, packed).status_code for operation in (*API_OPERATIONS, "token")} == {500}
+    assert {caller.call(operation, packed).status_code for operation in (*GUIDE_OPERATIONS, "token")} == {500}
 
 
 def test_random_faults_follow_their_seed_and_their_share():

@@ -5,14 +5,25 @@ from datetime import timedelta
 import pytest
 
 from shipcrowd.simulator import Refusal, State
-from shipcrowd.simulator.world import MOVES
+from shipcrowd.simulator.accounts import MOVES
 
 #: What each power does: the state it leads to, and from where.
 POWERS = {
     "make_ready": (State.READY_TO_PACK, {State.APPROVED}),
     "pack_outside": (State.PACKED, {State.APPROVED, State.READY_TO_PACK}),
-    "cancel": (State.CANCELLED, {State.APPROVED, State.READY_TO_PACK, State.PACKED, State.READY_TO_DISPATCH}),
-    "ship": (State.SHIPPED, {State.READY_TO_DISPATCH}),
+    "cancel": (
+        State.CANCELLED,
+        {
+            State.APPROVED,
+            State.READY_TO_PACK,
+            State.PACKING_IN_PROGRESS,
+            State.FORM_FAILED,
+            State.PACKED,
+            State.READY_TO_DISPATCH,
+        },
+    ),
+    "pick_up": (State.PICKUP_COMPLETE, {State.READY_TO_DISPATCH}),
+    "ship": (State.SHIPPED, {State.READY_TO_DISPATCH, State.PICKUP_COMPLETE}),
     "deliver": (State.DELIVERED, {State.SHIPPED}),
 }
 

@@ -42,11 +42,14 @@ DOORS = {
     ("sellers_connectattempt", "door_connect"),
     ("sellers_facility", "door_location"),
     ("sellers_alert", "door_due"),
+    ("sellers_watch", "door_due"),
     ("orders_pollcursor", "door_due"),
     ("orders_followcursor", "door_due"),
+    ("orders_lookup", "door_due"),
     ("fulfillment_labelrequest", "door_due"),
     ("fulfillment_dispatch", "door_due"),
     ("fulfillment_printjob", "door_due"),
+    ("fulfillment_golivecheck", "door_due"),
     ("shipcrowd_turn", "door_due"),
 }
 

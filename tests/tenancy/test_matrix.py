@@ -211,12 +211,13 @@ def _ask(world: World, route: Route, role: str, whose: str, method: str, **optio
     with _rolled_back(), _noting_writes(wrote), override_settings(**route.settings):
         client = world.client(role, **options)
         response = client.get(address, sent) if method == "GET" else client.post(address, sent)
+        shown = _shown(response)
         after = _fingerprint() if wrote else world.before
         error = repr(client.exc_info) if client.exc_info else ""
     changed = {key for key in after.keys() | world.before.keys() if after.get(key) != world.before.get(key)}
     asked = [*(matrix.values(route, world.rows, whose)), *_plain(sent)]
-    shown = _without(_shown(response), address, response.wsgi_request.get_full_path(), asked)
-    return Answer(response.status_code, shown, frozenset(changed), error)
+    told = _without(shown, address, response.wsgi_request.get_full_path(), asked)
+    return Answer(response.status_code, told, frozenset(changed), error)
 
 
 def _plain(sent: dict[str, Any]) -> list[str]:
@@ -230,7 +231,7 @@ def _shown(response: HttpResponse) -> str:
     cookies = " ".join(sorted(name for name in response.cookies))
     waiting = getattr(response.wsgi_request, "_messages", None)
     messages = [str(message) for message in getattr(waiting, "_queued_messages", ())]
-    return "\n".join((headers, cookies, *messages, unescape(response.content.decode(errors="replace"))))
+    return "\n".join((headers, cookies, *messages, unescape(response.getvalue().decode(errors="replace"))))
 
 
 def _without(shown: str, address: str, whole_address: str, asked: list[str]) -> str:

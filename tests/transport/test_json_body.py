@@ -53,7 +53,8 @@ def test_what_only_looks_like_a_number_is_refused_where_it_is_read(number):
     """trust.md 32."""
     row = node(f'{{"bad": {number}, "good": 1}}')
 
-    for read in (Node.text, Node.word, Node.flag, Node.count, Node.rupees, Node.as_object, Node.required_text):
+    readers = (Node.text, Node.word, Node.flag, Node.count, Node.rupees, Node.measure, Node.as_object)
+    for read in (*readers, Node.required_text):
         assert problem(lambda read=read: read(row.get("bad"))).startswith("search: bad: not ")
     assert row.get("good").count() == 1
 
@@ -76,6 +77,16 @@ def test_money_comes_straight_from_the_text():
 )
 def test_what_is_no_amount_is_refused(text):
     assert problem(node(f'{{"mrp": {text}}}').get("mrp").rupees).startswith("search: mrp: not a")
+
+
+@pytest.mark.parametrize(("text", "weight"), [("0.15", "0.15"), ("25", "25"), ("0", "0"), ("null", "None")])
+def test_a_weight_is_what_was_written(text, weight):
+    assert str(node(f'{{"weight": {text}}}').get("weight").measure()) == weight
+
+
+@pytest.mark.parametrize("text", ['"0.15"', "true", "-0.01", "1000000", "1e99", "[1]"])
+def test_what_is_no_weight_is_refused(text):
+    assert problem(node(f'{{"weight": {text}}}').get("weight").measure).startswith("search: weight: not a")
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from shipcrowd import transport
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.tokens import grant_by_client_credentials, grant_by_code, grant_by_refresh
-from shipcrowd.flipkart.types import Papers, RowOutcome, SearchAnswer, State, Token
+from shipcrowd.flipkart.types import Page, Papers, RowOutcome, SearchAnswer, Span, State, Token, Window
 from shipcrowd.flipkart.wire import wire_named
 from shipcrowd.simulator import Simulator, mounted
 from shipcrowd.transport import Answer, Request, Transport, errors
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, RowError
-from tests.flipkart.rows import answer, page, row
+from tests.flipkart.rows import answer, page, parcels, row
 from tests.flipkart.scripted import Tokens, flipkart_saying
 from tests.transport.servers import serving
 
@@ -29,7 +29,12 @@ PHONE = "+919812345670"
 STREET = "77 Planted Street"
 PLANTED = (SECRET, CLIENT_SECRET, NAME, PHONE, STREET)
 
-WINDOW = {"ordered_from": datetime(2020, 1, 1, tzinfo=UTC), "ordered_until": datetime(2100, 1, 1, tzinfo=UTC)}
+
+def walked(client: FlipkartClient, state: State) -> list[Page]:
+    window = Window(
+        of=Span.ORDERED, begins_at=datetime(2020, 1, 1, tzinfo=UTC), ends_at=datetime(2100, 1, 1, tzinfo=UTC)
+    )
+    return [page for part in client.searches([state]) for page in client.shipment_pages(part=part, window=window)]
 
 
 def nothing_planted_in(text: str) -> None:
@@ -105,7 +110,7 @@ def test_every_type_that_can_hold_a_person_hides_that_field():
         if field.repr and any(word in field.name for word in ("name", "phone", "line", "token", "message", "landmark"))
     }
 
-    assert shown == {"Shipment.location_name"}
+    assert shown == {"Shipment.location_name", "SearchPart.name", "Form.name"}
 
 
 HOSTILE_ANSWERS = [
@@ -139,15 +144,19 @@ def test_no_error_of_any_operation_repeats_what_the_other_side_wrote_or_what_we_
                 words.append(repr(found))
 
     words: list[str] = []
-    failing(lambda client, _: list(client.shipment_pages(states=[State.APPROVED], **WINDOW)))
+    failing(lambda client, _: walked(client, State.APPROVED))
     failing(lambda client, _: client.fetch_shipments(["A"]))
     failing(lambda client, _: client.fetch_shipping_details(["A"]))
-    failing(lambda client, _: client.generate_labels(["A"]))
+    failing(lambda client, _: client.generate_labels(parcels(["A"])))
     failing(lambda client, _: client.download_papers(["A"]))
     failing(lambda client, _: client.dispatch(["A"]))
     failing(lambda _, line: grant_by_client_credentials(line, guide, **keys))
     failing(lambda _, line: grant_by_client_credentials(line, guide, **keys, basic=True))
-    failing(lambda _, line: grant_by_code(line, guide, **keys, code=SECRET, redirect_uri="https://portal.test/cb"))
+    failing(
+        lambda _, line: grant_by_code(
+            line, guide, **keys, code=SECRET, redirect_uri="https://portal.test/cb", state=SECRET
+        )
+    )
     failing(lambda _, line: grant_by_refresh(line, guide, **keys, refresh_token=SECRET))
 
     assert len(words) == 10
@@ -167,6 +176,25 @@ def test_a_broken_connection_shows_neither_header_nor_form(broken, caplog):
         line.close()
 
     nothing_planted_in(every_word_of(failure.value))
+    nothing_planted_in(caplog.text)
+
+
+@pytest.mark.parametrize("answering", [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"", b"no http\r\n\r\n"])
+def test_a_secret_in_a_query_is_not_printed(answering, caplog):
+    """wire.md 2: Flipkart's published grants are asked by GET."""
+    caplog.set_level(logging.DEBUG)
+    ask = wire_named("official").encode_refresh(client_id="app", client_secret=CLIENT_SECRET, refresh_token=SECRET)
+    words = [repr(ask)]
+    with serving(answering) as server:
+        line = Transport(server.url)
+        try:
+            line.send(ask)
+        except CallFailed as error:
+            words.append(every_word_of(error))
+        line.close()
+
+    assert SECRET.encode() in server.requests[0]
+    nothing_planted_in("\n".join(words))
     nothing_planted_in(caplog.text)
 
 
@@ -212,10 +240,10 @@ def walk_through_every_fault(simulator: Simulator, client_id: str, added: list[s
     token = grant_by_client_credentials(line, guide, client_id=client_id, client_secret=CLIENT_SECRET)
     client = FlipkartClient(transport=line, wire=guide, tokens=Tokens(token.access_token))
     calls: dict[str, Callable[[], object]] = {
-        "search": lambda: list(client.shipment_pages(states=[State.PACKED], **WINDOW)),
+        "search": lambda: walked(client, State.PACKED),
         "shipments": lambda: client.fetch_shipments(added[:5]),
         "shipping_details": lambda: client.fetch_shipping_details(added[:5]),
-        "generate_labels": lambda: client.generate_labels(added[:5]),
+        "generate_labels": lambda: client.generate_labels(parcels(added[:5])),
         "download_labels": lambda: client.download_papers(added[:2]),
         "dispatch": lambda: client.dispatch(added[:5]),
     }

@@ -1,0 +1,101 @@
+"""The shipments list as CSV: streamed page by page, each read in a short scope of its own, without personal data.
+
+A spreadsheet takes a cell that begins with = + - @ for a formula: such text gets an apostrophe in front (ASVS 1.2.10).
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from django.db.models import Prefetch, prefetch_related_objects
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from orders import display, queries
+from orders.models import Shipment, ShipmentItem
+from orders.queries import Filters
+from sellers.models import Seller
+from shipcrowd.tenancy import seller_scope
+
+CHUNK = 500
+# So that a spreadsheet reads UTF-8, and not the letters of Western Europe.
+BYTE_ORDER_MARK = "\ufeff"
+_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def lines(*, seller: Seller, filters: Filters, now: datetime) -> Iterator[str]:
+    """The head and a line for each shipment that `filters` let through, in the list's order. Outside of any scope."""
+    writer = csv.writer(_Echo())
+    yield BYTE_ORDER_MARK + writer.writerow(_head())
+    after = ""
+    while True:
+        with seller_scope(seller):
+            page = queries.page(seller, filters, now, after=after, size=CHUNK)
+            prefetch_related_objects(list(page.shipments), Prefetch("items", ShipmentItem.objects.order_by("pk")))
+            rows = [_row(shipment) for shipment in page.shipments]
+        yield "".join(writer.writerow([defused(cell) for cell in row]) for row in rows)
+        after = page.after
+        if not after:
+            return
+
+
+def defused(cell: str) -> str:
+    """`cell` as text for a spreadsheet, whatever it begins with. Pure."""
+    begins = cell.lstrip(" \"'\u00a0\u200b\ufeff")
+    return f"'{cell}" if begins.startswith(_STARTS_FORMULA) or cell.startswith(_STARTS_FORMULA) else cell
+
+
+def _head() -> list[str]:
+    return [
+        _("Shipment"),
+        _("Order"),
+        _("Ordered"),
+        _("Dispatch by"),
+        _("State"),
+        _("On hold"),
+        _("Facility"),
+        _("SKU × quantity"),
+        _("Pieces"),
+        _("Payment"),
+        _("Cash to collect"),
+        _("Total"),
+        _("Courier"),
+        _("AWB"),
+        _("Invoice"),
+        _("Label"),
+        _("Attention"),
+    ]
+
+
+def _row(shipment: Shipment) -> Sequence[str]:
+    items = "; ".join(f"{item.sku} × {item.quantity}" for item in shipment.items.all())
+    return [
+        shipment.flipkart_shipment_id,
+        shipment.flipkart_order_id,
+        _time(shipment.ordered_at),
+        _time(shipment.dispatch_by_at),
+        shipment.state_word,
+        _("yes") if shipment.is_on_hold else "",
+        shipment.facility.name if shipment.facility else "",
+        items,
+        str(shipment.quantity),
+        str(shipment.get_payment_type_display()),
+        "" if shipment.cod_amount is None else str(shipment.cod_amount),
+        "" if shipment.total_price is None else str(shipment.total_price),
+        shipment.courier,
+        shipment.tracking_id,
+        shipment.invoice_number,
+        display.label(shipment).says,
+        shipment.attention_says,
+    ]
+
+
+def _time(at: datetime | None) -> str:
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else ""
+
+
+class _Echo:
+    """csv writes into a file; this one hands the line back."""
+
+    def write(self, line: str) -> str:
+        return line
