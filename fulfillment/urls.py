@@ -18,6 +18,7 @@ urlpatterns = [
     path("print/<uuid:public_id>/<str:letter>/labels.pdf", print_views.stack_pdf, name="stack_pdf"),
     path("print/<uuid:public_id>/<str:letter>/continue/", print_views.continue_after, name="continue_after"),
     path("documents/<uuid:public_id>.pdf", views.document, name="document"),
+    path("documents/<uuid:public_id>.png", views.preview, name="preview"),
     path("pull/", pull_views.pulls, name="pulls"),
     path("pull/scan/", pull_views.pull, name="pull"),
     path("work/retry/", views.retry, name="retry"),

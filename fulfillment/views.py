@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,10 +13,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from fulfillment import dispatch, going_live, labels, retrying
 from fulfillment.forms import RowChoice
 from fulfillment.models import Document
+from fulfillment.papers.checking import preview_in_child
+from fulfillment.papers.types import ChildFailed, PaperRefused
 from fulfillment.serving import pdf_page
 from orders.acting import BulkAct, Press, confirm_or_do, go_back, lists
 from sellers.access import SellerRequest, calls_outside, member_required
 from sellers.models import Role
+from shipcrowd import files
 from shipcrowd.tenancy import seller_scope
 
 LEFT_OUT_SHOWN = 200
@@ -47,6 +50,23 @@ def document(request: SellerRequest, public_id: UUID) -> HttpResponse:
         )
     name = f"{paper.paper}-{paper.shipment.flipkart_shipment_id}-{paper.version}"
     return pdf_page(request, key=paper.storage_key, sha256=paper.sha256, name=name)
+
+
+@calls_outside
+@require_GET
+@member_required(Role.STAFF)
+def preview(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    """A picture of a stored paper's first page. What cannot be drawn is no picture: the page has its link as well."""
+    with seller_scope(request.seller):
+        paper = get_object_or_404(Document.objects.filter(seller=request.seller), public_id=public_id)
+    try:
+        picture = preview_in_child(files.read_checked(paper.storage_key, paper.sha256))
+    except (files.StorageFailed, ChildFailed, PaperRefused):
+        raise Http404 from None
+    response = HttpResponse(picture, content_type="image/png")
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, max-age=600"  # a stored paper never changes; the browser's own cache only
+    return response
 
 
 @require_POST

@@ -296,6 +296,7 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
     now = timezone.now()
     prefetch_related_objects([found], "documents", *(f"{name}__asked_by" for name in _ASKED))
     items = list(queries.items(request.seller, [found.pk]))
+    documents = sorted(found.documents.all(), key=lambda paper: (paper.paper != "label", paper.paper, -paper.version))
     reading = queries.reading(request.seller, found.pk)
     return {
         "title": found.flipkart_shipment_id,
@@ -310,9 +311,8 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "place": _place(found) if found.attention == Attention.PULL else "",
         "set_aside": setting_aside.open_note(request.seller, found.pk) if found.set_aside_at else None,
         "may_set_aside": setting_aside.why_not_aside(found) is None,
-        "documents": sorted(
-            found.documents.all(), key=lambda paper: (paper.paper != "label", paper.paper, -paper.version)
-        ),
+        "documents": documents,
+        "previews": list({paper.paper: paper for paper in reversed(documents)}.values())[::-1],
         "work": _work(found),
         "buyer": buyer,
         "may_show_buyer": request.role == Role.OWNER,

@@ -5,6 +5,7 @@ of the second, of none, and the second's rows in addresses and forms of the firs
 from where the route stands: below `/s/<slug>/` from the least role, in the admin from being platform ops.
 """
 
+import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django_q.models import Failure, OrmQ, Schedule, Success
+from reportlab.pdfgen.canvas import Canvas
 
 from fulfillment.models import (
     Dispatch,
@@ -518,6 +520,12 @@ WORK = (
         names_rows=True,
     ),
     SellersPage(name="fulfillment:document", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.document}),
+    SellersPage(
+        name="fulfillment:preview",
+        least=Role.STAFF,
+        get=200,
+        row=lambda rows: {"public_id": rows.document},
+    ),
     SellersPage(name="fulfillment:pulls", least=Role.VIEWER, get=200),
     SellersPage(
         name="fulfillment:pull",
@@ -703,7 +711,14 @@ _handler = ClientHandler(enforce_csrf_checks=False)
 
 # --- Two sellers with a row in every table ---------------------------------------------------------------------------
 
-PDF = b"%%PDF-1.4\n%% label of %s\n%%%%EOF\n"
+
+def _pdf(word: str) -> bytes:
+    """One page that says it, uncompressed, so that the word can be found in what is served."""
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=(288, 432), invariant=True, pageCompression=0)
+    canvas.drawString(20, 200, f"label of {word}")
+    canvas.save()
+    return out.getvalue()
 
 
 @dataclass
@@ -911,7 +926,7 @@ def _work_on(
 ) -> tuple[Document, PrintJob, PrintJob, list[models.Model]]:
     """A stored label, a finished and a waiting print job, and work rows that want a person."""
     printed, shipment = shipments
-    stored = files.store(seller, kind="labels", content=PDF % word.encode())
+    stored = files.store(seller, kind="labels", content=_pdf(word))
     asked = {"seller": seller, "asked_by": by}
     kept = {"storage_key": stored.key, "sha256": stored.sha256, "size": stored.size}
     ended = {"state": work.State.REFUSED, "attention": Attention.REFUSED, "says": f"refused {word}"}

@@ -51,6 +51,12 @@ def cut_slips_in_child(pdf: bytes, *, has_label: bool, limits: Limits = LIMITS) 
     return _cut(head, pdfs[1])
 
 
+def preview_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> bytes:
+    """A picture (PNG) of the first page of a paper that was checked before. Raises as `check_in_child` does."""
+    _head, pdfs = _ask(child.PREVIEW, pdf, limits)
+    return pdfs[0]
+
+
 def split_in_child(
     pdf: bytes, owners: Sequence[Owner], *, limits: Limits = MERGED_LIMITS
 ) -> tuple[CheckedPaper, SplitPapers]:

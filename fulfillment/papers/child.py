@@ -19,12 +19,13 @@ from typing import Any, BinaryIO
 import pikepdf
 
 from .cutting import cut_invoice, cut_label
+from .previewing import preview
 from .safety import made_safe
 from .slips import cut_slips
 from .splitting import Owner, split
 from .types import CheckedPaper, CutLabel, Limits, PaperRefused
 
-CHECK, CUT, CUT_INVOICE, SPLIT, CUT_SLIPS, CUT_SLIPS_BELOW = b"c", b"l", b"i", b"s", b"t", b"b"
+CHECK, CUT, CUT_INVOICE, SPLIT, PREVIEW, CUT_SLIPS, CUT_SLIPS_BELOW = b"c", b"l", b"i", b"s", b"p", b"t", b"b"
 CUTS: dict[bytes, Callable[[bytes], CutLabel]] = {
     CUT: cut_label,
     CUT_INVOICE: cut_invoice,
@@ -49,6 +50,8 @@ def _read_paper(verb: bytes, pdf: bytes, limits: Limits) -> tuple[Any, ...]:
     try:
         if verb == SPLIT:
             return _split(pdf, limits)
+        if verb == PREVIEW:
+            return {}, preview(pdf)
         checked = made_safe(pdf, limits)
         if verb == CHECK:
             return {"checked": _head(checked)}, checked.pdf

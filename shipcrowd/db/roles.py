@@ -34,7 +34,7 @@ alter role {OPS} nologin nocreatedb {_NOTHING_MORE};
 do $$
 begin
     if current_setting('server_version_num')::int >= 160000 then
-        grant {OPS} to {APP} with inherit false, set true;
+        execute 'grant {OPS} to {APP} with inherit false, set true';  -- 15 cannot even parse it
     else
         grant {OPS} to {APP};
     end if;

@@ -289,8 +289,9 @@ ITEMS = """
 insert into orders_shipmentitem (
     seller_id, shipment_id, flipkart_order_item_id, sku, fsn, hsn, title, quantity, total_price, state_word
 )
-select s.seller_id, s.id, '001', case when right(s.flipkart_shipment_id, 9)::int %% 20011 = 350 then %(rare)s else s.sku end, '', '6109', 'T-Shirt', 1,
-    899, s.state_word
+select s.seller_id, s.id, '001',
+    case when right(s.flipkart_shipment_id, 9)::int %% 20011 = 350 then %(rare)s else s.sku end,
+    '', '6109', 'T-Shirt', 1, 899, s.state_word
 from orders_shipment s
 where s.seller_id = %(seller)s
     and not exists (select from orders_shipmentitem i where i.seller_id = s.seller_id and i.shipment_id = s.id)

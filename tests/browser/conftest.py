@@ -18,6 +18,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
+from selenium_axe_python import Axe
 from werkzeug.serving import make_server
 
 from shipcrowd.simulator import Simulator
@@ -87,6 +88,18 @@ class Person:
         """Pixels by which the page is wider than the window."""
         script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.driver.execute_script(script))
+
+    def cannot_use(self) -> list[str]:
+        """What axe finds that shuts people out (impact serious or critical): the rule, and where."""
+        axe = Axe(self.driver)
+        axe.inject()
+        found = axe.run()["violations"]
+        return [
+            f"{one['id']} at {node['target']}: {node['failureSummary']}"
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
 
     def takes_picture(self, name: str) -> None:
         if not SHOTS:

@@ -111,6 +111,10 @@ def test_every_screen_fits_and_complains_of_nothing(person, flipkart_on_a_socket
         "shipment": f"/shipments/{found.public_id}/",
         "attention": "/attention/",
         "connection": "/connection/",
+        "checklist": "/connection/checklist/",
+        "history": "/history/",
+        "pulls": "/pull/",
+        "set-aside": "/shipments/?stage=set_aside",
         "facilities": "/facilities/",
         "members": "/members/",
         "print-jobs": "/print/",
@@ -121,6 +125,8 @@ def test_every_screen_fits_and_complains_of_nothing(person, flipkart_on_a_socket
     log_in(person, ops)
     for name, path in {
         "sellers": "/sellers/",
+        "everyones-attention": "/attention/",
+        "switches": f"/sellers/{seller.slug}/switches/",
         "as-ops": f"/s/{seller.slug}/",
         "reason": f"/sellers/{seller.slug}/reason/",
         "admin": "/admin/",
@@ -136,6 +142,7 @@ def shows(person, name) -> None:
     person.finds("#page")
     person.takes_picture(name)
     assert (name, person.overflow()) == (name, 0)
+    assert (name, person.cannot_use()) == (name, [])
 
 
 def a_day(flipkart, account) -> None:

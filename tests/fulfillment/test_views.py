@@ -1,11 +1,14 @@
 """What a person presses: consequences first, one act, words about the outcome; and papers for members only."""
 
+import io
 import re
 from uuid import uuid4
 
 import pytest
+import zxingcpp
 from django.test import Client
 from django.utils import timezone
+from PIL import Image
 
 from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob, PrintStack
 from orders.models import Shipment
@@ -264,6 +267,30 @@ def test_a_paper_is_served_to_members_unsniffed_and_uncached(client, seller, shi
     assert response["Cache-Control"] == "private, no-store"
     assert response["Content-Security-Policy"].startswith("sandbox;")
     assert response["Content-Disposition"] == (f'inline; filename="label-{shipments[0].flipkart_shipment_id}-1.pdf"')
+
+
+def test_a_shipments_page_shows_pictures_of_its_newest_papers(client, seller, shipments, packer, clock):
+    labelled(seller, shipments[:1], packer, clock)
+    (label,) = [paper for paper in papers(shipments[0]) if paper.paper == "label"]
+
+    page = client.get(address(seller, f"shipments/{shipments[0].public_id}/")).content.decode()
+    picture = client.get(address(seller, f"documents/{label.public_id}.png"))
+
+    assert page.count("documents/") == 9  # a link and a picture each, and the list's own links
+    assert (picture["Content-Type"], picture.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
+    assert picture["Cache-Control"].startswith("private")
+    width, height = Image.open(io.BytesIO(picture.content)).size
+    assert (max(width, height), zxingcpp.read_barcodes(Image.open(io.BytesIO(picture.content))) != []) == (640, True)
+
+
+def test_a_paper_that_cannot_be_drawn_has_no_picture(client, seller, shipments, packer, clock, documents):
+    labelled(seller, shipments[:1], packer, clock)
+    for path in documents.rglob("label/*.pdf"):
+        path.write_bytes(b"%PDF-1.4 cut off")
+
+    answers = [client.get(address(seller, f"documents/{paper.public_id}.png")) for paper in papers(shipments[0])]
+
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 404]
 
 
 def test_a_paper_whose_file_is_gone_is_a_sentence_and_no_traceback(client, seller, shipments, packer, clock, documents):
