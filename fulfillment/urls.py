@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fulfillment import print_views, pull_views, views
+from fulfillment import pick_views, print_views, pull_views, views
 
 app_name = "fulfillment"
 
@@ -19,6 +19,13 @@ urlpatterns = [
     path("print/<uuid:public_id>/<str:letter>/continue/", print_views.continue_after, name="continue_after"),
     path("documents/<uuid:public_id>.pdf", views.document, name="document"),
     path("documents/<uuid:public_id>.png", views.preview, name="preview"),
+    path("print/<uuid:public_id>/<str:letter>/pick-list/", pick_views.stack_pick_list, name="stack_pick_list"),
+    path(
+        "print/<uuid:public_id>/<str:letter>/pick-list.pdf", pick_views.stack_pick_list_pdf, name="stack_pick_list_pdf"
+    ),
+    path("print/test-page.pdf", pick_views.printer_test_page, name="printer_test_page"),
+    path("pick-list/", pick_views.pick_list, name="pick_list"),
+    path("pick-list.pdf", pick_views.pick_list_pdf, name="pick_list_pdf"),
     path("pull/", pull_views.pulls, name="pulls"),
     path("pull/scan/", pull_views.pull, name="pull"),
     path("work/retry/", views.retry, name="retry"),

@@ -31,6 +31,7 @@ ACTS = {
     "labels": "fulfillment:request_labels",
     "print": "fulfillment:request_print",
     "dispatch": "fulfillment:request_dispatch",
+    "pick_list": "fulfillment:pick_list",
     "set_aside": "orders:set_aside",
     "put_back": "orders:put_back",
 }
@@ -38,6 +39,7 @@ _ACT_NAMES = {
     "labels": gettext_lazy("Request labels"),
     "print": gettext_lazy("Print"),
     "dispatch": gettext_lazy("Ready to dispatch"),
+    "pick_list": gettext_lazy("Pick list"),
     "set_aside": gettext_lazy("Set aside"),
     "put_back": gettext_lazy("Put back"),
 }
@@ -236,7 +238,7 @@ def _acts(stage: Stage | None) -> list[dict[str, Any]]:
     """What can be done with ticked rows: of what is set aside, that it is put back."""
     is_aside = stage is Stage.SET_ASIDE
     return [
-        {"value": act, "name": name, "is_next": _NEXT.get(stage) == act, "is_quiet": act == "set_aside"}
+        {"value": act, "name": name, "is_next": _NEXT.get(stage) == act, "is_quiet": act in ("pick_list", "set_aside")}
         for act, name in _ACT_NAMES.items()
         if (act == "put_back") == is_aside
     ]

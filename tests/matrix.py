@@ -526,6 +526,28 @@ WORK = (
         get=200,
         row=lambda rows: {"public_id": rows.document},
     ),
+    SellersPage(
+        name="fulfillment:pick_list",
+        least=Role.VIEWER,
+        get=200,
+        post=302,
+        sent=_shipments(),
+        names_rows=True,
+        takes=frozenset({"query"}),
+    ),
+    SellersPage(
+        name="fulfillment:pick_list_pdf", least=Role.VIEWER, get=200, sent=_shipments(sheet="a4"), names_rows=True
+    ),
+    *(
+        SellersPage(
+            name=f"fulfillment:{name}",
+            least=Role.VIEWER,
+            get=200,
+            row=lambda rows: {"public_id": rows.print_job, "letter": "A"},
+        )
+        for name in ("stack_pick_list", "stack_pick_list_pdf")
+    ),
+    SellersPage(name="fulfillment:printer_test_page", least=Role.VIEWER, get=200),
     SellersPage(name="fulfillment:pulls", least=Role.VIEWER, get=200),
     SellersPage(
         name="fulfillment:pull",

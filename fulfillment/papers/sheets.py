@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import pikepdf
-from reportlab.lib.utils import simpleSplit
-from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from .layout import THERMAL_SHEET, Size
+from .lines import fitted, printable, wrapped
 
 MARGIN = 14.0
 TITLE = ("Helvetica-Bold", 13.0)
@@ -77,27 +76,20 @@ def separator_pdf(*, heading: str, words: str, facts: Sequence[str], sheet: Size
     canvas.rect(0, height - 42, width, 42, stroke=0, fill=1)
     canvas.setFillGray(1)
     canvas.setFont("Helvetica-Bold", 15)
-    canvas.drawCentredString(width / 2, height - 27, _fitted(heading, ("Helvetica-Bold", 15.0), width - 2 * MARGIN))
+    canvas.drawCentredString(width / 2, height - 27, fitted(heading, ("Helvetica-Bold", 15.0), width - 2 * MARGIN))
     canvas.setFillGray(0)
     y = height / 2 + 20
-    for text in _wrapped(words, SEPARATOR, width - 2 * MARGIN)[:4]:
+    for text in wrapped(words, SEPARATOR, width - 2 * MARGIN)[:4]:
         canvas.setFont(*SEPARATOR)
         canvas.drawCentredString(width / 2, y, text)
         y -= SEPARATOR[1] * LINE
     canvas.setFont("Helvetica", 12)
     for fact in facts:
         y -= 16
-        canvas.drawCentredString(width / 2, y, _printable(fact))
+        canvas.drawCentredString(width / 2, y, printable(fact))
     canvas.showPage()
     canvas.save()
     return out.getvalue()
-
-
-def _fitted(text: str, font: tuple[str, float], width: float) -> str:
-    text = _printable(text)
-    while pdfmetrics.stringWidth(text, *font) > width:
-        text = text[:-1]
-    return text
 
 
 class _Line(NamedTuple):
@@ -119,10 +111,10 @@ def _run_lines(runs: Sequence[tuple[str, Sequence[Run]]], width: float) -> list[
     for heading, members in runs:
         lines.append(_Line(""))
         if heading:
-            lines += [_Line(text, HEADING) for text in _wrapped(heading, HEADING, width)]
+            lines += [_Line(text, HEADING) for text in wrapped(heading, HEADING, width)]
         for run in members:
             counted = f"{run.parcels} parcel{'' if run.parcels == 1 else 's'}, {run.pages}"
-            lines += [_Line(text, TEXT, 8) for text in _wrapped(f"{run.words}: {counted}", TEXT, width - 8)]
+            lines += [_Line(text, TEXT, 8) for text in wrapped(f"{run.words}: {counted}", TEXT, width - 8)]
     return lines
 
 
@@ -134,27 +126,10 @@ def _left_out_lines(left_out: Sequence[LeftOut], width: float) -> list[_Line]:
         by_reason.setdefault(row.reason, []).append(row)
     lines = [_Line(""), _Line(f"Left out: {len(left_out)}", HEADING)]
     for reason, rows in sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0])):
-        lines += [_Line("")] + [_Line(text, HEADING) for text in _wrapped(f"{reason}: {len(rows)}", HEADING, width)]
+        lines += [_Line("")] + [_Line(text, HEADING) for text in wrapped(f"{reason}: {len(rows)}", HEADING, width)]
         for row in rows:
-            lines += [_Line(text, TEXT, 8) for text in _wrapped(f"{row.shipment}  {row.order}", TEXT, width - 8)]
+            lines += [_Line(text, TEXT, 8) for text in wrapped(f"{row.shipment}  {row.order}", TEXT, width - 8)]
     return lines
-
-
-def _wrapped(text: str, font: tuple[str, float], width: float) -> list[str]:
-    """Broken between words, and inside a word that is longer than the line."""
-    lines: list[str] = []
-    for line in simpleSplit(_printable(text), *font, width):
-        while pdfmetrics.stringWidth(line, *font) > width:
-            fits = max(1, int(len(line) * width / pdfmetrics.stringWidth(line, *font)))
-            lines.append(line[:fits])
-            line = line[fits:]
-        lines.append(line)
-    return lines or [""]
-
-
-def _printable(text: str) -> str:
-    """What the built-in font can draw; other letters become question marks."""
-    return text.encode("cp1252", "replace").decode("cp1252")
 
 
 def _paged(lines: Sequence[_Line], height: float) -> list[list[_Line]]:
@@ -173,7 +148,7 @@ def _paged(lines: Sequence[_Line], height: float) -> list[list[_Line]]:
 def _draw(canvas: Canvas, sheet: Size, title: str, lines: Sequence[_Line]) -> None:
     y = sheet[1] - MARGIN - TITLE[1]
     canvas.setFont(*TITLE)
-    canvas.drawString(MARGIN, y, _printable(title))
+    canvas.drawString(MARGIN, y, printable(title))
     y -= 0.5 * TITLE[1]
     canvas.line(MARGIN, y, sheet[0] - MARGIN, y)
     for line in lines:
