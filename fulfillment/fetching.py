@@ -16,6 +16,7 @@ from django.utils import timezone
 from fulfillment import queries
 from fulfillment.keeping import Kept, keep_papers
 from fulfillment.models import Document, LabelRequest, Paper, Step
+from fulfillment.papers.types import holds
 from fulfillment.shown import mark_shown
 from fulfillment.verdicts import WORDS_CANCELLED, in_ist, refusal_words
 from orders import reading, timeline
@@ -173,7 +174,7 @@ def _keep(row: LabelRequest, papers: Papers, *, but: Collection[str] = ()) -> Fo
         return Found(row, wants=f"a place to store it: {error}")
     found = Found(row, kept=kept, trouble=trouble)
     label = next((paper for paper in kept if paper.paper == Paper.LABEL), None)
-    found.is_other_parcel = label is not None and bool(tracking_id) and label.holds_tracking_id is False
+    found.is_other_parcel = label is not None and holds(label.tracking_ids, tracking_id) is False
     if papers.invoice is None and not trouble and row.fetches < LOOKS_FOR_THE_REST:
         found.wants = "its invoice"
     return found

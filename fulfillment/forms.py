@@ -1,8 +1,17 @@
 """What pages send beside chosen shipments. Forms check, they do not act."""
 
-from django import forms
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
 
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from fulfillment.options import STACK_SIZE, Layout, Options, Sorting
 from orders.forms import UUIDs
+
+MOST_PACKERS = 26
 
 
 class RowChoice(forms.Form):
@@ -15,3 +24,68 @@ class Scan(forms.Form):
     """What a scanner sent, or a person typed; a label's square code holds far more than its id."""
 
     scanned = forms.CharField(max_length=1000)
+
+
+class PrintForm(forms.Form):
+    """How a job is laid out and split, and why what was printed before is printed again."""
+
+    layout = forms.ChoiceField(label=_("Layout"), choices=Layout.choices, widget=forms.Select)
+    sorting = forms.ChoiceField(label=_("Order"), choices=Sorting.choices, widget=forms.Select)
+    has_separators = forms.BooleanField(
+        label=_("A sheet between groups"),
+        required=False,
+        help_text=_("Between two facilities there always is one."),
+    )
+    is_reversed = forms.BooleanField(
+        label=_("Reversed"), required=False, help_text=_("For printers that stack face up.")
+    )
+    stack_size = forms.IntegerField(
+        label=_("Parcels in a stack"), min_value=1, max_value=2000, initial=STACK_SIZE, required=False
+    )
+    packers = forms.CharField(
+        label=_("Packers"),
+        required=False,
+        max_length=1000,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("Their names, like Ravi, Meena: each stack is somebody's."),
+    )
+    is_split_by_packers = forms.BooleanField(label=_("One stack for each packer"), required=False)
+    reprint_reason = forms.CharField(
+        label=_("Print those again too, because"),
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("Left empty, they stay out."),
+    )
+
+    @staticmethod
+    def initial_of(options: Options) -> dict[str, Any]:
+        return options.as_columns() | {"packers": ", ".join(options.packers)}
+
+    def clean_stack_size(self) -> int:
+        return self.cleaned_data["stack_size"] or STACK_SIZE
+
+    def clean_packers(self) -> list[str]:
+        names = [" ".join(name.split())[:40] for name in re.split(r"[,;]", self.cleaned_data["packers"])]
+        found = list(dict.fromkeys(filter(None, names)))
+        if len(found) > MOST_PACKERS:
+            raise forms.ValidationError(_("Name at most %(most)d packers.") % {"most": MOST_PACKERS})
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or self.cleaned_data
+        if found.get("is_split_by_packers") and not self.errors and not found.get("packers"):
+            self.add_error("packers", _("Name the packers that the stacks are for."))
+        return found
+
+    @staticmethod
+    def options_of(said: Mapping[str, Any]) -> Options:
+        """Of what a valid form says."""
+        return Options(**{field.name: said[field.name] for field in fields(Options)})
+
+
+class Reason(forms.Form):
+    """Why what was left out with these words is printed again."""
+
+    left_out = forms.CharField(max_length=300)
+    reason = forms.CharField(max_length=120)

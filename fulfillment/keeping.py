@@ -9,24 +9,28 @@ from dataclasses import dataclass
 
 from fulfillment.models import Document, Paper
 from fulfillment.papers.checking import check_in_child, cut_in_child
-from fulfillment.papers.types import PaperRefused
+from fulfillment.papers.types import PaperRefused, bare_id
 from orders.models import Shipment
 from sellers.models import Seller
 from shipcrowd import files
 from shipcrowd.files import Stored
 from shipcrowd.flipkart.types import Papers
 
+MOST_IDS = 20
+LONGEST_ID = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """One stored paper. `original` is the page a label was cut from; `holds_tracking_id` None: nobody can tell."""
+    """One stored paper. `original` is the page a label was cut from; `tracking_ids` None: it has no text."""
 
     paper: Paper
     stored: Stored
     pages: int
     original: Stored | None = None
+    original_pages: int = 0
     cut_by: str = ""
-    holds_tracking_id: bool | None = None
+    tracking_ids: tuple[str, ...] | None = None
 
     def as_document(self, shipment: Shipment, *, version: int) -> Document:
         """Its row, unsaved."""
@@ -37,11 +41,13 @@ class Kept:
             version=version,
             storage_key=self.stored.key,
             original_key=self.original.key if self.original else "",
+            original_sha256=self.original.sha256 if self.original else "",
+            original_pages=self.original_pages,
             sha256=self.stored.sha256,
             size=self.stored.size,
             pages=self.pages,
             cut_by=self.cut_by,
-            holds_tracking_id=self.holds_tracking_id,
+            tracking_ids=None if self.tracking_ids is None else list(self.tracking_ids),
         )
 
 
@@ -73,13 +79,17 @@ def keep_papers(
 
 def _keep_label(seller: Seller, content: bytes, tracking_id: str) -> Kept:
     checked, cut = cut_in_child(content)
+    found = cut.tracking_ids
+    if found is not None and cut.holds(tracking_id):
+        found = tuple(dict.fromkeys((bare_id(tracking_id), *found)))  # whatever ids of this courier look like
     return Kept(
         paper=Paper.LABEL,
         stored=files.store(seller, kind=Paper.LABEL.value, content=cut.pdf),
         original=files.store(seller, kind="original", content=checked.pdf),
+        original_pages=checked.pages,
         pages=cut.pages,
         cut_by=cut.found_by,
-        holds_tracking_id=cut.holds(tracking_id) if tracking_id else None,
+        tracking_ids=found and tuple(one[:LONGEST_ID] for one in found[:MOST_IDS]),
     )
 
 

@@ -1,13 +1,17 @@
 """Papers and the work rows that lead to them: label requests, print jobs, dispatches."""
 
 import uuid
+from dataclasses import fields
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from fulfillment.options import STACK_SIZE, Layout, Options, Sorting
+from fulfillment.papers.types import holds
 from orders.models import Shipment
-from sellers.models import User
+from sellers.models import Member, User
 from shipcrowd.tenancy import SellerOwned, SellersKey
 from shipcrowd.work import WorkRow
 
@@ -16,6 +20,7 @@ class Paper(models.TextChoices):
     LABEL = "label", "Label"
     INVOICE = "invoice", "Invoice"
     MANIFEST = "manifest", "Manifest"
+    SLIP = "slip", "Invoice cut for 4x6"  # made here, of the invoice or of the page that the label was cut from
 
 
 class Document(SellerOwned):
@@ -30,11 +35,14 @@ class Document(SellerOwned):
     version = models.PositiveSmallIntegerField(default=1)
     storage_key = models.CharField(max_length=200)  # as stored for printing: a label is cut already
     original_key = models.CharField(max_length=200, blank=True)  # as it came, where that differs
+    original_sha256 = models.CharField(max_length=64, blank=True)
+    original_pages = models.PositiveSmallIntegerField(default=0)
     sha256 = models.CharField(max_length=64)
     size = models.PositiveIntegerField()  # bytes
     pages = models.PositiveSmallIntegerField(default=1)
     cut_by = models.CharField(max_length=20, blank=True)  # how the cut was found
-    holds_tracking_id = models.BooleanField(null=True)  # its own text names our tracking id; null: it has no text
+    # What in a label's own text may be a tracking id; null: it has no text, so that nobody can tell whose it is.
+    tracking_ids = ArrayField(models.CharField(max_length=64), null=True)
     stored_at = models.DateTimeField(db_default=Now())
     voided_at = models.DateTimeField(null=True)
 
@@ -45,6 +53,10 @@ class Document(SellerOwned):
 
     def __str__(self) -> str:
         return f"document {self.pk}"
+
+    def holds(self, tracking_id: str) -> bool | None:
+        """Whether this label's text names that tracking id; None where nobody can tell."""
+        return holds(self.tracking_ids, tracking_id)
 
 
 class Step(models.TextChoices):
@@ -93,20 +105,39 @@ class Dispatch(WorkRow):
         return f"dispatch {self.pk}"
 
 
-class PrintJob(WorkRow):
-    """One PDF of the chosen shipments' labels. Safe to lay out twice: the finished file is named by the row."""
+class PrintOptions(models.Model):
+    """The columns of `Options`."""
+
+    layout = models.CharField(max_length=12, choices=Layout, default=Layout.THERMAL)
+    sorting = models.CharField(max_length=12, choices=Sorting, default=Sorting.SKU)
+    is_reversed = models.BooleanField(default=False)  # for printers that stack face up
+    has_separators = models.BooleanField(default=True)  # between groups; between facilities there always is one
+    stack_size = models.PositiveIntegerField(default=STACK_SIZE)
+    packers = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    is_split_by_packers = models.BooleanField(default=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def options(self) -> Options:
+        return Options(**{field.name: getattr(self, field.name) for field in fields(Options)})
+
+
+class PrintJob(PrintOptions, WorkRow):
+    """Chosen shipments, printed as one or more stacks.
+
+    Its worker plans it once (`planned_at`), then lays out one stack a turn. Safe to do twice: a stack's finished file
+    is named by the stack's row.
+    """
 
     KIND = "print_jobs"
 
     asked_for = models.PositiveIntegerField(default=0)
-    pages = models.PositiveIntegerField(default=0)
-    storage_key = models.CharField(max_length=200, blank=True)
-    sha256 = models.CharField(max_length=64, blank=True)
-    size = models.PositiveIntegerField(default=0)
-    progress = models.PositiveIntegerField(default=0)  # labels laid out so far
-    opened_at = models.DateTimeField(null=True)
-    opened_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    unchecked_since = models.DateTimeField(null=True)  # printed although Flipkart did not answer; checked later
+    reprint_reason = models.CharField(max_length=200, blank=True)  # why what was printed is printed again
+    keeps_order = models.BooleanField(default=False)  # the lines lie in the order in which they were written
+    planned_at = models.DateTimeField(null=True)
+    unchecked_since = models.DateTimeField(null=True)  # may be printed although Flipkart does not answer
 
     class Meta(WorkRow.Meta):
         indexes = [models.Index(fields=["seller", "wake_at"], name="printjob_due", condition=Q(wake_at__isnull=False))]
@@ -115,21 +146,72 @@ class PrintJob(WorkRow):
         return f"print job {self.pk}"
 
 
-class PrintJobLine(SellerOwned):
-    """A shipment in a print job: on which page, or left out and why."""
+class PrintStack(SellerOwned):
+    """A part of a print job with a PDF of its own, which may be printed while the rest is laid out."""
 
-    job = SellersKey(PrintJob, on_delete=models.CASCADE, related_name="lines")
-    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="+")
-    document = SellersKey(Document, on_delete=models.PROTECT, null=True, related_name="+")
-    page = models.PositiveIntegerField(null=True)
-    left_out = models.CharField(max_length=300, blank=True)
+    job = SellersKey(PrintJob, on_delete=models.CASCADE, related_name="stacks")
+    number = models.PositiveSmallIntegerField()
+    letter = models.CharField(max_length=4)  # A, B … Z, AA
+    packer = models.CharField(max_length=40, blank=True)
+    asked_for = models.PositiveIntegerField(default=0)
+    progress = models.PositiveIntegerField(default=0)  # parcels laid out so far
+    printed = models.PositiveIntegerField(default=0)
+    pages = models.PositiveIntegerField(default=0)
+    storage_key = models.CharField(max_length=200, blank=True)  # empty when all of it was left out
+    sha256 = models.CharField(max_length=64, blank=True)
+    size = models.PositiveIntegerField(default=0)
+    laid_out_at = models.DateTimeField(null=True)
+    unchecked_since = models.DateTimeField(null=True)  # laid out although Flipkart did not answer; checked later
+    opened_at = models.DateTimeField(null=True)
+    opened_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta(SellerOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["seller", "job", "shipment"], name="shipment_once_a_job")]
-        indexes = [models.Index(fields=["seller", "shipment"], name="printjobline_of_shipment")]
+        constraints = [models.UniqueConstraint(fields=["seller", "job", "letter"], name="letter_once_a_job")]
+
+    def __str__(self) -> str:
+        return f"print stack {self.pk}"
+
+
+class PrintJobLine(SellerOwned):
+    """A shipment in a print job: where in which stack, or left out and why.
+
+    While `is_claim` it is this job's to print: a shipment is in at most one job that is not over.
+    """
+
+    job = SellersKey(PrintJob, on_delete=models.CASCADE, related_name="lines")
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="print_lines")
+    stack = SellersKey(PrintStack, on_delete=models.CASCADE, null=True, related_name="lines")
+    place = models.PositiveIntegerField(null=True)  # in its stack, from 1
+    document = SellersKey(Document, on_delete=models.PROTECT, null=True, related_name="+")
+    page = models.PositiveIntegerField(null=True)  # of its stack's PDF; empty until it is printed
+    left_out = models.CharField(max_length=300, blank=True)
+    may_reprint = models.BooleanField(default=False)  # left out only because it is printed or in another job
+    is_claim = models.BooleanField(default=False)
+
+    class Meta(SellerOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "job", "shipment"], name="shipment_once_a_job"),
+            models.UniqueConstraint(fields=["seller", "shipment"], name="claimed_once", condition=Q(is_claim=True)),
+        ]
+        indexes = [
+            models.Index(fields=["seller", "shipment"], name="printjobline_of_shipment"),
+            models.Index(fields=["seller", "stack", "place"], name="printjobline_of_stack"),
+        ]
 
     def __str__(self) -> str:
         return f"print job line {self.pk}"
+
+
+class PrintHabit(PrintOptions, SellerOwned):
+    """How a member printed last."""
+
+    member = SellersKey(Member, on_delete=models.CASCADE, related_name="+")
+
+    class Meta(SellerOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "member"], name="one_habit_a_member")]
+
+    def __str__(self) -> str:
+        return f"print habit {self.pk}"
 
 
 class CheckName(models.TextChoices):

@@ -1,56 +1,58 @@
-"""Print jobs: one PDF of the labels of chosen shipments, in picking order, without what must not leave the house.
+"""Print jobs, as people ask for them: chosen shipments become stacks of paper, each shipment once.
 
-What was read too long ago is read again first. Laying out runs without a scope or a transaction, tells its progress,
-and may be done twice: nothing is printed until the finished file is named by the job's row.
+What a job does then, stack by stack, is `print_work`.
 """
 
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from fulfillment import labels, laying_out, queries
-from fulfillment.laying_out import Plan
-from fulfillment.models import PrintJob, PrintJobLine
-from fulfillment.verdicts import in_ist
+from fulfillment import claiming, habits, laying_out, queries
+from fulfillment.models import PrintJob, PrintJobLine, PrintStack
+from fulfillment.options import Layout, Options
 from orders import queries as orders
-from orders import reading, timeline
 from orders.models import Reading, Shipment
 from orders.outcome import Outcome, by_reason
-from orders.states import FINAL
-from sellers import gateway
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
-from shipcrowd.files import StorageFailed, Stored
-from shipcrowd.flipkart.types import State
-from shipcrowd.tenancy import require_scope, seller_scope
-from shipcrowd.transport.errors import CallFailed, Throttled
-from shipcrowd.work import Attention
+from shipcrowd.tenancy import require_scope
 
 KIND = PrintJob.KIND
-ASK_AGAIN = timedelta(seconds=30)
-CHECK_AFTERWARDS = timedelta(seconds=60)
+BATCH = 5000  # rows of one statement
+
+
+class CannotContinue(Exception):
+    """Where a stack cannot be continued, in words for the person at the printer."""
 
 
 def request_print(
     *,
     seller: Seller,
-    shipment_ids: Collection[int],
+    shipment_ids: Sequence[int],
     by: User,
     now: datetime,
+    options: Options | None = None,
+    reprint_reason: str = "",
     unchecked: bool = False,
+    keeps_order: bool = False,
+    member_id: int | None = None,
     once: UUID | None = None,
 ) -> PrintJob:
-    """A print job for these shipments; which of them must be left out is decided when it is laid out.
+    """A print job that claims these shipments; the printed ones, and those in another job, are left out in words.
 
-    `unchecked`: print although Flipkart does not answer, what is stored, to be checked later. `once` names the press:
-    a second one with the same gives the job of the first. Rings the bell in the same transaction.
+    With a `reprint_reason` those are printed again, and taken over from the other job. What else must be left out is
+    decided when each stack is laid out. `unchecked`: print although Flipkart does not answer, what is stored, to be
+    checked later. `keeps_order`: as the shipments are given. `member_id`: whose habit these options become. `once`
+    names the press: a second one with the same gives the job of the first. Rings the bell in the same transaction.
     """
     require_scope(seller)
+    options = options or Options()
     with transaction.atomic():
         job, is_new = PrintJob.objects.get_or_create(
             seller=seller,
@@ -59,14 +61,18 @@ def request_print(
                 "wake_at": Now(),
                 "asked_by": by,
                 "give_up_at": now + settings.GIVE_UP_AFTER,
+                "reprint_reason": reprint_reason,
+                "keeps_order": keeps_order,
                 "unchecked_since": now if unchecked else None,
+                **options.as_columns(),
             },
         )
         if is_new:
-            ids = list(orders.chosen(seller, shipment_ids).values_list("pk", flat=True))
-            PrintJobLine.objects.bulk_create(PrintJobLine(seller=seller, job=job, shipment_id=pk) for pk in ids)
-            PrintJob.objects.filter(pk=job.pk).update(asked_for=len(ids))
-            audit.record(by, "printed labels unchecked" if unchecked else "printed labels", seller=seller, rows=ids)
+            shipments = _in_order(queries.lock_shipments(seller.pk, shipment_ids), shipment_ids, keeps_order)
+            _write_lines(job, shipments, by=by, now=now)
+            habits.remember(seller, member_id, options)
+            did = "printed labels unchecked" if unchecked else "printed labels"
+            audit.record(by, did, seller=seller, rows=[s.pk for s in shipments], why=reprint_reason)
             queue.ring(seller.pk, KIND)
     job.refresh_from_db()
     return job
@@ -76,10 +82,76 @@ def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> 
     """What would be printed and what left out, as far as is known now; writes nothing."""
     require_scope(seller)
     shipments = list(orders.chosen(seller, shipment_ids))
-    newest = {d.shipment_id: d for d in queries.newest_papers(seller.pk, [shipment.pk for shipment in shipments])}
-    reasons = [(shipment, laying_out.why_not(shipment, newest.get(shipment.pk), now)) for shipment in shipments]
-    left_out = [(shipment, reason) for shipment, reason in reasons if reason]
-    return Outcome(accepted=len(reasons) - len(left_out), left_out=by_reason(left_out))
+    papers = laying_out.papers_of(seller.pk, [shipment.pk for shipment in shipments], Layout.THERMAL)
+    taken = claiming.why_taken(seller.pk, shipments, now)
+    against = {s.pk: laying_out.why_not(s, papers.get(s.pk, {}), Layout.THERMAL, now) for s in shipments}
+    left_out = [(s, reason) for s in shipments if (reason := against[s.pk] or taken.get(s.pk))]
+    return Outcome(
+        accepted=len(shipments) - len(left_out),
+        left_out=by_reason(left_out),
+        again=sum(not against[shipment_id] for shipment_id in taken),
+    )
+
+
+def print_again(*, seller: Seller, job: PrintJob, left_out: str, reason: str, by: User, now: datetime) -> PrintJob:
+    """A reprint of what this job left out with these words, laid out as it was."""
+    require_scope(seller)
+    lines = PrintJobLine.objects.filter(seller=seller, job=job, left_out=left_out, may_reprint=True).order_by("pk")
+    ids = list(lines.values_list("shipment_id", flat=True))
+    return request_print(
+        seller=seller, shipment_ids=ids, by=by, now=now, options=job.options, reprint_reason=reason, keeps_order=True
+    )
+
+
+def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User, now: datetime) -> PrintJob:
+    """After the paper jammed: what comes out behind the last good parcel, as a job of its own, checked again.
+
+    Raises CannotContinue.
+    """
+    require_scope(seller)
+    lines = [line for line in queries.lines_of_stack(stack) if line.page is not None]
+    found = set(orders.scanned_ids(seller, scanned))
+    good = [line for line in lines if line.shipment_id in found]
+    if not good:
+        raise CannotContinue(
+            _("“%(id)s” is not in stack %(letter)s: scan the last label that came out well")
+            % {"id": orders.scanned_id(scanned), "letter": stack.letter}
+        )
+    # As they leave the printer: a stack for one that stacks face up comes out from its end.
+    printed = lines[::-1] if stack.job.is_reversed else lines
+    last = max(good, key=printed.index)
+    rest = [line.shipment_id for line in lines if printed.index(line) > printed.index(last)]
+    if not rest:
+        raise CannotContinue(_("This was the last parcel of stack %(letter)s.") % {"letter": stack.letter})
+    name = last.shipment.tracking_id or last.shipment.flipkart_shipment_id
+    return request_print(
+        seller=seller,
+        shipment_ids=rest,
+        by=by,
+        now=now,
+        options=stack.job.options.for_one(stack.packer),
+        reprint_reason=f"continued after {name}, stack {stack.letter} page {last.page}",
+        keeps_order=True,
+    )
+
+
+def withdraw(*, seller: Seller, job: PrintJob, by: User) -> bool:
+    """What of the job is not printed yet is given back; False when nothing of it is left to print."""
+    require_scope(seller)
+    with transaction.atomic():
+        unfinished = PrintJob.objects.filter(
+            Q(planned_at=None) | Q(stacks__laid_out_at=None),
+            seller=seller,
+            pk=job.pk,
+            state__in=(*work.OPEN, work.State.GIVEN_UP),
+        )
+        if not PrintJob.objects.filter(pk__in=unfinished.values("pk")).update(
+            state=work.State.WITHDRAWN, claim_token=None, wake_at=None, attention="", says="withdrawn", settled_at=Now()
+        ):
+            return False
+        claiming.release(job)
+        audit.record(by, "withdrew a print job", seller=seller, rows=[job.pk])
+    return True
 
 
 def print_unchecked(*, seller: Seller, job: PrintJob, by: User, now: datetime) -> bool:
@@ -88,24 +160,11 @@ def print_unchecked(*, seller: Seller, job: PrintJob, by: User, now: datetime) -
     """
     require_scope(seller)
     with transaction.atomic():
-        waiting = PrintJob.objects.filter(seller=seller, pk=job.pk, storage_key="", state__in=work.OPEN)
+        waiting = PrintJob.objects.filter(seller=seller, pk=job.pk, state__in=work.OPEN)
         if not waiting.filter(unchecked_since=None).update(unchecked_since=now, wake_at=Now()):
             return False
         audit.record(by, "printed labels unchecked", seller=seller, rows=[job.pk])
         queue.ring(seller.pk, KIND)
-    return True
-
-
-def work_due(*, seller_id: int) -> bool:
-    """One print job: laid out, or, when it was printed unchecked, looked at afterwards. True when there may be more."""
-    rows = work.claim_due(PrintJob, seller_id=seller_id, limit=1, related=["seller"])
-    if not rows:
-        return False
-    with work.mistakes_noted(rows):
-        if rows[0].storage_key:
-            _check_afterwards(rows[0])
-        else:
-            _print(rows[0])
     return True
 
 
@@ -118,127 +177,32 @@ def last_read_at(job: PrintJob) -> datetime | None:
     return readings.order_by("read_at").values_list("read_at", flat=True).first()
 
 
-def _print(job: PrintJob) -> None:
-    unread, error = _read_again(job, before=timezone.now() - settings.READ_AGAIN_AFTER)
-    if unread and error is not None and job.unchecked_since is None:
-        _wait(job, error)
-        return
-    if error is None and job.unchecked_since is not None:
-        _forget_unchecked(job)
-    now = timezone.now()
-    not_named = unread if error is None else set()
-    with seller_scope(job.seller_id):
-        plan = laying_out.plan(job, not_named=not_named, now=now)
-    try:
-        laid_out = laying_out.lay_out(job, plan)
-    except StorageFailed as failed:
-        with seller_scope(job.seller_id):
-            work.put_off([job], after=ASK_AGAIN, says=f"waiting: {failed}")
-        return
-    work.crash_point(f"{KIND}.stored")
-    _finish(job, plan, laid_out, now=now)
+def _in_order(shipments: Sequence[Shipment], wanted: Sequence[int], keeps_order: bool) -> list[Shipment]:
+    if not keeps_order:
+        return list(shipments)
+    places = {shipment_id: place for place, shipment_id in enumerate(wanted)}
+    return sorted(shipments, key=lambda shipment: places[shipment.pk])
 
 
-def _read_again(job: PrintJob, *, before: datetime) -> tuple[set[int], CallFailed | None]:
-    """Reads the job's shipments again that were last read before `before`: those still unread, and why if Flipkart
-    failed.
-    """
-    with seller_scope(job.seller_id):
-        lines = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job)
-        shipments = list(
-            Shipment.objects.filter(seller_id=job.seller_id, pk__in=lines.values("shipment_id"))
-            .exclude(state__in=FINAL)
-            .order_by("pk")
-        )
-        fresh = set(
-            Reading.objects.filter(
-                seller_id=job.seller_id, shipment_id__in=[shipment.pk for shipment in shipments], read_at__gte=before
-            ).values_list("shipment_id", flat=True)
-        )
-    stale = [shipment for shipment in shipments if shipment.pk not in fresh]
-    if not stale:
-        return set(), None
-    try:
-        client = gateway.client_for(job.seller_id)
-    except CallFailed as error:
-        return {shipment.pk for shipment in stale}, error
-    again = reading.read_again(seller_id=job.seller_id, shipments=stale, client=client)
-    return {shipment.pk for shipment in stale} - again.read, again.failed
-
-
-def _wait(job: PrintJob, error: CallFailed) -> None:
-    now = timezone.now()
-    after = max(ASK_AGAIN, error.retry_after or ASK_AGAIN) if isinstance(error, Throttled) else ASK_AGAIN
-    says = f"Flipkart did not answer at {in_ist(now, now=now)}: nothing is printed before it is known what changed"
-    with seller_scope(job.seller_id):
-        if job.give_up_at is not None and job.give_up_at <= now:
-            work.given_up([job], because=Attention.GIVEN_UP, says=f"tried too long: {says}"[:300])
-        else:
-            work.put_off([job], after=after, says=says)
-
-
-def _forget_unchecked(job: PrintJob) -> None:
-    """It was to be printed unchecked, and Flipkart has answered after all."""
-    with seller_scope(job.seller_id):
-        PrintJob.objects.filter(pk=job.pk, claim_token=job.claim_token).update(unchecked_since=None)
-    job.unchecked_since = None
-
-
-def _finish(job: PrintJob, plan: Plan, laid_out: Stored | None, *, now: datetime) -> None:
-    """Names the file, marks what is in it as printed, and asks anew for labels whose file was lost; all or nothing."""
-    with seller_scope(job.seller_id):
-        shipment_ids = [line.shipment_id for line in plan.lines]
-        cancelled = {s.pk for s in queries.lock_shipments(job.seller_id, shipment_ids) if s.state == State.CANCELLED}
-        if cancelled & {line.shipment_id for line in plan.printed}:
-            # Cancelled while it was laid out: the file is not shown to anybody, and the job laid out anew without it.
-            work.put_off([job], after=timedelta(0), says="laid out again: a shipment was cancelled meanwhile")
-            return
-        if not work.done([job], says=plan.in_words()):
-            return  # another worker has taken it over
-        PrintJobLine.objects.bulk_update(plan.lines, ["document", "page", "left_out"], batch_size=1000)
-        printed = [line.shipment_id for line in plan.printed]
-        if laid_out is not None:
-            _name_file(job, plan, laid_out)
-        Shipment.objects.filter(seller_id=job.seller_id, pk__in=printed).update(printed_at=now)
-        words = "label printed, unchecked" if job.unchecked_since else "label printed"
-        timeline.note(job.seller_id, printed, KIND, words, by=job.asked_by)
-        lost = [line.shipment for line in plan.lines if line.shipment_id in plan.lost]
-        labels.fetch_anew(job.seller_id, lost, says="its stored file was damaged: fetched again", by=None, now=now)
-        work.crash_point(f"{KIND}.settling")
-    work.crash_point(f"{KIND}.settled")
-
-
-def _name_file(job: PrintJob, plan: Plan, laid_out: Stored) -> None:
-    PrintJob.objects.filter(pk=job.pk).update(
-        storage_key=laid_out.key,
-        sha256=laid_out.sha256,
-        size=laid_out.size,
-        pages=plan.pages,
-        progress=len(plan.printed),
-        wake_at=Now() + CHECK_AFTERWARDS if job.unchecked_since and plan.printed else None,
-    )
-
-
-def _check_afterwards(job: PrintJob) -> None:
-    """What was printed unchecked is read once Flipkart answers; what must not leave any more needs a person at the
-    table.
-    """
-    unread, error = _read_again(job, before=job.settled_at or timezone.now())
-    now = timezone.now()
-    with seller_scope(job.seller_id):
-        if unread and error is not None:
-            says = "printed unchecked; Flipkart still does not answer"
-            work.put_off([job], after=CHECK_AFTERWARDS, says=says)
-            PrintJob.objects.filter(pk=job.pk).update(settled_at=job.settled_at)
-            return
-        printed = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job, page__isnull=False)
-        shipments = queries.lock_shipments(job.seller_id, printed.values_list("shipment_id", flat=True))
-        wrong = [(s, reason) for s in shipments if (reason := laying_out.why_pull(s, now))]
-        for shipment, reason in wrong:
-            Shipment.objects.filter(pk=shipment.pk).update(
-                attention=Attention.PULL, attention_says=f"printed unchecked, and now {reason}: pull this parcel"[:300]
+def _write_lines(job: PrintJob, shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+    """A line each, and the claim with it where the shipment is free; they are locked."""
+    taken: dict[int, str] = {}
+    if job.options.prints_labels and job.reprint_reason:
+        claiming.take_over(job.seller_id, [shipment.pk for shipment in shipments], by=by)
+    elif job.options.prints_labels:
+        taken = claiming.why_taken(job.seller_id, shipments, now)
+    PrintJobLine.objects.bulk_create(
+        (
+            PrintJobLine(
+                seller_id=job.seller_id,
+                job=job,
+                shipment=shipment,
+                left_out=taken.get(shipment.pk, "")[:300],
+                may_reprint=shipment.pk in taken,
+                is_claim=job.options.prints_labels and shipment.pk not in taken,
             )
-        timeline.note(job.seller_id, [s.pk for s, _ in wrong], KIND, "printed unchecked: pull this parcel")
-        says = f"printed unchecked, checked at {in_ist(now, now=now)}: "
-        says += f"{len(wrong)} of {len(shipments)} must be pulled" if wrong else "nothing was wrong"
-        work.done([job], says=says)
+            for shipment in shipments
+        ),
+        batch_size=BATCH,
+    )
+    PrintJob.objects.filter(pk=job.pk).update(asked_for=len(shipments))

@@ -42,10 +42,12 @@ def pull(request: SellerRequest) -> HttpResponse:
 
 def _page(request: SellerRequest, answer: Answer | None) -> HttpResponse:
     rows = pulling.waiting(request.seller)
+    shown = list(rows[:WAITING_SHOWN])
+    places = pulling.places(request.seller.pk, shown)
     page = {
         "title": _("Pull parcels"),
         "answer": answer,
-        "rows": list(rows[:WAITING_SHOWN]),
+        "rows": [(shipment, places.get(shipment.pk, "")) for shipment in shown],
         "count": rows.count(),
         "back": reverse("fulfillment:pulls", args=[request.seller.slug]),
         "may_act": request.role != Role.VIEWER,

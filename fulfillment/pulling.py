@@ -5,6 +5,7 @@ somebody has it in hands it stays in attention, refused at print and dispatch. W
 label of anything else is fetched anew, by the same row, as a new version.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from fulfillment.models import Document
 from fulfillment.verdicts import in_ist
 from orders import queries as orders
 from orders import timeline
+from orders.display import place_in_print
 from orders.models import Shipment
 from sellers.models import Seller, User
 from shipcrowd import audit
@@ -41,6 +43,15 @@ def waiting(seller: Seller) -> QuerySet[Shipment]:
     require_scope(seller)
     rows = Shipment.objects.filter(seller=seller, attention=Attention.PULL).select_related("facility")
     return rows.order_by("facility__name", "pk")
+
+
+def places(seller_id: int, shipments: Sequence[Shipment]) -> dict[int, str]:
+    """Where each of these parcels was printed last: "stack B, page 31, job of 24 Nov 12:40"; in the caller's scope."""
+    return {
+        shipment_id: place_in_print(line.stack.letter, line.page or 0, line.stack.job.asked_at)
+        for shipment_id, line in queries.last_prints(seller_id, [shipment.pk for shipment in shipments]).items()
+        if line.stack is not None
+    }
 
 
 def pull(*, seller: Seller, scanned: str, by: User, now: datetime) -> Answer:

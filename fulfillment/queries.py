@@ -1,11 +1,13 @@
 """What fulfillment reads: chosen shipments, their label requests, labels and dispatches, print jobs and their lines."""
 
 from collections.abc import Collection, Iterable
+from uuid import UUID
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from fulfillment.models import Dispatch, Document, LabelRequest, Paper, PrintJob, PrintJobLine
+from fulfillment.models import Dispatch, Document, LabelRequest, Paper, PrintJob, PrintJobLine, PrintStack
+from fulfillment.options import Layout
 from orders.models import Reading, Shipment
 from sellers.models import Seller
 
@@ -66,18 +68,39 @@ def newest_paper(seller_id: int, paper: Paper) -> Document | None:
 
 
 def print_jobs(seller: Seller) -> QuerySet[PrintJob]:
-    """Newest first, with how many shipments were left out; who asked is joined.
+    """Newest first, with how many shipments were left out and how many stacks there are; who asked is joined.
 
     Counted for the jobs that are read, and not for all that ever were.
     """
     lines = PrintJobLine.objects.filter(seller=seller, job=OuterRef("pk")).exclude(left_out="").order_by()
     left_out = lines.values("job").annotate(n=Count("pk")).values("n")
+    stacks = PrintStack.objects.filter(seller=seller, job=OuterRef("pk")).order_by().values("job")
     return (
         PrintJob.objects.filter(seller=seller)
         .select_related("asked_by")
-        .annotate(left_out_count=Coalesce(Subquery(left_out), 0))
+        .annotate(
+            left_out_count=Coalesce(Subquery(left_out), 0),
+            stack_count=Coalesce(Subquery(stacks.annotate(n=Count("pk")).values("n")), 0),
+        )
         .order_by("-pk")
     )
+
+
+def stacks(job: PrintJob) -> QuerySet[PrintStack]:
+    """In the order of their letters; who opened them is joined."""
+    return PrintStack.objects.filter(seller_id=job.seller_id, job=job).select_related("opened_by").order_by("number")
+
+
+def stack(seller: Seller, job_id: UUID, letter: str) -> QuerySet[PrintStack]:
+    """One stack by what stands in its address; its job and who asked for it are joined."""
+    found = PrintStack.objects.filter(seller=seller, job__public_id=job_id, letter=letter)
+    return found.select_related("job__asked_by", "job__seller")
+
+
+def lines_of_stack(stack: PrintStack) -> QuerySet[PrintJobLine]:
+    """Of a stack in its order; shipment and facility are joined."""
+    lines = PrintJobLine.objects.filter(seller_id=stack.seller_id, stack=stack)
+    return lines.select_related("shipment__facility").order_by("place")
 
 
 def left_out_lines(job: PrintJob) -> QuerySet[PrintJobLine]:
@@ -88,3 +111,24 @@ def left_out_lines(job: PrintJob) -> QuerySet[PrintJobLine]:
         .select_related("shipment")
         .order_by("left_out", "shipment__flipkart_shipment_id", "pk")
     )
+
+
+def left_out_groups(job: PrintJob) -> list[tuple[str, bool, int]]:
+    """(reason, whether a reprint would include them, how many), in the order of `left_out_lines`."""
+    lines = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job).exclude(left_out="").order_by("left_out")
+    counted = lines.values("left_out", "may_reprint").annotate(n=Count("pk"))
+    return list(counted.values_list("left_out", "may_reprint", "n"))
+
+
+def last_prints(seller_id: int, shipment_ids: Collection[int]) -> dict[int, PrintJobLine]:
+    """Where the label of each of these shipments was printed last; stack, job and who asked are joined."""
+    printed = PrintJobLine.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, page__isnull=False)
+    printed = printed.exclude(job__layout=Layout.INVOICES)
+    newest = printed.order_by("shipment_id", "-pk").distinct("shipment_id").select_related("stack__job__asked_by")
+    return {line.shipment_id: line for line in newest}
+
+
+def claims(seller_id: int, shipment_ids: Collection[int]) -> dict[int, PrintJobLine]:
+    """The lines by which these shipments are some job's to print, by shipment; the job and who asked are joined."""
+    held = PrintJobLine.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, is_claim=True)
+    return {line.shipment_id: line for line in held.select_related("job__asked_by").order_by("pk")}

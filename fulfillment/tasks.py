@@ -1,6 +1,6 @@
 """What the bell starts: one batch of one seller's one kind of work."""
 
-from fulfillment import dispatch, going_live, labels, printing
+from fulfillment import dispatch, going_live, labels, print_work
 
 
 def work_labels(*, seller_id: int, **_unknown: object) -> bool:
@@ -15,7 +15,7 @@ def work_dispatches(*, seller_id: int, **_unknown: object) -> bool:
 
 def work_print_jobs(*, seller_id: int, **_unknown: object) -> bool:
     """True when more is due now."""
-    return printing.work_due(seller_id=seller_id)
+    return print_work.work_due(seller_id=seller_id)
 
 
 def work_checks(*, seller_id: int, **_unknown: object) -> bool:

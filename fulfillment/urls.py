@@ -2,20 +2,30 @@
 
 from django.urls import path
 
-from fulfillment import pull_views, views
+from fulfillment import pick_views, print_views, pull_views, views
 
 app_name = "fulfillment"
 
 urlpatterns = [
     path("labels/request/", views.request_labels, name="request_labels"),
     path("dispatch/request/", views.request_dispatch, name="request_dispatch"),
-    path("print/request/", views.request_print, name="request_print"),
-    path("print/", views.print_jobs, name="print_jobs"),
-    path("print/<uuid:public_id>/", views.print_job, name="print_job"),
-    path("print/<uuid:public_id>/unchecked/", views.print_unchecked, name="print_unchecked"),
-    path("print/<uuid:public_id>/labels.pdf", views.print_job_pdf, name="print_job_pdf"),
+    path("print/request/", print_views.request_print, name="request_print"),
+    path("print/", print_views.print_jobs, name="print_jobs"),
+    path("print/<uuid:public_id>/", print_views.print_job, name="print_job"),
+    path("print/<uuid:public_id>/unchecked/", print_views.print_unchecked, name="print_unchecked"),
+    path("print/<uuid:public_id>/again/", print_views.print_again, name="print_again"),
+    path("print/<uuid:public_id>/withdraw/", print_views.withdraw, name="withdraw_print"),
+    path("print/<uuid:public_id>/<str:letter>/labels.pdf", print_views.stack_pdf, name="stack_pdf"),
+    path("print/<uuid:public_id>/<str:letter>/continue/", print_views.continue_after, name="continue_after"),
     path("documents/<uuid:public_id>.pdf", views.document, name="document"),
     path("documents/<uuid:public_id>.png", views.preview, name="preview"),
+    path("print/<uuid:public_id>/<str:letter>/pick-list/", pick_views.stack_pick_list, name="stack_pick_list"),
+    path(
+        "print/<uuid:public_id>/<str:letter>/pick-list.pdf", pick_views.stack_pick_list_pdf, name="stack_pick_list_pdf"
+    ),
+    path("print/test-page.pdf", pick_views.printer_test_page, name="printer_test_page"),
+    path("pick-list/", pick_views.pick_list, name="pick_list"),
+    path("pick-list.pdf", pick_views.pick_list_pdf, name="pick_list_pdf"),
     path("pull/", pull_views.pulls, name="pulls"),
     path("pull/scan/", pull_views.pull, name="pull"),
     path("work/retry/", views.retry, name="retry"),

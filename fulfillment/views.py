@@ -1,4 +1,4 @@
-"""What a person presses on the way out: labels, print, ready to dispatch; print jobs and stored papers."""
+"""What a person presses on the way out: labels, ready to dispatch, retry; and stored papers."""
 
 from uuid import UUID
 
@@ -10,11 +10,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from fulfillment import dispatch, going_live, labels, printing, queries, retrying
+from fulfillment import dispatch, going_live, labels, retrying
 from fulfillment.forms import RowChoice
-from fulfillment.models import Document, PrintJob
+from fulfillment.models import Document
 from fulfillment.papers.checking import preview_in_child
 from fulfillment.papers.types import ChildFailed, PaperRefused
+from fulfillment.serving import pdf_page
 from orders.acting import BulkAct, Press, confirm_or_do, go_back, lists
 from sellers.access import SellerRequest, calls_outside, member_required
 from sellers.models import Role
@@ -34,65 +35,8 @@ def request_labels(request: SellerRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @member_required(Role.STAFF)
-def request_print(request: SellerRequest) -> HttpResponse:
-    return confirm_or_do(request, PRINT)
-
-
-@require_http_methods(["GET", "POST"])
-@member_required(Role.STAFF)
 def request_dispatch(request: SellerRequest) -> HttpResponse:
     return confirm_or_do(request, DISPATCH)
-
-
-@require_GET
-@member_required(Role.VIEWER)
-def print_jobs(request: SellerRequest) -> HttpResponse:
-    jobs = list(queries.print_jobs(request.seller)[:PRINT_JOBS_SHOWN])
-    return render(request, "fulfillment/print_jobs.html", {"title": _("Print jobs"), "jobs": jobs})
-
-
-@require_GET
-@member_required(Role.VIEWER)
-def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
-    """The page of a job; asked by htmx only the part that changes while it is laid out."""
-    job = get_object_or_404(queries.print_jobs(request.seller), public_id=public_id)
-    is_moving = job.is_open and not job.storage_key
-    left_out = [] if is_moving else list(queries.left_out_lines(job)[:LEFT_OUT_SHOWN])
-    page = {
-        "title": _("Print job"),
-        "job": job,
-        "left_out": left_out,
-        "left_out_more": max(0, job.left_out_count - len(left_out)),  # type: ignore[attr-defined]  # annotated
-        "words": _words(job),
-        "is_moving": is_moving,
-        "waits_for_flipkart": is_moving and bool(job.says) and job.unchecked_since is None,
-        "last_read_at": printing.last_read_at(job) if is_moving else None,
-        "may_act": request.role != Role.VIEWER,
-    }
-    is_part = bool(getattr(request, "htmx", False))
-    return render(request, "fulfillment/print_job_part.html" if is_part else "fulfillment/print_job.html", page)
-
-
-@require_POST
-@member_required(Role.STAFF)
-def print_unchecked(request: SellerRequest, public_id: UUID) -> HttpResponse:
-    job = get_object_or_404(queries.print_jobs(request.seller), public_id=public_id)
-    if printing.print_unchecked(seller=request.seller, job=job, by=request.user, now=timezone.now()):
-        messages.warning(request, _("Printed as last read. It is checked as soon as Flipkart answers again."))
-    else:
-        messages.info(request, _("This job no longer waits."))
-    return redirect("fulfillment:print_job", slug=request.seller.slug, public_id=job.public_id)
-
-
-@calls_outside
-@require_GET
-@member_required(Role.STAFF)
-def print_job_pdf(request: SellerRequest, public_id: UUID) -> HttpResponse:
-    """The stack itself. The storage is read outside of any transaction, and who opened it first is noted."""
-    with seller_scope(request.seller):
-        job = get_object_or_404(queries.print_jobs(request.seller).exclude(storage_key=""), public_id=public_id)
-        PrintJob.objects.filter(pk=job.pk, opened_at=None).update(opened_at=timezone.now(), opened_by=request.user)
-    return _pdf(request, key=job.storage_key, sha256=job.sha256, name=f"labels-{job.public_id}")
 
 
 @calls_outside
@@ -105,7 +49,7 @@ def document(request: SellerRequest, public_id: UUID) -> HttpResponse:
             Document.objects.filter(seller=request.seller).select_related("shipment"), public_id=public_id
         )
     name = f"{paper.paper}-{paper.shipment.flipkart_shipment_id}-{paper.version}"
-    return _pdf(request, key=paper.storage_key, sha256=paper.sha256, name=name)
+    return pdf_page(request, key=paper.storage_key, sha256=paper.sha256, name=name)
 
 
 @calls_outside
@@ -158,15 +102,6 @@ def checklist(request: SellerRequest) -> HttpResponse:
     return render(request, "fulfillment/checklist_part.html" if is_part else "fulfillment/checklist.html", page)
 
 
-def _words(job: PrintJob) -> str:
-    """How a job stands, in one line."""
-    if job.says:
-        return job.says
-    if job.is_open:
-        return _("laying out: %(done)d of %(all)d") % {"done": job.progress, "all": job.asked_for}
-    return str(job.get_state_display())
-
-
 def _do_labels(request: SellerRequest, press: Press) -> HttpResponse:
     outcome = labels.request_labels(
         seller=request.seller, shipment_ids=press.shipment_ids, by=request.user, now=timezone.now()
@@ -183,13 +118,6 @@ def _do_dispatch(request: SellerRequest, press: Press) -> HttpResponse:
     return go_back(request)
 
 
-def _do_print(request: SellerRequest, press: Press) -> HttpResponse:
-    job = printing.request_print(
-        seller=request.seller, shipment_ids=press.shipment_ids, by=request.user, now=timezone.now(), once=press.once
-    )
-    return redirect("fulfillment:print_job", slug=request.seller.slug, public_id=job.public_id)
-
-
 LABELS = BulkAct(
     title=gettext_lazy("Request labels"),
     button=gettext_lazy("Request labels"),
@@ -200,17 +128,6 @@ LABELS = BulkAct(
     route="fulfillment:request_labels",
     preview=labels.preview,
     do=_do_labels,
-)
-PRINT = BulkAct(
-    title=gettext_lazy("Print labels"),
-    button=gettext_lazy("Print"),
-    consequence=gettext_lazy(
-        "One PDF in picking order. What was cancelled, held or changed until then is left out "
-        "and listed on its last page."
-    ),
-    route="fulfillment:request_print",
-    preview=printing.preview,
-    do=_do_print,
 )
 DISPATCH = BulkAct(
     title=gettext_lazy("Ready to dispatch"),
@@ -223,13 +140,3 @@ DISPATCH = BulkAct(
     preview=dispatch.preview,
     do=_do_dispatch,
 )
-
-
-def _pdf(request: SellerRequest, *, key: str, sha256: str, name: str) -> HttpResponse:
-    """The stored PDF, or the page that says why there is none just now; called outside of any scope."""
-    try:
-        return files.as_pdf_response(files.read_checked(key, sha256), name=name)
-    except files.StorageFailed as error:
-        page = {"title": _("Not available"), "says": str(error)}
-    with seller_scope(request.seller):
-        return render(request, "fulfillment/no_file.html", page, status=503)

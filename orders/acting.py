@@ -48,16 +48,10 @@ class BulkAct:
 
 def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
     """The page that shows the consequences first; its button comes back here with `confirmed`."""
-    form = ShipmentChoice(lists(request.POST if request.method == "POST" else request.GET, "shipment"))
     try:
-        form.full_clean()
-        if form.errors:
-            raise ValidationError([error for errors in form.errors.values() for error in errors])
-        shipment_ids = _chosen(request, form)
+        form, shipment_ids = choice(request)
     except ValidationError as error:
-        for words in error.messages:
-            messages.error(request, words)
-        return go_back(request)
+        return refuse(request, error)
     is_confirmed = request.method == "POST" and form.cleaned_data["confirmed"]
     asked = act.asks(request, request.POST if is_confirmed else None) if act.asks else None
     if is_confirmed and (asked is None or asked.is_valid()):
@@ -75,6 +69,25 @@ def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
         "back": _safe_back(request),
     }
     return render(request, act.template, page)
+
+
+def choice(request: SellerRequest) -> tuple[ShipmentChoice, list[int]]:
+    """What was chosen in a list, by form or by address, and the keys of those shipments.
+
+    Raises ValidationError with words.
+    """
+    form = ShipmentChoice(lists(request.POST if request.method == "POST" else request.GET, "shipment"))
+    form.full_clean()
+    if form.errors:
+        raise ValidationError([error for errors in form.errors.values() for error in errors])
+    return form, _chosen(request, form)
+
+
+def refuse(request: SellerRequest, error: ValidationError) -> HttpResponse:
+    """Back, with what is wrong."""
+    for words in error.messages:
+        messages.error(request, words)
+    return go_back(request)
 
 
 def go_back(request: SellerRequest) -> HttpResponseRedirect:

@@ -144,6 +144,12 @@ def troubles(shipment: Shipment) -> list[Words]:
     return found + [Words(row.get_attention_display(), "bad", row.says) for row in asked if row.attention]
 
 
+def place_in_print(letter: str, page: int, asked_at: datetime) -> str:
+    """ "stack B, page 31, job of 24 Nov 12:40": where a person finds the label that was printed."""
+    words = {"letter": letter, "page": page, "at": rules.in_indian_words(asked_at)}
+    return _("stack %(letter)s, page %(page)d, job of %(at)s") % words
+
+
 def payment(shipment: Shipment) -> str:
     if shipment.payment_type == PaymentType.COD and shipment.cod_amount is not None:
         return f"COD {rupees(shipment.cod_amount)}"

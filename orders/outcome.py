@@ -26,6 +26,7 @@ class Outcome:
     words: Promise = ON_THEIR_WAY
     already: int = 0
     left_out: list[tuple[str, list[str]]] = field(default_factory=list)
+    again: int = 0  # of those left out, how many were only done before, and may be done again
     waits: str = ""  # why accepted rows do not leave at once, if so
 
     @property

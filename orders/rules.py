@@ -69,6 +69,11 @@ def why_kept_back(shipment: Facts) -> str | None:
     return f"set aside: {shipment.set_aside_reason}" if shipment.set_aside_at else None
 
 
+def why_not_fetch(shipment: Facts) -> str | None:
+    """Why nothing should be fetched for it, or None. Whether it has a label does not matter, nor whether it is due."""
+    return _why_untouchable(shipment, State(shipment.state)) or why_kept_back(shipment) or _why_on_hold(shipment)
+
+
 def _why_on_hold(shipment: Facts) -> str | None:
     return "on hold at Flipkart" if shipment.is_on_hold else None
 

@@ -1,6 +1,6 @@
 """What happened to a shipment, line by line. No personal data: ids, amounts, times and our own words."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from orders.models import TimelineEntry
 from sellers.models import Seller, User
@@ -14,10 +14,15 @@ def note(seller_id: int, shipment_ids: Collection[int], kind: str, says: str, by
 
     In the caller's scope. Raises NoScope without one.
     """
+    note_each(seller_id, dict.fromkeys(shipment_ids, says), kind, by=by)
+
+
+def note_each(seller_id: int, says: Mapping[int, str], kind: str, by: User | None = None) -> None:
+    """As `note`, a line of its own for each shipment."""
     require_scope(seller_id)
     TimelineEntry.objects.bulk_create(
-        TimelineEntry(seller_id=seller_id, shipment_id=shipment_id, kind=kind, says=says[:_LONGEST], by=by)
-        for shipment_id in shipment_ids
+        TimelineEntry(seller_id=seller_id, shipment_id=shipment_id, kind=kind, says=words[:_LONGEST], by=by)
+        for shipment_id, words in says.items()
     )
 
 

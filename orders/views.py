@@ -24,12 +24,14 @@ from orders.stages import Stage
 from sellers.access import SellerRequest, member_required
 from sellers.models import Facility, MemberFacility, Role
 from shipcrowd import audit
+from shipcrowd.work import Attention
 
 # Where a press on the list or the page leads; what it means stands there.
 ACTS = {
     "labels": "fulfillment:request_labels",
     "print": "fulfillment:request_print",
     "dispatch": "fulfillment:request_dispatch",
+    "pick_list": "fulfillment:pick_list",
     "set_aside": "orders:set_aside",
     "put_back": "orders:put_back",
 }
@@ -37,6 +39,7 @@ _ACT_NAMES = {
     "labels": gettext_lazy("Request labels"),
     "print": gettext_lazy("Print"),
     "dispatch": gettext_lazy("Ready to dispatch"),
+    "pick_list": gettext_lazy("Pick list"),
     "set_aside": gettext_lazy("Set aside"),
     "put_back": gettext_lazy("Put back"),
 }
@@ -235,7 +238,7 @@ def _acts(stage: Stage | None) -> list[dict[str, Any]]:
     """What can be done with ticked rows: of what is set aside, that it is put back."""
     is_aside = stage is Stage.SET_ASIDE
     return [
-        {"value": act, "name": name, "is_next": _NEXT.get(stage) == act, "is_quiet": act == "set_aside"}
+        {"value": act, "name": name, "is_next": _NEXT.get(stage) == act, "is_quiet": act in ("pick_list", "set_aside")}
         for act, name in _ACT_NAMES.items()
         if (act == "put_back") == is_aside
     ]
@@ -307,6 +310,7 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "total": display.rupees(found.total_price),
         "items": [(item, display.rupees(item.total_price)) for item in items],
         "acts": [(_PRESSED[act], name, why) for act, name, why in display.acts_open(found, now)],
+        "place": _place(found) if found.attention == Attention.PULL else "",
         "set_aside": setting_aside.open_note(request.seller, found.pk) if found.set_aside_at else None,
         "may_set_aside": setting_aside.why_not_aside(found) is None,
         "documents": documents,
@@ -318,6 +322,13 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "read_at": reading.read_at if reading else found.read_began_at,
         "timeline": timeline.of_shipment(request.seller, found.pk),
     }
+
+
+def _place(found: Shipment) -> str:
+    """Where the label of what must be pulled was printed last."""
+    printed = found.print_lines.filter(seller_id=found.seller_id, page__isnull=False).exclude(job__layout="invoices")
+    line = printed.select_related("stack__job").order_by("-pk").first()
+    return display.place_in_print(line.stack.letter, line.page or 0, line.stack.job.asked_at) if line else ""
 
 
 def _work(found: Shipment) -> list[tuple[str, Any, str, bool]]:

@@ -26,7 +26,16 @@ from django.utils.http import urlsafe_base64_encode
 from django_q.models import Failure, OrmQ, Schedule, Success
 from reportlab.pdfgen.canvas import Canvas
 
-from fulfillment.models import Dispatch, Document, GoLiveCheck, LabelRequest, PrintJob, PrintJobLine
+from fulfillment.models import (
+    Dispatch,
+    Document,
+    GoLiveCheck,
+    LabelRequest,
+    PrintHabit,
+    PrintJob,
+    PrintJobLine,
+    PrintStack,
+)
 from orders.models import Buyer, LookUp, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
 from orders.states import State
 from sellers import connecting, members
@@ -101,6 +110,7 @@ class Rows:
     document: str
     print_job: str
     waiting_job: str
+    left_out: str
     work_rows: tuple[str, ...]
     unreadable: str
     look_up: str
@@ -459,7 +469,18 @@ WORK = (
             names_rows=True,
             takes=frozenset({"once", "query"}),
         )
-        for name in ("request_labels", "request_print", "request_dispatch")
+        for name in ("request_labels", "request_dispatch")
+    ),
+    SellersPage(
+        name="fulfillment:request_print",
+        least=Role.STAFF,
+        get=200,
+        post=302,
+        sent=_shipments(confirmed="1", layout="thermal", sorting="sku", stack_size="100"),
+        names_rows=True,
+        takes=frozenset(
+            {"once", "query", "is_reversed", "has_separators", "packers", "is_split_by_packers", "reprint_reason"}
+        ),
     ),
     SellersPage(name="fulfillment:print_jobs", least=Role.VIEWER, get=200),
     SellersPage(
@@ -472,7 +493,31 @@ WORK = (
         row=lambda rows: {"public_id": rows.waiting_job},
     ),
     SellersPage(
-        name="fulfillment:print_job_pdf", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.print_job}
+        name="fulfillment:print_again",
+        least=Role.STAFF,
+        post=302,
+        row=lambda rows: {"public_id": rows.print_job},
+        sent=lambda rows: {"left_out": rows.left_out, "reason": "the label is lost"},
+    ),
+    SellersPage(
+        name="fulfillment:withdraw_print",
+        least=Role.STAFF,
+        post=302,
+        row=lambda rows: {"public_id": rows.waiting_job},
+    ),
+    SellersPage(
+        name="fulfillment:stack_pdf",
+        least=Role.STAFF,
+        get=200,
+        row=lambda rows: {"public_id": rows.print_job, "letter": "A"},
+    ),
+    SellersPage(
+        name="fulfillment:continue_after",
+        least=Role.STAFF,
+        post=302,
+        row=lambda rows: {"public_id": rows.print_job, "letter": "A"},
+        sent=lambda rows: {"scanned": rows.tracking_id},
+        names_rows=True,
     ),
     SellersPage(name="fulfillment:document", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.document}),
     SellersPage(
@@ -481,6 +526,28 @@ WORK = (
         get=200,
         row=lambda rows: {"public_id": rows.document},
     ),
+    SellersPage(
+        name="fulfillment:pick_list",
+        least=Role.VIEWER,
+        get=200,
+        post=302,
+        sent=_shipments(),
+        names_rows=True,
+        takes=frozenset({"query"}),
+    ),
+    SellersPage(
+        name="fulfillment:pick_list_pdf", least=Role.VIEWER, get=200, sent=_shipments(sheet="a4"), names_rows=True
+    ),
+    *(
+        SellersPage(
+            name=f"fulfillment:{name}",
+            least=Role.VIEWER,
+            get=200,
+            row=lambda rows: {"public_id": rows.print_job, "letter": "A"},
+        )
+        for name in ("stack_pick_list", "stack_pick_list_pdf")
+    ),
+    SellersPage(name="fulfillment:printer_test_page", least=Role.VIEWER, get=200),
     SellersPage(name="fulfillment:pulls", least=Role.VIEWER, get=200),
     SellersPage(
         name="fulfillment:pull",
@@ -750,6 +817,7 @@ def nobody() -> Rows:
         document=next(ids),
         print_job=next(ids),
         waiting_job=next(ids),
+        left_out="left out nobody",
         work_rows=(next(ids), next(ids), next(ids)),
         unreadable=next(ids),
         look_up=next(ids),
@@ -789,7 +857,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
     shipments = _shipments_of(seller, place, word, phone, packer)
     labelled = shipments[2]
-    document, job, waiting, work_rows = _work_on(seller, labelled, packer, word)
+    document, job, waiting, work_rows = _work_on(seller, shipments[1:3], packer, word)
     with seller_scope(seller):
         entry = audit.models.AuditEntry(by=packer, did=f"did {word}", about=seller)
         audit.models.AuditEntry.objects.bulk_create([entry])
@@ -812,6 +880,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         document=str(document.public_id),
         print_job=str(job.public_id),
         waiting_job=str(waiting.public_id),
+        left_out=f"left out {word}",
         work_rows=tuple(str(row.public_id) for row in work_rows),
         unreadable=str(hole.public_id),
         look_up=str(look_up.public_id),
@@ -875,23 +944,36 @@ def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: Us
 
 
 def _work_on(
-    seller: Seller, shipment: Shipment, by: User, word: str
+    seller: Seller, shipments: Sequence[Shipment], by: User, word: str
 ) -> tuple[Document, PrintJob, PrintJob, list[models.Model]]:
     """A stored label, a finished and a waiting print job, and work rows that want a person."""
+    printed, shipment = shipments
     stored = files.store(seller, kind="labels", content=_pdf(word))
     asked = {"seller": seller, "asked_by": by}
     kept = {"storage_key": stored.key, "sha256": stored.sha256, "size": stored.size}
     ended = {"state": work.State.REFUSED, "attention": Attention.REFUSED, "says": f"refused {word}"}
+    now = timezone.now()
     with seller_scope(seller):
         document = Document.objects.create(seller=seller, shipment=shipment, paper="label", **kept)
         label = LabelRequest.objects.create(shipment=shipment, **asked, **ended)
         dispatch = Dispatch.objects.create(shipment=shipment, **asked, **ended)
-        job = PrintJob.objects.create(asked_for=1, state=work.State.DONE, says=f"done {word}", **asked, **kept)
-        PrintJobLine.objects.create(seller=seller, job=job, shipment=shipment, left_out=f"left out {word}")
+        job = PrintJob.objects.create(
+            asked_for=2, state=work.State.DONE, says=f"done {word}", planned_at=now, packers=[f"packer {word}"], **asked
+        )
+        stack = PrintStack.objects.create(
+            seller=seller, job=job, number=1, letter="A", packer=f"packer {word}", laid_out_at=now, pages=2, **kept
+        )
+        PrintJobLine.objects.create(seller=seller, job=job, shipment=printed, stack=stack, place=1, page=2)
+        PrintJobLine.objects.create(
+            seller=seller, job=job, shipment=shipment, left_out=f"left out {word}", may_reprint=True
+        )
+        PrintHabit.objects.create(
+            seller=seller, member=Member.objects.get(seller=seller, user=by), packers=[f"packer {word}"]
+        )
         waiting = PrintJob.objects.create(
             asked_for=1, says=f"waits {word}", wake_at=timezone.now() + timedelta(hours=1), **asked
         )
-        PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document)
+        PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document, is_claim=True)
         GoLiveCheck.objects.create(name="payments", passed=False, **asked, **ended)
     return document, job, waiting, [label, dispatch, waiting]
 

@@ -2,6 +2,7 @@
 
 import uuid
 
+import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.conf import settings
@@ -29,17 +30,30 @@ class Migration(migrations.Migration):
                 (
                     "paper",
                     models.CharField(
-                        choices=[("label", "Label"), ("invoice", "Invoice"), ("manifest", "Manifest")], max_length=10
+                        choices=[
+                            ("label", "Label"),
+                            ("invoice", "Invoice"),
+                            ("manifest", "Manifest"),
+                            ("slip", "Invoice cut for 4x6"),
+                        ],
+                        max_length=10,
                     ),
                 ),
                 ("version", models.PositiveSmallIntegerField(default=1)),
                 ("storage_key", models.CharField(max_length=200)),
                 ("original_key", models.CharField(blank=True, max_length=200)),
+                ("original_sha256", models.CharField(blank=True, max_length=64)),
+                ("original_pages", models.PositiveSmallIntegerField(default=0)),
                 ("sha256", models.CharField(max_length=64)),
                 ("size", models.PositiveIntegerField()),
                 ("pages", models.PositiveSmallIntegerField(default=1)),
                 ("cut_by", models.CharField(blank=True, max_length=20)),
-                ("holds_tracking_id", models.BooleanField(null=True)),
+                (
+                    "tracking_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64), null=True, size=None
+                    ),
+                ),
                 ("stored_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("voided_at", models.DateTimeField(null=True)),
                 (
@@ -162,6 +176,67 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="PrintHabit",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "layout",
+                    models.CharField(
+                        choices=[
+                            ("thermal", "4x6 label"),
+                            ("with_invoice", "4x6 label, its invoice on the next 4x6 page"),
+                            ("four_on_a4", "A4, four labels a sheet"),
+                            ("as_made", "A4 as Flipkart made it"),
+                            ("invoices", "Invoices only"),
+                        ],
+                        default="thermal",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "sorting",
+                    models.CharField(
+                        choices=[
+                            ("sku", "By SKU, mixed parcels last"),
+                            ("dispatch_by", "By dispatch-by"),
+                            ("facility", "By facility"),
+                        ],
+                        default="sku",
+                        max_length=12,
+                    ),
+                ),
+                ("is_reversed", models.BooleanField(default=False)),
+                ("has_separators", models.BooleanField(default=True)),
+                ("stack_size", models.PositiveIntegerField(default=200)),
+                (
+                    "packers",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), blank=True, default=list, size=None
+                    ),
+                ),
+                ("is_split_by_packers", models.BooleanField(default=False)),
+                (
+                    "member",
+                    shipcrowd.tenancy.SellersKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="sellers.member"
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+            },
+        ),
+        migrations.CreateModel(
             name="PrintJob",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -216,13 +291,46 @@ class Migration(migrations.Migration):
                 ("called_at", models.DateTimeField(null=True)),
                 ("lost_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
+                (
+                    "layout",
+                    models.CharField(
+                        choices=[
+                            ("thermal", "4x6 label"),
+                            ("with_invoice", "4x6 label, its invoice on the next 4x6 page"),
+                            ("four_on_a4", "A4, four labels a sheet"),
+                            ("as_made", "A4 as Flipkart made it"),
+                            ("invoices", "Invoices only"),
+                        ],
+                        default="thermal",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "sorting",
+                    models.CharField(
+                        choices=[
+                            ("sku", "By SKU, mixed parcels last"),
+                            ("dispatch_by", "By dispatch-by"),
+                            ("facility", "By facility"),
+                        ],
+                        default="sku",
+                        max_length=12,
+                    ),
+                ),
+                ("is_reversed", models.BooleanField(default=False)),
+                ("has_separators", models.BooleanField(default=True)),
+                ("stack_size", models.PositiveIntegerField(default=200)),
+                (
+                    "packers",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), blank=True, default=list, size=None
+                    ),
+                ),
+                ("is_split_by_packers", models.BooleanField(default=False)),
                 ("asked_for", models.PositiveIntegerField(default=0)),
-                ("pages", models.PositiveIntegerField(default=0)),
-                ("storage_key", models.CharField(blank=True, max_length=200)),
-                ("sha256", models.CharField(blank=True, max_length=64)),
-                ("size", models.PositiveIntegerField(default=0)),
-                ("progress", models.PositiveIntegerField(default=0)),
-                ("opened_at", models.DateTimeField(null=True)),
+                ("reprint_reason", models.CharField(blank=True, max_length=200)),
+                ("keeps_order", models.BooleanField(default=False)),
+                ("planned_at", models.DateTimeField(null=True)),
                 ("unchecked_since", models.DateTimeField(null=True)),
                 (
                     "asked_by",
@@ -231,6 +339,44 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+            },
+        ),
+        migrations.CreateModel(
+            name="PrintStack",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveSmallIntegerField()),
+                ("letter", models.CharField(max_length=4)),
+                ("packer", models.CharField(blank=True, max_length=40)),
+                ("asked_for", models.PositiveIntegerField(default=0)),
+                ("progress", models.PositiveIntegerField(default=0)),
+                ("printed", models.PositiveIntegerField(default=0)),
+                ("pages", models.PositiveIntegerField(default=0)),
+                ("storage_key", models.CharField(blank=True, max_length=200)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("size", models.PositiveIntegerField(default=0)),
+                ("laid_out_at", models.DateTimeField(null=True)),
+                ("unchecked_since", models.DateTimeField(null=True)),
+                ("opened_at", models.DateTimeField(null=True)),
+                (
+                    "job",
+                    shipcrowd.tenancy.SellersKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="stacks", to="fulfillment.printjob"
                     ),
                 ),
                 (
@@ -261,8 +407,11 @@ class Migration(migrations.Migration):
             name="PrintJobLine",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("place", models.PositiveIntegerField(null=True)),
                 ("page", models.PositiveIntegerField(null=True)),
                 ("left_out", models.CharField(blank=True, max_length=300)),
+                ("may_reprint", models.BooleanField(default=False)),
+                ("is_claim", models.BooleanField(default=False)),
                 (
                     "document",
                     shipcrowd.tenancy.SellersKey(
@@ -290,7 +439,16 @@ class Migration(migrations.Migration):
                 (
                     "shipment",
                     shipcrowd.tenancy.SellersKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="orders.shipment"
+                        on_delete=django.db.models.deletion.CASCADE, related_name="print_lines", to="orders.shipment"
+                    ),
+                ),
+                (
+                    "stack",
+                    shipcrowd.tenancy.SellersKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="fulfillment.printstack",
                     ),
                 ),
             ],
@@ -432,23 +590,43 @@ class Migration(migrations.Migration):
             model_name="labelrequest",
             constraint=models.UniqueConstraint(fields=("seller", "shipment"), name="label_asked_once"),
         ),
+        migrations.AddConstraint(
+            model_name="printhabit",
+            constraint=models.UniqueConstraint(fields=("seller", "member"), name="one_habit_a_member"),
+        ),
         migrations.AddIndex(
             model_name="printjob",
             index=models.Index(
                 condition=models.Q(("wake_at__isnull", False)), fields=["seller", "wake_at"], name="printjob_due"
             ),
         ),
+        migrations.AddConstraint(
+            model_name="printstack",
+            constraint=models.UniqueConstraint(fields=("seller", "job", "letter"), name="letter_once_a_job"),
+        ),
         migrations.AddIndex(
             model_name="printjobline",
             index=models.Index(fields=["seller", "shipment"], name="printjobline_of_shipment"),
+        ),
+        migrations.AddIndex(
+            model_name="printjobline",
+            index=models.Index(fields=["seller", "stack", "place"], name="printjobline_of_stack"),
         ),
         migrations.AddConstraint(
             model_name="printjobline",
             constraint=models.UniqueConstraint(fields=("seller", "job", "shipment"), name="shipment_once_a_job"),
         ),
-        shipcrowd.tenancy.Fence("LabelRequest", doors=DUE_DOOR),
-        shipcrowd.tenancy.Fence("Dispatch", doors=DUE_DOOR),
-        shipcrowd.tenancy.Fence("PrintJob", doors=DUE_DOOR),
+        migrations.AddConstraint(
+            model_name="printjobline",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_claim", True)), fields=("seller", "shipment"), name="claimed_once"
+            ),
+        ),
         shipcrowd.tenancy.Fence("Document"),
+        shipcrowd.tenancy.Fence("LabelRequest", doors=DUE_DOOR),
+        shipcrowd.tenancy.Fence("PrintHabit"),
+        shipcrowd.tenancy.Fence("PrintJob", doors=DUE_DOOR),
+        shipcrowd.tenancy.Fence("PrintStack"),
         shipcrowd.tenancy.Fence("PrintJobLine"),
+        shipcrowd.tenancy.Fence("Dispatch", doors=DUE_DOOR),
     ]

@@ -45,6 +45,12 @@ def cut_invoice_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> tuple[Checke
     return _checked(head, pdfs[0]), _cut(head, pdfs[1])
 
 
+def cut_slips_in_child(pdf: bytes, *, has_label: bool, limits: Limits = LIMITS) -> CutLabel:
+    """The invoice cut for 4x6 sheets (`slips`). Raises as `check_in_child` does, and where it cannot be cut so."""
+    head, pdfs = _ask(child.CUT_SLIPS_BELOW if has_label else child.CUT_SLIPS, pdf, limits)
+    return _cut(head, pdfs[1])
+
+
 def preview_in_child(pdf: bytes, *, limits: Limits = LIMITS) -> bytes:
     """A picture (PNG) of the first page of a paper that was checked before. Raises as `check_in_child` does."""
     _head, pdfs = _ask(child.PREVIEW, pdf, limits)

@@ -10,7 +10,9 @@ import resource
 import struct
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,10 +21,17 @@ import pikepdf
 from .cutting import cut_invoice, cut_label
 from .previewing import preview
 from .safety import made_safe
+from .slips import cut_slips
 from .splitting import Owner, split
 from .types import CheckedPaper, CutLabel, Limits, PaperRefused
 
-CHECK, CUT, CUT_INVOICE, SPLIT, PREVIEW = b"c", b"l", b"i", b"s", b"p"
+CHECK, CUT, CUT_INVOICE, SPLIT, PREVIEW, CUT_SLIPS, CUT_SLIPS_BELOW = b"c", b"l", b"i", b"s", b"p", b"t", b"b"
+CUTS: dict[bytes, Callable[[bytes], CutLabel]] = {
+    CUT: cut_label,
+    CUT_INVOICE: cut_invoice,
+    CUT_SLIPS: partial(cut_slips, has_label=False),
+    CUT_SLIPS_BELOW: partial(cut_slips, has_label=True),
+}
 HEAD = struct.Struct(">cI")
 LENGTH = struct.Struct(">I")
 
@@ -46,7 +55,7 @@ def _read_paper(verb: bytes, pdf: bytes, limits: Limits) -> tuple[Any, ...]:
         checked = made_safe(pdf, limits)
         if verb == CHECK:
             return {"checked": _head(checked)}, checked.pdf
-        cut = cut_label(checked.pdf) if verb == CUT else cut_invoice(checked.pdf)
+        cut = CUTS[verb](checked.pdf)
         return {"checked": _head(checked), "cut": _head(cut)}, checked.pdf, cut.pdf
     except PaperRefused as error:
         return ({"refused": error.reason},)

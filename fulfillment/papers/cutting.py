@@ -37,7 +37,7 @@ INVOICE_WORDS = re.compile(r"tax\s+invoice|bill\s+of\s+supply", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class _Sheet:
+class Sheet:
     """One page in a PDF of its own, upright, its lower left corner at 0,0; `pdf` are the bytes of the same."""
 
     file: pikepdf.Pdf
@@ -47,7 +47,7 @@ class _Sheet:
 
 
 @dataclass(slots=True)
-class _Part:
+class Part:
     """A page of the result."""
 
     pdf: bytes
@@ -73,8 +73,8 @@ def cut_invoice(pdf: bytes) -> CutLabel:
 
 
 def _cut(pdf: bytes, *, above: bool) -> CutLabel:
-    with _opened(pdf) as original:
-        sheets = [_sheet(page) for page in original.pages]
+    with opened_pdf(pdf) as original:
+        sheets = [sheet_of(page) for page in original.pages]
     parts = [part for sheet in sheets if (part := _found_part(sheet, above=above))]
     if not parts and not above:
         raise PaperRefused("there is no line and no heading that says where the invoice begins")
@@ -82,7 +82,7 @@ def _cut(pdf: bytes, *, above: bool) -> CutLabel:
     if not parts:
         parts = [_rest(sheet) for sheet in sheets]
     return CutLabel(
-        pdf=_as_one(parts),
+        pdf=as_one(parts),
         found_by=parts[0].found_by,
         box=parts[0].box,
         texts=tuple(" ".join(part.text for part in parts).split()),
@@ -92,36 +92,42 @@ def _cut(pdf: bytes, *, above: bool) -> CutLabel:
     )
 
 
-def _found_part(sheet: _Sheet, *, above: bool) -> _Part | None:
+def _found_part(sheet: Sheet, *, above: bool) -> Part | None:
     """The part of an A4 page on this side of what its content says is the cut; None where the content does not say."""
+    painting = painting_of(sheet)
+    found = region_of(sheet, painting, above=above)
+    return part_of(sheet, painting, *found, trimmed=True) if found else None
+
+
+def region_of(sheet: Sheet, painting: Painting | None, *, above: bool) -> tuple[FoundBy, Box] | None:
+    """How the cut of an A4 page was found, and the side of it that is meant; None where its content does not say."""
     if not _is_a4(sheet.whole):
         return None
-    painting = _painting(sheet)
     found = _find_cut(sheet, painting)
     if found is None:
         return None
     found_by, lower, upper = found
     whole = sheet.whole
     bottom, top = (upper, whole.top) if above else (whole.bottom, lower)
-    return _part(sheet, painting, found_by, Box(whole.left, bottom, whole.right, top), trimmed=True)
+    return found_by, Box(whole.left, bottom, whole.right, top)
 
 
-def _rest(sheet: _Sheet) -> _Part:
+def _rest(sheet: Sheet) -> Part:
     """What to do with a page whose content does not say where to cut."""
-    painting = _painting(sheet)
+    painting = painting_of(sheet)
     if _is_a4(sheet.whole):
-        part = _part(sheet, painting, "fixed box", FIXED_BOX, trimmed=False)
+        part = part_of(sheet, painting, "fixed box", FIXED_BOX, trimmed=False)
         if part is not None:
             return part
-    if sheet.hides_more and (part := _part(sheet, painting, "whole page", sheet.whole, trimmed=False)):
+    if sheet.hides_more and (part := part_of(sheet, painting, "whole page", sheet.whole, trimmed=False)):
         return part
-    return _Part(sheet.pdf, "whole page", sheet.whole, _text(sheet.pdf))
+    return Part(sheet.pdf, "whole page", sheet.whole, _text(sheet.pdf))
 
 
 # --- where the cut is ---
 
 
-def _find_cut(sheet: _Sheet, painting: Painting | None) -> tuple[FoundBy, float, float] | None:
+def _find_cut(sheet: Sheet, painting: Painting | None) -> tuple[FoundBy, float, float] | None:
     """The strip that belongs to neither part, as heights above the page's lower edge. The line is the more exact."""
     line = _dashed_line(list(painting.marks()) if painting else [], sheet.whole)
     if line is not None:
@@ -150,7 +156,7 @@ def _dashed_line(marks: list[Mark], whole: Box) -> Box | None:
     return None
 
 
-def _heading(sheet: _Sheet) -> float | None:
+def _heading(sheet: Sheet) -> float | None:
     """Just above the highest "Tax Invoice" that stands where an invoice may begin."""
     low, high = (sheet.whole.height * part for part in LINE_BAND)
     tops = []
@@ -167,7 +173,7 @@ def _heading(sheet: _Sheet) -> float | None:
 # --- cutting it out ---
 
 
-def _part(sheet: _Sheet, painting: Painting | None, found_by: FoundBy, region: Box, *, trimmed: bool) -> _Part | None:
+def part_of(sheet: Sheet, painting: Painting | None, found_by: FoundBy, region: Box, *, trimmed: bool) -> Part | None:
     """What lies in the region, as a page; None where it is empty."""
     try:
         if painting is None:
@@ -179,7 +185,7 @@ def _part(sheet: _Sheet, painting: Painting | None, found_by: FoundBy, region: B
         pdf = _page_of(sheet, kept, box)
         if _differs(sheet, box, pdf):
             raise NotMastered
-        return _Part(pdf, found_by, box, _text(pdf))
+        return Part(pdf, found_by, box, _text(pdf))
     except NotMastered:
         return _picture(sheet, found_by, region, trimmed=trimmed)
 
@@ -194,7 +200,7 @@ def _trim(bounds: Box | None, region: Box) -> Box | None:
     return box.within(inside)
 
 
-def _page_of(sheet: _Sheet, kept: filtering.Kept, box: Box) -> bytes:
+def _page_of(sheet: Sheet, kept: filtering.Kept, box: Box) -> bytes:
     page = sheet.file.pages[0].obj
     shift = f"1 0 0 1 {-box.left:g} {-box.bottom:g} cm\n".encode()
     page.Contents = sheet.file.make_stream(shift + kept.instructions)
@@ -203,7 +209,7 @@ def _page_of(sheet: _Sheet, kept: filtering.Kept, box: Box) -> bytes:
     return _saved(sheet.file)
 
 
-def _picture(sheet: _Sheet, found_by: FoundBy, region: Box, *, trimmed: bool) -> _Part | None:
+def _picture(sheet: Sheet, found_by: FoundBy, region: Box, *, trimmed: bool) -> Part | None:
     """The region as a picture in grey, sharp enough for printers of 203 or 300 dots an inch; None where empty."""
     picture = _pixels(sheet.pdf, region, PICTURED_AT).convert("L")
     inked = ImageChops.invert(picture).point(lambda grey: 255 if grey > 8 else 0).getbbox()
@@ -215,7 +221,7 @@ def _picture(sheet: _Sheet, found_by: FoundBy, region: Box, *, trimmed: bool) ->
         seen = Box(region.left + left, region.top - lower, region.left + right, region.top - upper)
         box = _trim(seen, region) or region
         picture = _pixels(sheet.pdf, box, PICTURED_AT).convert("L")
-    return _Part(_pdf_of(picture, box), found_by, box, _text(sheet.pdf, box), as_picture=True)
+    return Part(_pdf_of(picture, box), found_by, box, _text(sheet.pdf, box), as_picture=True)
 
 
 def _pdf_of(picture: Image.Image, box: Box) -> bytes:
@@ -242,7 +248,7 @@ def _pdf_of(picture: Image.Image, box: Box) -> bytes:
 
 
 @contextmanager
-def _opened(pdf: bytes) -> Iterator[pikepdf.Pdf]:
+def opened_pdf(pdf: bytes) -> Iterator[pikepdf.Pdf]:
     try:
         with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as file:
             yield file
@@ -250,7 +256,7 @@ def _opened(pdf: bytes) -> Iterator[pikepdf.Pdf]:
         raise PaperRefused("it cannot be read as a PDF") from error
 
 
-def _sheet(page: pikepdf.Page) -> _Sheet:
+def sheet_of(page: pikepdf.Page) -> Sheet:
     """The page alone in a new file, turned and moved so that what shows of it starts at 0,0."""
     file = pikepdf.Pdf.new()
     file.pages.append(page)
@@ -271,7 +277,7 @@ def _sheet(page: pikepdf.Page) -> _Sheet:
         copy.contents_add(" ".join(f"{number:g}" for number in matrix).encode() + b" cm\n", prepend=True)
     whole = Box(0, 0, width, height)
     copy.obj.MediaBox = pikepdf.Array([0, 0, width, height])
-    return _Sheet(file, _saved(file), whole, hides_more)
+    return Sheet(file, _saved(file), whole, hides_more)
 
 
 def _saved(file: pikepdf.Pdf) -> bytes:
@@ -288,7 +294,7 @@ def _saved(file: pikepdf.Pdf) -> bytes:
     return out.getvalue()
 
 
-def _as_one(parts: list[_Part]) -> bytes:
+def as_one(parts: list[Part]) -> bytes:
     if len(parts) == 1:
         return parts[0].pdf
     file = pikepdf.Pdf.new()
@@ -298,7 +304,7 @@ def _as_one(parts: list[_Part]) -> bytes:
     return _saved(file)
 
 
-def _painting(sheet: _Sheet) -> Painting | None:
+def painting_of(sheet: Sheet) -> Painting | None:
     """None where the page draws in a way that is not followed."""
     try:
         return read_page(sheet.file.pages[0])
@@ -336,7 +342,7 @@ def _pixels(pdf: bytes, box: Box, scale: float) -> Image.Image:
         return picture
 
 
-def _differs(sheet: _Sheet, box: Box, pdf: bytes) -> bool:
+def _differs(sheet: Sheet, box: Box, pdf: bytes) -> bool:
     before = _pixels(sheet.pdf, box, COMPARED_AT)
     after = _pixels(pdf, Box(0, 0, box.width, box.height), COMPARED_AT)
     return before.size != after.size or ImageChops.difference(before, after).getbbox() is not None

@@ -8,15 +8,15 @@ only offsets and digests stay.
 import hashlib
 import re
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from reportlab.pdfbase import pdfmetrics
 
-from .layout import NOTE_SIZE, Layout, Placed, place
+from .layout import AS_MADE, NOTE_SIZE, Layout, Placed, place
 from .stored import Stored, StoredPage, opened
-from .types import Box, PaperRefused
+from .types import Box, LabelRefused, PaperRefused
 
 PAGES_PER_NODE = 64
 NOTE_FONT = "Helvetica"
@@ -25,10 +25,17 @@ REFERENCE = re.compile(rb"\((?:[^\\()]|\\.)*+\)|(?<!\d)(\d++ \d++) R", re.DOTALL
 
 
 class Label(NamedTuple):
-    """What goes on a sheet: a stored, checked PDF, and a line for the free strip under it ("SKU-7 x 2")."""
+    """What goes on a sheet: a stored, checked PDF, and a line for the free strip under it ("SKU-7 x 2").
+
+    `page` is the one of its pages that is meant, from 0; None is all of them. `is_alone`: on a sheet of its own, as it
+    is. `starts_sheet`: what stands before it fills no slot of its sheet.
+    """
 
     pdf: bytes
     note: str = ""
+    page: int | None = None
+    is_alone: bool = False
+    starts_sheet: bool = False
 
 
 def join(
@@ -41,25 +48,35 @@ def join(
     """Writes one PDF of all labels, in their order, and returns the number of its pages.
 
     `labels` is read lazily, one at a time; `out` is only written to, never moved. `placed(nth label, page)`, from 1, is
-    called as each page of a label is placed: for progress, and for "stack B, page 31". Raises PaperRefused where a
-    stored label cannot be read, and where there is none at all (a PDF has a page); `out` is then useless.
+    called as each page of a label is placed: for progress, and for "stack B, page 31". Raises LabelRefused where a
+    stored label cannot be read, PaperRefused where there is none at all (a PDF has a page); `out` is then useless.
     """
     writer = _Writer(out)
     sheets = _Sheets(writer, layout)
     for number, label in enumerate(labels, start=1):
-        pdf, note = label if isinstance(label, Label) else (label, "")
+        label = label if isinstance(label, Label) else Label(label)
+        if label.starts_sheet or label.is_alone:
+            sheets.start_anew()
         try:
-            with opened(pdf) as stored:
+            with opened(label.pdf) as stored:
                 copier = _Copier(writer, stored)
-                for page in stored.pages:
-                    at = sheets.add(copier, page, note)
+                for page in _meant(stored.pages, label.page):
+                    at = sheets.add(copier, page, label.note, is_alone=label.is_alone)
                     if placed:
                         placed(number, at)
         except PaperRefused as error:
-            raise PaperRefused(f"label {number} of this stack cannot be read: {error.reason}") from error
+            raise LabelRefused(number, error.reason) from error
         except RecursionError as error:
-            raise PaperRefused(f"label {number} of this stack cannot be read: it leads too deep") from error
+            raise LabelRefused(number, "it leads too deep") from error
     return sheets.finish()
+
+
+def _meant(pages: Sequence[StoredPage], page: int | None) -> Sequence[StoredPage]:
+    if page is None:
+        return pages
+    if page >= len(pages):
+        raise PaperRefused("it has fewer pages than it had")
+    return [pages[page]]
 
 
 class _Writer:
@@ -173,15 +190,21 @@ class _Sheets:
             b"<</Type/Font/Subtype/Type1/BaseFont/%b/Encoding/WinAnsiEncoding>>" % NOTE_FONT.encode()
         )
 
-    def add(self, copier: _Copier, page: StoredPage, note: str) -> int:
+    def start_anew(self) -> None:
+        """What comes next stands on another sheet."""
+        if self.forms:
+            self._close_sheet()
+
+    def add(self, copier: _Copier, page: StoredPage, note: str, *, is_alone: bool = False) -> int:
         """The number of the sheet it stands on."""
         box = page.box
         size = (box.width, box.height) if page.turned in (0, 180) else (box.height, box.width)
-        spot = place(size, self.layout, len(self.forms), turned=page.turned, with_note=bool(note))
+        layout = AS_MADE if is_alone else self.layout
+        spot = place(size, layout, len(self.forms), turned=page.turned, with_note=bool(note))
         self.size = spot.sheet
         self.drawn.append(_draw(spot, box, len(self.forms), note))
         self.forms.append(copier.form(page))
-        if len(self.forms) >= max(1, len(self.layout.slots)):
+        if len(self.forms) >= max(1, len(layout.slots)):
             self._close_sheet()
             return self.pages
         return self.pages + 1

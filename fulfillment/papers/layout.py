@@ -15,11 +15,15 @@ SAME_SIZE = 2.0  # points by which a page may differ from the sheet and still be
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A sheet and its slots, filled in their order. No `sheet`: each page keeps its own size."""
+    """A sheet and its slots, filled in their order. No `sheet`: each page keeps its own size.
+
+    A page fills its slot, turned where that makes it larger; not where it `stays` as it was made.
+    """
 
     name: str
     sheet: Size | None
     slots: tuple[Box, ...] = ()
+    stays: bool = False
 
 
 class Placed(NamedTuple):
@@ -52,7 +56,13 @@ A4_SHEET: Size = (595.0, 842.0)
 # Six points stay free: thermal printers feed a hair askew, and lose what touches the edge.
 THERMAL = Layout(name="thermal 4x6", sheet=THERMAL_SHEET, slots=_grid(THERMAL_SHEET, 1, 1, 6))
 FOUR_ON_A4 = Layout(name="A4, four labels", sheet=A4_SHEET, slots=_grid(A4_SHEET, 2, 2, 12))
+ONE_ON_A4 = Layout(name="A4, one", sheet=A4_SHEET, slots=_grid(A4_SHEET, 1, 1, 24), stays=True)
 AS_MADE = Layout(name="as made", sheet=None)
+
+# An invoice on a thermal sheet stays readable at three quarters of its size, turned. So much of one fits there.
+SMALLEST_SCALE = 0.75
+_ROOM = THERMAL.slots[0]
+SLIP: Size = (_ROOM.height / SMALLEST_SCALE, _ROOM.width / SMALLEST_SCALE)
 
 
 def place(size: Size, layout: Layout, slot: int, *, turned: int = 0, with_note: bool = False) -> Placed:
@@ -71,9 +81,9 @@ def place(size: Size, layout: Layout, slot: int, *, turned: int = 0, with_note: 
     above = Box(room.left, room.bottom + NOTE_HEIGHT, room.right, room.top)
     if with_note and _fit(size, above) >= 1:
         room, note_box = above, Box(room.left, room.bottom, room.right, room.bottom + NOTE_HEIGHT)
-    if _fit(size, room) < _fit(size[::-1], room):
+    if not layout.stays and _fit(size, room) < _fit(size[::-1], room):
         size, turned = size[::-1], (turned + 90) % 360
-    scale = _fit(size, room)
+    scale = min(_fit(size, room), 1) if layout.stays else _fit(size, room)
     left = (room.left + room.right - size[0] * scale) / 2
     bottom = (room.bottom + room.top - size[1] * scale) / 2
     a, b, c, d, e, f = _stand(size, turned)

@@ -1,19 +1,22 @@
-"""Sheets that go with a stack, in the size of its labels: what the job printed, and what was left out and why."""
+"""Sheets that go with a stack, in the size of its labels: what lies in it in which order, what was left out and why;
+and what lies between two groups.
+"""
 
 import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from reportlab.lib.utils import simpleSplit
-from reportlab.pdfbase import pdfmetrics
+import pikepdf
 from reportlab.pdfgen.canvas import Canvas
 
 from .layout import THERMAL_SHEET, Size
+from .lines import fitted, printable, wrapped
 
 MARGIN = 14.0
 TITLE = ("Helvetica-Bold", 13.0)
 HEADING = ("Helvetica-Bold", 9.0)
 TEXT = ("Helvetica", 8.0)
+SEPARATOR = ("Helvetica-Bold", 24.0)
 LINE = 1.25  # times the size of the letters
 
 
@@ -25,20 +28,66 @@ class LeftOut(NamedTuple):
     reason: str
 
 
+class Run(NamedTuple):
+    """Neighbours in a stack that are alike: "TS-BLK-M x 2", 34 of them, on these pages."""
+
+    words: str
+    parcels: int
+    pages: str
+
+
 def summary_pdf(
-    *, title: str, facts: Sequence[tuple[str, str]], left_out: Sequence[LeftOut], sheet: Size = THERMAL_SHEET
+    *,
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    runs: Sequence[tuple[str, Sequence[Run]]] = (),
+    left_out: Sequence[LeftOut],
+    sheet: Size = THERMAL_SHEET,
 ) -> bytes:
-    """Pages with a title, facts ("Printed", "214 labels") and the shipments left out, grouped by reason, most first.
+    """Pages with a title, facts ("Printed", "214 labels"), the stack's runs in its own order under their headings, and
+    the shipments left out, grouped by reason, most first.
 
     As many pages as it takes; each says its number, so that a lost one is missed.
     """
-    lines = _fact_lines(facts) + _left_out_lines(left_out, sheet[0] - 2 * MARGIN)
+    width = sheet[0] - 2 * MARGIN
+    lines = _fact_lines(facts) + _run_lines(runs, width) + _left_out_lines(left_out, width)
     pages = _paged(lines, sheet[1] - 2 * MARGIN - 2 * LINE * TITLE[1])
     out = io.BytesIO()
     canvas = Canvas(out, pagesize=sheet, invariant=True)
     canvas.setTitle(title)
     for number, page in enumerate(pages, start=1):
         _draw(canvas, sheet, f"{title} ({number}/{len(pages)})" if len(pages) > 1 else title, page)
+    canvas.save()
+    return out.getvalue()
+
+
+def page_count(pdf: bytes) -> int:
+    """Of a sheet of our own."""
+    with pikepdf.open(io.BytesIO(pdf)) as file:
+        return len(file.pages)
+
+
+def separator_pdf(*, heading: str, words: str, facts: Sequence[str], sheet: Size = THERMAL_SHEET) -> bytes:
+    """One page between two groups, readable from a step away: where they ship from, what comes next, how much of it."""
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=sheet, invariant=True)
+    width, height = sheet
+    canvas.setFillGray(0)
+    canvas.rect(0, height - 42, width, 42, stroke=0, fill=1)
+    canvas.setFillGray(1)
+    canvas.setFont("Helvetica-Bold", 15)
+    canvas.drawCentredString(width / 2, height - 27, fitted(heading, ("Helvetica-Bold", 15.0), width - 2 * MARGIN))
+    canvas.setFillGray(0)
+    y = height / 2 + 20
+    for text in wrapped(words, SEPARATOR, width - 2 * MARGIN)[:4]:
+        canvas.setFont(*SEPARATOR)
+        canvas.drawCentredString(width / 2, y, text)
+        y -= SEPARATOR[1] * LINE
+    canvas.setFont("Helvetica", 12)
+    for fact in facts:
+        y -= 16
+        canvas.drawCentredString(width / 2, y, printable(fact))
+    canvas.showPage()
     canvas.save()
     return out.getvalue()
 
@@ -57,6 +106,18 @@ def _fact_lines(facts: Sequence[tuple[str, str]]) -> list[_Line]:
     return [_Line(f"{name}: {value}", HEADING) for name, value in facts]
 
 
+def _run_lines(runs: Sequence[tuple[str, Sequence[Run]]], width: float) -> list[_Line]:
+    lines: list[_Line] = []
+    for heading, members in runs:
+        lines.append(_Line(""))
+        if heading:
+            lines += [_Line(text, HEADING) for text in wrapped(heading, HEADING, width)]
+        for run in members:
+            counted = f"{run.parcels} parcel{'' if run.parcels == 1 else 's'}, {run.pages}"
+            lines += [_Line(text, TEXT, 8) for text in wrapped(f"{run.words}: {counted}", TEXT, width - 8)]
+    return lines
+
+
 def _left_out_lines(left_out: Sequence[LeftOut], width: float) -> list[_Line]:
     if not left_out:
         return [_Line(""), _Line("Nothing was left out.")]
@@ -65,27 +126,10 @@ def _left_out_lines(left_out: Sequence[LeftOut], width: float) -> list[_Line]:
         by_reason.setdefault(row.reason, []).append(row)
     lines = [_Line(""), _Line(f"Left out: {len(left_out)}", HEADING)]
     for reason, rows in sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0])):
-        lines += [_Line("")] + [_Line(text, HEADING) for text in _wrapped(f"{reason}: {len(rows)}", HEADING, width)]
+        lines += [_Line("")] + [_Line(text, HEADING) for text in wrapped(f"{reason}: {len(rows)}", HEADING, width)]
         for row in rows:
-            lines += [_Line(text, TEXT, 8) for text in _wrapped(f"{row.shipment}  {row.order}", TEXT, width - 8)]
+            lines += [_Line(text, TEXT, 8) for text in wrapped(f"{row.shipment}  {row.order}", TEXT, width - 8)]
     return lines
-
-
-def _wrapped(text: str, font: tuple[str, float], width: float) -> list[str]:
-    """Broken between words, and inside a word that is longer than the line."""
-    lines: list[str] = []
-    for line in simpleSplit(_printable(text), *font, width):
-        while pdfmetrics.stringWidth(line, *font) > width:
-            fits = max(1, int(len(line) * width / pdfmetrics.stringWidth(line, *font)))
-            lines.append(line[:fits])
-            line = line[fits:]
-        lines.append(line)
-    return lines or [""]
-
-
-def _printable(text: str) -> str:
-    """What the built-in font can draw; other letters become question marks."""
-    return text.encode("cp1252", "replace").decode("cp1252")
 
 
 def _paged(lines: Sequence[_Line], height: float) -> list[list[_Line]]:
@@ -104,7 +148,7 @@ def _paged(lines: Sequence[_Line], height: float) -> list[list[_Line]]:
 def _draw(canvas: Canvas, sheet: Size, title: str, lines: Sequence[_Line]) -> None:
     y = sheet[1] - MARGIN - TITLE[1]
     canvas.setFont(*TITLE)
-    canvas.drawString(MARGIN, y, _printable(title))
+    canvas.drawString(MARGIN, y, printable(title))
     y -= 0.5 * TITLE[1]
     canvas.line(MARGIN, y, sheet[0] - MARGIN, y)
     for line in lines:

@@ -1,10 +1,12 @@
 """What passes between the parts: boxes in points, a checked paper, what was cut out of it, and the two ways to fail."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 TRACKING_ID = re.compile(r"(?!OD)[A-Z]{2,5}\d{8,}|\d{11,20}")
+PHONE = re.compile(r"(?:91|0)?[6-9]\d{9}")
 FoundBy = Literal["line", "text", "fixed box", "whole page"]
 
 
@@ -62,6 +64,14 @@ class PaperRefused(Exception):
         self.reason = reason
 
 
+class LabelRefused(PaperRefused):
+    """The nth of many (from 1) cannot be printed; the others could."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"label {number} of this stack cannot be read: {reason}")
+        self.number = number
+
+
 class ChildFailed(Exception):
     """The checking process could not do its work at all (it does not start): says nothing about the paper."""
 
@@ -117,15 +127,37 @@ class CutLabel:
         """Words that look like a tracking id, each once. A bare number of ten digits is not: it may be a phone."""
         return tuple(dict.fromkeys(filter(TRACKING_ID.fullmatch, self.texts)))
 
+    @property
+    def tracking_ids(self) -> tuple[str, ...] | None:
+        """What in its text may be a tracking id, bare; no phone number. None when it has no text: nobody can tell."""
+        if not self.texts:
+            return None
+        bare = dict.fromkeys(bare_id(word) for word in self.texts)
+        return tuple(one for one in bare if TRACKING_ID.fullmatch(one) and not PHONE.fullmatch(one))
+
     def holds(self, tracking_id: str) -> bool | None:
         """Whether the label's own text holds this tracking id; None when it has no text, so that nobody can tell."""
         if not self.texts:
             return None
-        wanted = letters(tracking_id)
-        # The heading may run into the id, where the text is turned: "FMPP0000000001AWB".
-        return bool(wanted) and any(wanted == re.sub(r"^AWB(NO)?|AWB(NO)?$", "", letters(word)) for word in self.texts)
+        wanted = bare_id(tracking_id)
+        return bool(wanted) and any(wanted == bare_id(word) for word in self.texts)
+
+
+def bare_id(word: str) -> str:
+    """Capital letters and digits only, without the heading that may run into it where text is turned.
+
+    "FMPP0000000001AWB" is "FMPP0000000001".
+    """
+    return re.sub(r"^AWB(NO)?|AWB(NO)?$", "", letters(word))
 
 
 def letters(word: str) -> str:
     """Its letters and digits alone, in upper case."""
     return re.sub(r"[^0-9A-Z]", "", word.upper())
+
+
+def holds(tracking_ids: Collection[str] | None, tracking_id: str) -> bool | None:
+    """Whether a label whose text holds these is that parcel's; None where nobody can tell."""
+    if tracking_ids is None or not tracking_id:
+        return None
+    return bare_id(tracking_id) in tracking_ids

@@ -11,6 +11,7 @@ from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from fulfillment import pulling
 from fulfillment.models import Dispatch, LabelRequest, PrintJob
 from orders.models import PollCursor, Shipment, Unreadable
 from sellers.access import memberships
@@ -202,7 +203,11 @@ def _of_work(seller: Seller, model: type[WorkRow]) -> list[Group]:
 
 
 def _of_shipments(seller: Seller) -> list[Group]:
-    rows = _numbered(Shipment.objects.filter(seller=seller).exclude(attention=""), MENDED_AT_ONCE)
+    rows = list(_numbered(Shipment.objects.filter(seller=seller).exclude(attention=""), MENDED_AT_ONCE))
+    places = pulling.places(seller.pk, [row for row in rows if row.attention == Attention.PULL])
+    for row in rows:
+        # Where a person must look for it: not for another page, and not for the row.
+        row.attention_says = "; ".join(filter(None, (row.attention_says, row.tracking_id, places.get(row.pk, ""))))
     return _grouped("shipments", rows)
 
 

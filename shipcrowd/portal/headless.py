@@ -7,6 +7,7 @@ exit code 1.
 """
 
 import math
+import re
 import shutil
 import tempfile
 import time
@@ -29,7 +30,7 @@ ALL = DUE + HELD + NOT_YET_DUE
 # Flipkart's batch sizes in the guide's format, for the fewest calls that this job can take.
 PAGE, IDS, LABELS, DISPATCHES = 50, 50, 20, 25
 OPEN_STAGES = ("upcoming", "to_label", "to_print", "to_dispatch", "awaiting_pickup", "on_hold")
-SHEET_TITLE = "Left out of this print"
+ON_A_LABEL = "AWB No."
 PATIENCE = 240.0  # seconds for one step
 
 
@@ -145,14 +146,16 @@ class Job:
         press(packer, day, "to_print", "print")
         job_page = packer.page.url
         deadline = time.monotonic() + PATIENCE
-        while not (pdf := next((url for url, _text in packer.page.links if url.endswith(".pdf")), "")):
+        while not (pdf := next((url for url, _text in packer.page.links if url.endswith("/labels.pdf")), "")):
             if time.monotonic() > deadline:
                 raise NotThere(f"{job_page} has no PDF after {PATIENCE:.0f} seconds: {packer.page.words()}")
             time.sleep(0.5)
             packer.open(job_page)
         day.pdf = folder / f"{day.seller.slug}.pdf"
         day.pdf.write_bytes(packer.download(pdf))
-        day.left_out = [row for row in packer.page.rows if any(day.cancelled in cell for cell in row)]
+        why = re.search(r"left out: (.+)", packer.page.text)
+        listed = [text for _url, text in packer.page.links if text.strip() == day.cancelled]
+        day.left_out = [[shipment_id, why[1].strip() if why else ""] for shipment_id in listed]
         day.pages = printed_labels(day.pdf)
 
     def dispatch(self, packer: Visitor) -> None:
@@ -276,7 +279,7 @@ def stage_counts(page: Page) -> Counter[str]:
 
 
 def printed_labels(pdf: Path) -> int:
-    """Pages of the stack that are labels and not the list of what was left out."""
+    """Pages of the stack that are labels, and not sheets that lie on top or between."""
     with pypdfium2.PdfDocument(pdf) as opened:
         texts = [page.get_textpage().get_text_range() for page in opened]
-    return sum(SHEET_TITLE not in text for text in texts)
+    return sum(ON_A_LABEL in text for text in texts)

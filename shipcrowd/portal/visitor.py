@@ -26,6 +26,7 @@ class Page(HTMLParser):
         super().__init__()
         self.url, self.forms, self.links, self.rows, self.text = url, [], [], [], ""
         self._form: Form | None = None
+        self._select = ""
         self._link: str | None = None
         self._button = False
         self._silent = 0
@@ -51,6 +52,10 @@ class Page(HTMLParser):
             self.rows[-1].append("")
         elif self._form is None:
             return
+        elif tag == "select":
+            self._select = given.get("name", "")
+        elif tag == "option" and self._select:
+            self._choose(given.get("value", ""), is_chosen="selected" in given)
         elif tag == "button" or (tag == "input" and given.get("type") == "submit"):
             self._form.buttons.append((given.get("name", ""), given.get("value", ""), given.get("value", "")))
             self._button = tag == "button"
@@ -66,10 +71,21 @@ class Page(HTMLParser):
             self._form = None
         elif tag == "a":
             self._link = None
+        elif tag == "select":
+            self._select = ""
         elif tag == "button":
             self._button = False
         elif tag in ("script", "style"):
             self._silent -= 1
+
+    def _choose(self, value: str, *, is_chosen: bool) -> None:
+        """Of a list the first stands, until one says that it is chosen."""
+        fields = self._form.fields if self._form else []
+        at = next((at for at, (name, _value) in enumerate(fields) if name == self._select), None)
+        if at is None:
+            fields.append((self._select, value))
+        elif is_chosen:
+            fields[at] = (self._select, value)
 
     def handle_data(self, text: str) -> None:
         if self._silent:

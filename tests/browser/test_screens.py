@@ -51,7 +51,7 @@ def test_an_owner_connects_and_the_warehouse_does_its_day(person, flipkart_on_a_
     factories.run_due_work()
     person.opens(person.path)
     person.takes_picture(f"print-job-{width}")
-    assert "Open the PDF (3 pages)" in person.text
+    assert "3 of 3 parcels" in person.text
     press(person, seller, "to_dispatch", "dispatch", f"confirm-dispatch-{width}")
     work_until_done(Dispatch)
     person.opens(f"/s/{seller.slug}/shipments/?stage=awaiting_pickup")

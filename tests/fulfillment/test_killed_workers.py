@@ -19,7 +19,8 @@ from django.conf import settings as portal
 from django.db import connection
 from django.utils import timezone
 
-from fulfillment.models import Dispatch, LabelRequest, PrintJob
+from fulfillment.models import Dispatch, LabelRequest, PrintJob, PrintJobLine, PrintStack
+from fulfillment.options import Options
 from orders.models import Shipment
 from sellers.models import Quota, Role
 from shipcrowd import files, work
@@ -174,22 +175,27 @@ def test_a_worker_killed_at_a_point_of_dispatch_loses_and_doubles_nothing(connec
     assert {shipment.state for shipment in as_ops(Shipment)} == {"READY_TO_DISPATCH"}
 
 
-@pytest.mark.parametrize("point", ["claimed", "stored", "settling", "settled"])
-def test_a_print_job_survives_its_workers_death(connected, flipkart, doomed, point):
-    """trust.md 50."""
+@pytest.mark.parametrize("point", ["claimed", "planned", "stored", "settling", "settled"])
+def test_a_print_job_of_several_stacks_survives_its_workers_death(connected, flipkart, doomed, point):
+    """trust.md 50: every parcel on one page of one stack, told once, claimed by nobody afterwards."""
     packer = factories.member(connected.seller, Role.STAFF)
-    shipments = take_in(connected.seller, flipkart.world.add_shipments(connected.account, 3))
+    shipments = take_in(connected.seller, flipkart.world.add_shipments(connected.account, 5))
     ask_labels(connected.seller, shipments, packer)
     worker = doomed(f"print_jobs.{point}")
-    until(worker, lambda: is_done(LabelRequest, 3))
+    until(worker, lambda: is_done(LabelRequest, 5))
 
-    job = ask_print(connected.seller, shipments, packer)
+    job = ask_print(connected.seller, shipments, packer, options=Options(stack_size=2))
     until(worker, lambda: is_done(PrintJob, 1))
 
     assert worker.killed.exists()
-    assert (reload(job).pages, reload(job).says) == (3, "3 labels")
-    assert files.read_checked(reload(job).storage_key, reload(job).sha256)
-    assert [told(shipment).count("label printed") for shipment in shipments] == [1, 1, 1]
+    stacks = as_ops(PrintStack)
+    assert [(stack.letter, stack.printed) for stack in stacks] == [("A", 2), ("B", 2), ("C", 1)]
+    assert reload(job).says == "5 labels in 3 stacks"
+    assert all(files.read_checked(stack.storage_key, stack.sha256) for stack in stacks)
+    lines = as_ops(PrintJobLine, page__isnull=False, is_claim=False)
+    assert sorted(line.shipment_id for line in lines) == sorted(shipment.pk for shipment in shipments)
+    prints = [[line for line in told(shipment) if line.startswith("label printed")] for shipment in shipments]
+    assert [len(lines) for lines in prints] == [1] * 5
 
 
 def test_work_asked_for_while_everything_is_dead_is_done_by_who_comes_next(connected, flipkart, doomed):

@@ -60,7 +60,7 @@ def test_a_label_is_asked_for_packed_fetched_and_stored(seller, shipment, flipka
     stored = reload(shipment)
     assert (stored.state, stored.labelled_outside) == ("PACKED", False)
     assert stored.label_requested_at < stored.label_stored_at
-    assert [(paper.paper, paper.holds_tracking_id) for paper in papers(shipment)] == [
+    assert [(paper.paper, paper.holds(stored.tracking_id)) for paper in papers(shipment)] == [
         ("label", True),
         ("invoice", None),
         ("manifest", None),
@@ -604,7 +604,9 @@ def test_a_label_that_names_another_tracking_id_is_kept_back(seller, shipment, f
     row = only(LabelRequest)
     assert (row.state, row.attention) == (State.GIVEN_UP, Attention.BAD_PAPER)
     assert row.says == "kept back: the label that came names another tracking id than ours"
-    assert [paper.holds_tracking_id for paper in papers(shipment) if paper.paper == "label"] == [False]
+    assert [paper.holds(reload(shipment).tracking_id) for paper in papers(shipment) if paper.paper == "label"] == [
+        False
+    ]
     assert reload(shipment).label_stored_at is None
 
 

@@ -1,31 +1,29 @@
-"""Print jobs: one PDF in picking order, without what must not leave, and what was left out said on its last page."""
+"""Print jobs: stacks in picking order, without what must not leave, and what was left out said on their first page."""
 
-import io
 from datetime import timedelta
 from uuid import uuid4
 
-import pikepdf
-import pypdfium2
 import pytest
-import zxingcpp
 from django.utils import timezone
 
-from fulfillment import laying_out, printing
-from fulfillment.laying_out import picking_order
-from fulfillment.models import LabelRequest, PrintJob, PrintJobLine
-from orders.models import Reading, Shipment
-from shipcrowd import files
+from fulfillment import laying_out, print_work, printing
+from fulfillment.models import LabelRequest, PrintJob, PrintJobLine, PrintStack
+from orders.models import Shipment, TimelineEntry
+from orders.rules import in_indian_words
+from shipcrowd import files, work
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention, State
 from tests import factories
 from tests.factories import as_ops, reload
+from tests.fulfillment.stacks import barcodes, left_out, sizes, texts
 from tests.fulfillment.warehouse import (
     ask_labels,
     ask_print,
     drain,
     only,
     papers,
+    read_long_ago,
     take_in,
     told,
     wait,
@@ -44,84 +42,45 @@ def labelled(seller, account, flipkart, packer, clock) -> list[Shipment]:
     return as_ops(Shipment, seller=seller)
 
 
-def printed_pdf(job: PrintJob) -> pikepdf.Pdf:
-    job = reload(job)
-    return pikepdf.open(io.BytesIO(files.read_checked(job.storage_key, job.sha256)))
-
-
-def barcodes(job: PrintJob) -> list[set[str]]:
-    """What a scanner reads on each page."""
-    job = reload(job)
-    pdf = pypdfium2.PdfDocument(files.read_checked(job.storage_key, job.sha256))
-    found = []
-    for page in pdf:
-        picture = page.render(scale=3).to_pil()
-        found.append({code.text for code in zxingcpp.read_barcodes(picture)})
-    pdf.close()
-    return found
-
-
-def texts(job: PrintJob) -> list[str]:
-    job = reload(job)
-    pdf = pypdfium2.PdfDocument(files.read_checked(job.storage_key, job.sha256))
-    found = [page.get_textpage().get_text_bounded() for page in pdf]
-    pdf.close()
-    return found
-
-
-def left_out(job: PrintJob) -> dict[str, str]:
-    with factories.ops():
-        lines = PrintJobLine.objects.filter(job=job).exclude(left_out="").select_related("shipment")
-        return {line.shipment.flipkart_shipment_id: line.left_out for line in lines}
-
-
-def read_long_ago() -> None:
-    with factories.ops():
-        Reading.objects.update(read_at=timezone.now() - timedelta(minutes=6))
-
-
-def test_chosen_labels_become_one_thermal_pdf_in_picking_order(seller, labelled, packer):
+def test_chosen_labels_become_one_thermal_stack_in_picking_order(seller, labelled, packer):
     job = ask_print(seller, labelled, packer)
     drain()
 
-    done = reload(job)
-    assert (done.state, done.says, done.pages, done.progress) == (State.DONE, "4 labels", 4, 4)
-    pdf = printed_pdf(job)
-    assert {tuple(map(float, page.mediabox)) for page in pdf.pages} == {(0.0, 0.0, 288.0, 432.0)}
-    wanted = [shipment.tracking_id for shipment in sorted(labelled, key=picking_order)]
-    assert [tracking_id in codes for tracking_id, codes in zip(wanted, barcodes(job), strict=True)] == [True] * 4
+    stack = only(PrintStack, job=job)
+    assert (reload(job).state, reload(job).says) == (State.DONE, "4 labels")
+    assert (stack.letter, stack.asked_for, stack.printed, stack.progress, stack.pages) == ("A", 4, 4, 4, 6)
+    assert sizes(stack) == {(288.0, 432.0)}
+    wanted = [shipment.tracking_id for shipment in sorted(labelled, key=lambda s: (s.sku, s.flipkart_shipment_id))]
+    codes = barcodes(stack)
+    # The summary, two parcels, the sheet between the two SKUs, two parcels.
+    assert [codes[0], codes[3]] == [set(), set()]
+    assert [wanted[at] in codes[page] for at, page in enumerate((1, 2, 4, 5))] == [True] * 4
     assert len({shipment.sku for shipment in labelled}) == 2
     assert all(reload(shipment).printed_at for shipment in labelled)
-    assert told(labelled[0])[-1] == "label printed"
+
+
+def test_each_print_is_told_on_the_timeline_with_job_stack_page_and_who(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    asked = in_indian_words(reload(job).asked_at)
+    line = only(PrintJobLine, job=job, shipment=labelled[0])
+    assert told(labelled[0])[-1] == f"label printed: job of {asked}, stack A, page {line.page}"
+    assert as_ops(TimelineEntry, shipment=labelled[0])[-1].by_id == packer.pk
 
 
 def test_pages_of_the_lines_are_those_of_the_file(seller, labelled, packer):
     job = ask_print(seller, labelled, packer)
     drain()
 
-    codes = barcodes(job)
+    codes = barcodes(only(PrintStack, job=job))
     with factories.ops():
         lines = list(PrintJobLine.objects.filter(job=job).select_related("shipment"))
-    assert sorted(line.page for line in lines) == [1, 2, 3, 4]
+    assert sorted(line.page for line in lines) == [2, 3, 5, 6]
     assert [line.shipment.tracking_id in codes[line.page - 1] for line in lines] == [True] * 4
 
 
-def test_single_parcels_of_one_sku_stand_together_and_mixed_ones_last():
-    def parcel(name, sku, *, count=1, quantity=1):
-        return Shipment(flipkart_shipment_id=name, sku=sku, sku_count=count, quantity=quantity)
-
-    stack = [
-        parcel("5", "A", count=2, quantity=2),
-        parcel("4", "B"),
-        parcel("3", "A", quantity=2),
-        parcel("2", "B"),
-        parcel("1", "A"),
-    ]
-
-    assert [s.flipkart_shipment_id for s in sorted(stack, key=picking_order)] == ["1", "3", "2", "4", "5"]
-
-
-def test_a_buyer_who_cancels_after_the_label_is_left_out_and_listed_on_the_last_page(
+def test_a_buyer_who_cancels_after_the_label_is_left_out_and_listed_on_the_first_page(
     seller, labelled, flipkart, packer
 ):
     """trust.md 21: read longer than five minutes ago, so it is read again first."""
@@ -134,10 +93,10 @@ def test_a_buyer_who_cancels_after_the_label_is_left_out_and_listed_on_the_last_
 
     assert reload(job).says == "3 labels; 1 left out"
     assert left_out(job) == {gone.flipkart_shipment_id: "cancelled"}
-    assert len(printed_pdf(job).pages) == 4
-    last = texts(job)[-1]
-    assert gone.flipkart_shipment_id in last
-    assert "cancelled" in last.lower()
+    first, *others = texts(only(PrintStack, job=job))
+    assert gone.flipkart_shipment_id in first
+    assert "cancelled: 1" in first
+    assert not any(gone.tracking_id in text for text in others)
     assert reload(gone).printed_at is None
     assert reload(gone).attention == Attention.PULL
 
@@ -148,7 +107,7 @@ def test_what_must_not_leave_or_has_no_label_is_left_out_with_its_reason(seller,
     read_long_ago()
     with factories.ops():
         paper = papers(labelled[2])[0]
-        type(paper).objects.filter(pk=paper.pk).update(holds_tracking_id=False)
+        type(paper).objects.filter(pk=paper.pk).update(tracking_ids=["FMPP2699999999"])
 
     job = ask_print(seller, [*labelled, *unlabelled], packer)
     drain()
@@ -179,7 +138,8 @@ def test_when_all_is_left_out_there_is_no_pdf_and_the_job_says_so(seller, accoun
     drain()
 
     done = reload(job)
-    assert (done.state, done.says, done.storage_key) == (State.DONE, "0 labels; 2 left out", "")
+    assert (done.state, done.says) == (State.DONE, "0 labels; 2 left out")
+    assert as_ops(PrintStack) == as_ops(PrintJobLine, is_claim=True) == []
 
 
 # --- When Flipkart does not answer -----------------------------------------------------------------------------------
@@ -191,7 +151,7 @@ def test_a_job_waits_for_flipkart_and_says_so(seller, labelled, flipkart, packer
     job = ask_print(seller, labelled, packer)
     drain()
     waiting = reload(job)
-    assert (waiting.state, waiting.storage_key) == (State.DUE, "")
+    assert (waiting.state, only(PrintStack, job=job).laid_out_at) == (State.DUE, None)
     assert waiting.says.startswith("Flipkart did not answer at ")
 
     wait(clock, seconds=30)
@@ -213,8 +173,9 @@ def test_a_person_may_print_unchecked_and_what_was_cancelled_is_found_later(sell
     assert timedelta(minutes=5) < timezone.now() - last_read < timedelta(minutes=7)
     drain()
     unchecked = reload(job)
-    assert (unchecked.state, unchecked.pages, unchecked.says) == (State.DONE, 4, "4 labels")
-    assert unchecked.unchecked_since is not None
+    assert (unchecked.state, unchecked.says) == (State.DONE, "4 labels")
+    assert only(PrintStack, job=job).unchecked_since is not None
+    assert "Unchecked: Flipkart did not answer" in texts(only(PrintStack, job=job))[0]
     assert reload(gone).attention == ""
     assert len(as_ops(AuditEntry, did="printed labels unchecked")) == 1
 
@@ -243,7 +204,7 @@ def test_what_was_printed_unchecked_and_was_right_is_noted_as_checked(seller, la
     checked = reload(job)
     assert checked.says.endswith("nothing was wrong")
     assert (checked.attention, checked.wake_at) == ("", None)
-    assert checked.unchecked_since is not None
+    assert only(PrintStack, job=job).unchecked_since is not None
 
 
 def test_a_job_that_was_to_be_unchecked_is_checked_when_flipkart_answers_after_all(seller, labelled, packer):
@@ -252,7 +213,8 @@ def test_a_job_that_was_to_be_unchecked_is_checked_when_flipkart_answers_after_a
     job = ask_print(seller, labelled, packer, unchecked=True)
     drain()
 
-    assert (reload(job).state, reload(job).unchecked_since, reload(job).wake_at) == (State.DONE, None, None)
+    assert (reload(job).state, reload(job).wake_at) == (State.DONE, None)
+    assert only(PrintStack, job=job).unchecked_since is None
 
 
 def test_a_job_that_is_done_cannot_be_printed_unchecked(seller, labelled, packer):
@@ -287,35 +249,37 @@ def test_a_job_whose_worker_died_is_laid_out_by_another(seller, labelled, packer
     def dies(*_arguments, **_options):
         raise Killed
 
-    settings.LEASE_SECONDS = -1
     job = ask_print(seller, labelled, packer)
+    print_work.work_due(seller_id=seller.pk)  # planned
+    settings.LEASE_SECONDS = -1
     with monkeypatch.context() as patched:
         patched.setattr(laying_out.files, "store_file", dies)
         with pytest.raises(Killed):
-            printing.work_due(seller_id=seller.pk)
-    assert (reload(job).state, reload(job).storage_key) == (State.CLAIMED, "")
+            print_work.work_due(seller_id=seller.pk)
+    assert (reload(job).state, only(PrintStack, job=job).storage_key) == (State.CLAIMED, "")
     settings.LEASE_SECONDS = 90
 
-    printing.work_due(seller_id=seller.pk)
+    print_work.work_due(seller_id=seller.pk)
 
-    assert (reload(job).state, reload(job).pages) == (State.DONE, 4)
+    assert (reload(job).state, only(PrintStack, job=job).pages) == (State.DONE, 6)
 
 
 def test_two_workers_with_one_job_name_one_file(seller, labelled, packer, settings):
     """trust.md 13: the slow one's file is not named, and nothing is told twice."""
     job = ask_print(seller, labelled, packer)
+    print_work.work_due(seller_id=seller.pk)  # planned
     settings.LEASE_SECONDS = -1
-    from shipcrowd import work  # noqa: PLC0415 - only here a claim is made by hand
-
-    (slow,) = work.claim_due(PrintJob, seller_id=seller.pk, limit=1, related=["seller"])
+    (slow,) = work.claim_due(PrintJob, seller_id=seller.pk, limit=1, related=["seller", "asked_by"])
+    stack = only(PrintStack, job=job)
+    stack.job = slow
     settings.LEASE_SECONDS = 90
-    printing.work_due(seller_id=seller.pk)
-    named = reload(job).storage_key
+    print_work.work_due(seller_id=seller.pk)
+    named = only(PrintStack, job=job).storage_key
 
-    printing._print(slow)  # the slow worker goes on where it stood
+    print_work._print(slow, stack)  # the slow worker goes on where it stood
 
-    assert reload(job).storage_key == named
-    assert told(labelled[0]).count("label printed") == 1
+    assert only(PrintStack, job=job).storage_key == named
+    assert len([line for line in told(labelled[0]) if line.startswith("label printed")]) == 1
 
 
 @pytest.mark.parametrize("damage", ["gone", "changed"])
@@ -339,7 +303,7 @@ def test_a_stored_label_that_is_damaged_is_left_out_and_fetched_again(
     assert only(LabelRequest, shipment=labelled[0]).state == State.DONE
     second = ask_print(seller, labelled, packer)
     drain()
-    assert reload(second).says == "4 labels"
+    assert reload(second).says == "1 label; 3 left out"
     assert len(flipkart.ledger.attempts_of("generate_labels")) == 4
 
 
@@ -367,9 +331,9 @@ def test_progress_shows_while_it_is_laid_out(seller, labelled, packer, monkeypat
     seen = []
     signs = laying_out._show_progress
 
-    def show(job, number):
-        signs(job, number)
-        seen.append(reload(job).progress)
+    def show(stack, number):
+        signs(stack, number)
+        seen.append(reload(stack).progress)
 
     monkeypatch.setattr(laying_out, "_show_progress", show)
 

@@ -3,10 +3,11 @@
 import pytest
 from django.utils import timezone
 
-from fulfillment import printing, pulling
-from fulfillment.models import Document, LabelRequest, PrintJobLine, Step
+from fulfillment import print_work, pulling
+from fulfillment.models import Document, LabelRequest, PrintJob, PrintJobLine, Step
 from fulfillment.pulling import Answer
 from orders.models import Shipment
+from orders.rules import in_indian_words
 from orders.stages import Stage, stage_of
 from sellers.models import Role
 from shipcrowd.audit.models import AuditEntry
@@ -111,7 +112,7 @@ def test_a_void_label_is_not_printed_while_the_new_one_has_not_come(seller, prin
     scan(seller, changed.tracking_id, packer)
 
     job = ask_print(seller, [changed], packer)
-    printing.work_due(seller_id=seller.pk)  # before the label has its own turn
+    print_work.work_due(seller_id=seller.pk)  # before the label has its own turn
 
     assert reload(job).says == "0 labels; 1 left out"
 
@@ -215,6 +216,20 @@ def test_the_page_lists_what_must_be_pulled_and_answers_a_scan_in_place(seller, 
     assert "Pulled: it stays here" in words(part)
     assert "Nothing must be pulled" in words(part)
     assert "sc-answer sc-good" in part.content.decode()
+
+
+def test_where_the_parcel_lies_is_said_wherever_it_must_be_pulled(seller, printed, flipkart, packer):
+    gone = cancel(flipkart, seller, printed[1])
+    line = only(PrintJobLine, shipment=gone)
+    asked = in_indian_words(as_ops(PrintJob)[0].asked_at)
+    place = f"stack A, page {line.page}, job of {asked}"
+    client = logged_in(packer)
+
+    assert f"S{place[1:]}" in words(client.get(f"/s/{seller.slug}/pull/"))
+    assert f"cancelled after its label: pull this parcel; {gone.tracking_id}; {place}" in words(
+        client.get(f"/s/{seller.slug}/attention/")
+    ).replace("Cancelled after", "cancelled after")
+    assert f"S{place[1:]}, {gone.tracking_id}" in words(client.get(f"/s/{seller.slug}/shipments/{gone.public_id}/"))
 
 
 def test_an_empty_scan_asks_for_one(seller, packer):

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob
+from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob, PrintStack
 from orders.models import Shipment
 from sellers.models import Role
 from shipcrowd import files
@@ -18,9 +18,10 @@ from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention, State
 from tests import factories
 from tests.factories import as_ops, reload
-from tests.fulfillment.warehouse import ask_labels, ask_print, drain, only, papers, take_in, work_on
+from tests.fulfillment.warehouse import ask_labels, ask_print, drain, only, papers, read_long_ago, take_in, work_on
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
+OPTIONS = {"layout": "thermal", "sorting": "sku", "stack_size": "200"}
 
 
 @pytest.fixture
@@ -181,13 +182,13 @@ def test_a_print_job_is_shown_while_it_works_and_opens_when_it_is_done(
     unlabelled = take_in(seller, flipkart.world.add_shipments(account, 1))
     response = client.post(
         address(seller, "print/request/"),
-        {"shipment": public_ids([*shipments, *unlabelled]), "confirmed": "1", "once": str(uuid4())},
+        {"shipment": public_ids([*shipments, *unlabelled]), "confirmed": "1", "once": str(uuid4()), **OPTIONS},
     )
     (job,) = as_ops(PrintJob)
     assert response["Location"] == address(seller, f"print/{job.public_id}/")
     working = client.get(response["Location"]).content.decode()
-    assert 'hx-trigger="every 1s"' in working
-    assert "Laying out: 0 of 4" in working
+    assert 'hx-trigger="every 1s' in working
+    assert "Waiting for its turn" in working
 
     drain()
     part = client.get(response["Location"], **HTMX).content.decode()
@@ -196,15 +197,16 @@ def test_a_print_job_is_shown_while_it_works_and_opens_when_it_is_done(
     assert "hx-trigger" not in part
     assert "3 labels; 1 left out" in part
     assert unlabelled[0].flipkart_shipment_id in part
-    pdf = client.get(address(seller, f"print/{job.public_id}/labels.pdf"))
+    pdf = client.get(address(seller, f"print/{job.public_id}/A/labels.pdf"))
     assert pdf.status_code == 200
     assert pdf.content.startswith(b"%PDF")
-    assert (reload(job).opened_by_id, reload(job).opened_at is not None) == (packer.pk, True)
+    stack = only(PrintStack)
+    assert (stack.opened_by_id, stack.opened_at is not None) == (packer.pk, True)
 
 
 def test_a_double_click_on_print_is_one_job(client, seller, shipments):
     """trust.md 18."""
-    sent = {"shipment": public_ids(shipments), "confirmed": "1", "once": str(uuid4())}
+    sent = {"shipment": public_ids(shipments), "confirmed": "1", "once": str(uuid4()), **OPTIONS}
 
     first, second = (client.post(address(seller, "print/request/"), sent) for _ in range(2))
 
@@ -213,8 +215,6 @@ def test_a_double_click_on_print_is_one_job(client, seller, shipments):
 
 
 def test_a_job_that_waits_for_flipkart_offers_to_print_unchecked(client, seller, shipments, packer, clock, flipkart):
-    from tests.fulfillment.test_printing import read_long_ago  # noqa: PLC0415 - one line, said once
-
     labelled(seller, shipments, packer, clock)
     read_long_ago()
     flipkart.faults.set("shipments", "drop_before")
@@ -228,7 +228,7 @@ def test_a_job_that_waits_for_flipkart_offers_to_print_unchecked(client, seller,
     client.post(address(seller, f"print/{job.public_id}/unchecked/"))
     drain()
 
-    assert reload(job).storage_key
+    assert only(PrintStack).storage_key
     assert "Unchecked since" in client.get(address(seller, f"print/{job.public_id}/")).content.decode()
 
 
@@ -304,7 +304,7 @@ def test_a_paper_whose_file_is_gone_is_a_sentence_and_no_traceback(client, selle
     assert "The stored file is gone from the file storage" in response.content.decode()
 
 
-@pytest.mark.parametrize("path", ["documents/{document}.pdf", "print/{job}/labels.pdf", "print/{job}/"])
+@pytest.mark.parametrize("path", ["documents/{document}.pdf", "print/{job}/A/labels.pdf", "print/{job}/"])
 def test_another_sellers_papers_do_not_exist(seller, other_seller, shipments, packer, clock, path):
     """trust.md 53: in their own address, and in the stranger's."""
     labelled(seller, shipments[:1], packer, clock)
@@ -323,7 +323,7 @@ def test_another_sellers_shipments_cannot_be_chosen(seller, other_seller, shipme
     stranger = logged_in(factories.member(other_seller, Role.OWNER))
 
     for path in ("labels/request/", "print/request/", "dispatch/request/"):
-        stranger.post(address(other_seller, path), {"shipment": public_ids(shipments), "confirmed": "1"})
+        stranger.post(address(other_seller, path), {"shipment": public_ids(shipments), "confirmed": "1", **OPTIONS})
 
     assert as_ops(LabelRequest) == as_ops(Dispatch) == []
     assert {job.asked_for for job in as_ops(PrintJob)} <= {0}
@@ -337,7 +337,7 @@ def test_another_sellers_shipments_cannot_be_chosen(seller, other_seller, shipme
         ("post", "dispatch/request/"),
         ("post", "work/retry/"),
         ("get", "documents/00000000-0000-4000-8000-000000000000.pdf"),
-        ("get", "print/00000000-0000-4000-8000-000000000000/labels.pdf"),
+        ("get", "print/00000000-0000-4000-8000-000000000000/A/labels.pdf"),
     ],
 )
 def test_who_only_looks_may_not_act_nor_open_papers(seller, method, path):

@@ -1,13 +1,14 @@
 """A warehouse's day in a few words: shipments come in, work is done as time passes, and what is here is told."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.utils import timezone
 
 from fulfillment import dispatch, labels, printing
 from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob
 from orders.ingest import ingest
-from orders.models import Shipment, TimelineEntry
+from orders.models import Reading, Shipment, TimelineEntry
 from orders.outcome import Outcome
 from sellers import gateway
 from sellers.models import Seller, User
@@ -47,6 +48,12 @@ def wait(clock, **span: float) -> None:
     """Time passes, at Flipkart and here, and what wants to wake up does."""
     clock.pass_(**span)
     factories.wake(LabelRequest, Dispatch, PrintJob)
+
+
+def read_long_ago() -> None:
+    """Everything was last read more than five minutes ago."""
+    with factories.ops():
+        Reading.objects.update(read_at=timezone.now() - timedelta(minutes=6))
 
 
 def work_on(clock, *, looks: int = 12, seconds: float = 6) -> None:

@@ -11,7 +11,7 @@ import zxingcpp
 from fulfillment.papers.cutting import cut_invoice, cut_label
 from fulfillment.papers.joining import Label, join
 from fulfillment.papers.layout import AS_MADE, FOUR_ON_A4, THERMAL, Layout
-from fulfillment.papers.types import PaperRefused
+from fulfillment.papers.types import LabelRefused, PaperRefused
 from tests.fulfillment.papers.pages import changed, drawn, label_pages, pixels, text_of
 
 PAGES = label_pages(6)
@@ -109,6 +109,36 @@ def test_a_note_stands_under_the_label_where_there_is_room():
     assert "SKU-7 × 2 long" in text_of(pdf, 0)
     assert "SKU-7" not in text_of(pdf, 1)
     assert barcodes(pdf, 0, 203) == {IDS[0]}
+
+
+def test_a_sheet_of_our_own_is_alone_and_what_follows_begins_another():
+    alone = drawn(lambda canvas: canvas.drawString(9, 9, "divider"), size=(595, 842))
+    labels = [Label(CUTS[0]), Label(CUTS[1]), Label(alone, is_alone=True), Label(CUTS[2])]
+
+    pdf = joined(*labels, layout=FOUR_ON_A4)
+
+    assert [barcodes(pdf, page, 300) for page in range(3)] == [set(IDS[:2]), set(), {IDS[2]}]
+    assert "divider" in text_of(pdf, 1)
+
+
+def test_a_label_may_begin_a_sheet_though_the_last_has_room():
+    pdf = joined(Label(CUTS[0]), Label(CUTS[1], starts_sheet=True), Label(CUTS[2]), layout=FOUR_ON_A4)
+
+    assert [barcodes(pdf, page, 300) for page in range(2)] == [{IDS[0]}, set(IDS[1:3])]
+
+
+def test_one_page_of_a_paper_is_printed_where_it_is_named():
+    def add(file: pikepdf.Pdf) -> None:
+        with pikepdf.open(io.BytesIO(CUTS[1])) as more:
+            file.pages.extend(more.pages)
+
+    both = changed(CUTS[0], add)
+    pdf = joined(Label(both, page=1), Label(both, page=0))
+
+    assert [barcodes(pdf, page, 203) for page in range(2)] == [{IDS[1]}, {IDS[0]}]
+    with pytest.raises(LabelRefused, match="fewer pages") as refused:
+        joined(Label(CUTS[0]), Label(both, page=2))
+    assert refused.value.number == 2
 
 
 def test_the_caller_hears_where_each_label_was_placed():

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulfillment.papers.layout import AS_MADE, FOUR_ON_A4, NOTE_HEIGHT, THERMAL, Layout, place
+from fulfillment.papers.layout import (
+    AS_MADE,
+    FOUR_ON_A4,
+    NOTE_HEIGHT,
+    ONE_ON_A4,
+    SLIP,
+    SMALLEST_SCALE,
+    THERMAL,
+    Layout,
+    place,
+)
 
 LABEL = (219.0, 357.0)
 INVOICE = (513.0, 363.0)
@@ -44,6 +54,18 @@ def test_an_invoice_is_turned_and_hardly_shrunk():
     assert placed.scale >= 0.75
 
 
+def test_an_invoice_on_a4_stays_upright_and_is_not_blown_up():
+    placed = place(INVOICE, ONE_ON_A4, 0)
+
+    assert placed.matrix[:4] == (1, 0, 0, 1)
+    assert place((700, 363), ONE_ON_A4, 0).scale == pytest.approx(547 / 700)
+    assert place((595, 842), ONE_ON_A4, 0).matrix == (1, 0, 0, 1, 0, 0)
+
+
+def test_what_fits_a_slip_is_never_printed_smaller_than_three_quarters():
+    assert place(SLIP, THERMAL, 0).scale == pytest.approx(SMALLEST_SCALE)
+
+
 def test_four_labels_stand_from_the_upper_left_to_the_lower_right():
     centres = [place(LABEL, FOUR_ON_A4, slot).box.centre for slot in range(4)]
 
@@ -53,7 +75,10 @@ def test_four_labels_stand_from_the_upper_left_to_the_lower_right():
 SIDES = st.floats(min_value=20, max_value=3000)
 
 
-@given(st.tuples(SIDES, SIDES), st.sampled_from([(THERMAL, 0), *((FOUR_ON_A4, slot) for slot in range(4))]),
+SLOTS = [(THERMAL, 0), (ONE_ON_A4, 0), *((FOUR_ON_A4, slot) for slot in range(4))]
+
+
+@given(st.tuples(SIDES, SIDES), st.sampled_from(SLOTS),
        st.sampled_from([0, 90, 180, 270]), st.booleans())  # fmt: skip
 def test_no_page_leaves_its_slot_and_its_corners_land_on_its_box(
     size: tuple[float, float], where: tuple[Layout, int], turned: int, with_note: bool

@@ -3,8 +3,9 @@
 import io
 
 import pikepdf
+import pytest
 
-from fulfillment.papers.sheets import LeftOut, summary_pdf
+from fulfillment.papers.sheets import LeftOut, Run, page_count, separator_pdf, summary_pdf
 from tests.fulfillment.papers.pages import pixels, text_of
 
 
@@ -26,6 +27,33 @@ def test_a_summary_says_what_was_left_out_and_why():
     assert lines[:3] == ["Stack B", "Printed: 214 labels", "Left out: 5"]
     assert lines.index("cancelled by the buyer after its label: 3") < lines.index("on hold at Flipkart: 2")
     assert {row.shipment for row in rows} <= set(page.split())
+
+
+def test_a_summary_names_what_lies_in_the_stack_in_its_order():
+    runs = [("Pune", [Run("TS-BLK-M", 34, "pages 2 to 35"), Run("2 SKUs, 3 pieces", 1, "page 36")]), ("", [])]
+    (page,) = pages_of(summary_pdf(title="Stack B", facts=[], runs=runs, left_out=[]))
+
+    lines = [line.strip() for line in page.splitlines()]
+    assert lines[:4] == [
+        "Stack B",
+        "Pune",
+        "TS-BLK-M: 34 parcels, pages 2 to 35",
+        "2 SKUs, 3 pieces: 1 parcel, page 36",
+    ]
+
+
+@pytest.mark.parametrize("words", ["TS-BLK-M", "A-VERY-LONG-STOCK-KEEPING-UNIT-" * 8, "आर्डर"])
+def test_a_sheet_between_groups_says_what_comes_next_and_stays_on_it(words):
+    pdf = separator_pdf(heading=words, words=words, facts=["34 parcels", "36 pieces"])
+    (page,) = pages_of(pdf)
+
+    assert "34 parcels" in page
+    edge = pixels(pdf, scale=1).crop((286, 60, 288, 432))
+    assert edge.getextrema() == (255, 255)
+
+
+def test_pages_are_counted():
+    assert page_count(summary_pdf(title="Stack A", facts=[], left_out=left_out(500, "no label"))) > 5
 
 
 def test_it_says_so_when_nothing_was_left_out():

@@ -1,0 +1,363 @@
+"""A shipment is one job's to print at a time, and printed once unless somebody says why it is printed again."""
+
+import threading
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from fulfillment import laying_out, print_work, printing
+from fulfillment.models import PrintHabit, PrintJob, PrintJobLine, PrintStack
+from fulfillment.options import Layout, Options
+from orders.models import Shipment
+from sellers.models import Member, Role
+from shipcrowd.audit.models import AuditEntry
+from shipcrowd.flipkart.types import State as ShipmentState
+from shipcrowd.tenancy import seller_scope
+from shipcrowd.work import State
+from tests import factories
+from tests.browsing import logged_in, words
+from tests.factories import as_ops, reload
+from tests.fulfillment.stacks import left_out
+from tests.fulfillment.warehouse import ask_labels, ask_print, drain, only, take_in, told, work_on
+
+OPTIONS = {"layout": "thermal", "sorting": "sku", "stack_size": "200"}
+
+
+@pytest.fixture
+def labelled(seller, account, flipkart, packer, clock) -> list[Shipment]:
+    """Four shipments with their labels stored."""
+    ask_labels(seller, take_in(seller, flipkart.world.add_shipments(account, 4)), packer)
+    work_on(clock)
+    return as_ops(Shipment, seller=seller)
+
+
+def clock_of(moment) -> str:
+    return f"{timezone.localtime(moment):%H:%M}"
+
+
+def ids(shipments) -> list[str]:
+    return [shipment.flipkart_shipment_id for shipment in shipments]
+
+
+def claimed() -> list[int]:
+    return sorted(line.shipment_id for line in as_ops(PrintJobLine, is_claim=True))
+
+
+def test_what_is_another_jobs_to_print_is_left_out_with_who_and_when(seller, labelled, packer):
+    meena = factories.member(seller, Role.STAFF)
+    first = ask_print(seller, labelled[:2], packer)
+
+    second = ask_print(seller, labelled, meena)
+    drain()
+
+    says = f"in the print job of {clock_of(first.asked_at)} by {packer.username}"
+    assert left_out(second) == dict.fromkeys(ids(labelled[:2]), says)
+    assert (reload(first).says, reload(second).says) == ("2 labels", "2 labels; 2 left out")
+    assert claimed() == []
+
+
+def test_what_is_printed_is_left_out_with_who_and_when(seller, labelled, packer):
+    ask_print(seller, labelled[:1], packer)
+    drain()
+
+    second = ask_print(seller, labelled[:2], packer)
+    drain()
+
+    at = clock_of(reload(labelled[0]).printed_at)
+    assert left_out(second) == {labelled[0].flipkart_shipment_id: f"printed {at} by {packer.username}"}
+
+
+def test_a_reprint_prints_it_again_and_says_why(seller, labelled, packer):
+    ask_print(seller, labelled[:2], packer)
+    drain()
+
+    again = ask_print(seller, labelled[:2], packer, reprint_reason="the roll ran out")
+    drain()
+
+    assert (reload(again).says, reload(again).reprint_reason) == ("2 labels", "the roll ran out")
+    assert [line.split(":")[0] for line in told(labelled[0]) if "printed" in line] == [
+        "label printed",
+        "label printed again (the roll ran out)",
+    ]
+    assert {entry.why for entry in as_ops(AuditEntry, did="printed labels")} == {"", "the roll ran out"}
+
+
+def test_a_reprint_takes_over_what_another_job_has_not_printed_yet(seller, labelled, packer):
+    stuck = ask_print(seller, labelled, packer)
+
+    ask_print(seller, labelled[:1], packer, reprint_reason="needed now")
+    drain()
+
+    assert left_out(stuck) == {labelled[0].flipkart_shipment_id: f"taken over by {packer.username} for a reprint"}
+    assert len([line for line in told(labelled[0]) if line.startswith("label printed")]) == 1
+
+
+def test_what_is_taken_over_while_its_stack_is_laid_out_is_not_in_the_stack(seller, labelled, packer, monkeypatch):
+    """The file is laid out anew without it, and never shown."""
+    slow = ask_print(seller, labelled, packer)
+    print_work.work_due(seller_id=seller.pk)  # planned
+    lay_out = laying_out.lay_out
+
+    def taken_meanwhile(stack, plan):
+        stored = lay_out(stack, plan)
+        if not as_ops(PrintJob, reprint_reason="needed now"):
+            ask_print(seller, labelled[:1], packer, reprint_reason="needed now")
+        return stored
+
+    monkeypatch.setattr(laying_out, "lay_out", taken_meanwhile)
+    drain()
+
+    assert reload(slow).says == "3 labels; 1 left out"
+    assert reload(only(PrintStack, job=slow)).printed == 3
+    assert len([line for line in told(labelled[0]) if line.startswith("label printed")]) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": ShipmentState.CANCELLED},
+        {"is_on_hold": True},
+        {"set_aside_at": timezone.now(), "set_aside_reason": "short"},
+        {"attention": "pull", "attention_says": "pull this parcel"},
+    ],
+)
+def test_what_changes_while_its_stack_is_laid_out_is_not_in_the_stack(seller, labelled, packer, monkeypatch, change):
+    job = ask_print(seller, labelled, packer)
+    lay_out = laying_out.lay_out
+
+    def changed_meanwhile(stack, plan):
+        stored = lay_out(stack, plan)
+        with factories.ops():
+            Shipment.objects.filter(pk=labelled[0].pk).update(**change)
+        return stored
+
+    monkeypatch.setattr(laying_out, "lay_out", changed_meanwhile)
+    drain()
+
+    assert reload(job).says == "3 labels; 1 left out"
+    assert reload(labelled[0]).printed_at is None
+
+
+def test_the_database_allows_one_claim_at_a_time(seller, labelled, packer):
+    ask_print(seller, labelled[:1], packer)
+
+    with seller_scope(seller):
+        other = PrintJob.objects.create(seller=seller)
+        with pytest.raises(IntegrityError, match="claimed_once"), transaction.atomic():
+            PrintJobLine.objects.create(seller=seller, job=other, shipment=labelled[0], is_claim=True)
+
+
+def test_what_is_left_out_is_free_for_the_next_job(seller, labelled, packer, flipkart):
+    flipkart.world.hold(labelled[0].flipkart_shipment_id)
+    take_in(seller, ids(labelled[:1]))
+    held = ask_print(seller, labelled[:1], packer)
+    drain()
+    assert reload(held).says == "0 labels; 1 left out"
+    flipkart.world.release(labelled[0].flipkart_shipment_id)
+    take_in(seller, ids(labelled[:1]))
+
+    after = ask_print(seller, labelled[:1], packer)
+    drain()
+
+    assert reload(after).says == "1 label"
+
+
+def test_a_withdrawn_job_gives_back_what_it_has_not_printed(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer, options=Options(stack_size=3))
+    print_work.work_due(seller_id=seller.pk)  # planned
+    print_work.work_due(seller_id=seller.pk)  # stack A is printed
+
+    with seller_scope(seller):
+        assert printing.withdraw(seller=seller, job=job, by=packer)
+        assert not printing.withdraw(seller=seller, job=job, by=packer)
+    assert claimed() == []
+    drain()
+
+    assert (reload(job).state, reload(job).says) == (State.WITHDRAWN, "withdrawn")
+    rest = ask_print(seller, labelled, packer)
+    drain()
+    assert reload(rest).says == "1 label; 3 left out"
+
+
+def test_a_job_that_is_done_is_not_withdrawn(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    with seller_scope(seller):
+        assert not printing.withdraw(seller=seller, job=job, by=packer)
+    assert reload(job).state == State.DONE
+
+
+def test_invoices_are_printed_as_often_as_one_likes_and_do_not_count_as_labels(seller, labelled, packer):
+    invoices = Options(layout=Layout.INVOICES)
+    first = ask_print(seller, labelled, packer, options=invoices)
+    second = ask_print(seller, labelled, packer, options=invoices)
+    third = ask_print(seller, labelled, packer)
+    drain()
+
+    assert [reload(job).says for job in (first, second, third)] == ["4 invoices", "4 invoices", "4 labels"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_presses_at_once_print_each_parcel_once(flipkart, clock, documents):
+    """trust.md 13, 18."""
+    connected = factories.connected_seller(flipkart)
+    packer = factories.member(connected.seller, Role.STAFF)
+    parcels = take_in(connected.seller, flipkart.world.add_shipments(connected.account, 12))
+    ask_labels(connected.seller, parcels, packer)
+    work_on(clock)
+    start = threading.Barrier(12)
+    jobs = []
+
+    def at_once(act) -> None:
+        start.wait()
+        try:
+            act()
+        finally:
+            connection.close()
+
+    def press(at: int) -> None:
+        jobs.append(ask_print(connected.seller, parcels[at % 4 :], packer))
+
+    def work_off() -> None:
+        for _ in range(20):
+            print_work.work_due(seller_id=connected.seller.pk)
+
+    acts = [lambda at=at: press(at) for at in range(10)] + [work_off] * 2
+    threads = [threading.Thread(target=at_once, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    drain()
+
+    assert len(jobs) == 10
+    prints = [line.shipment_id for line in as_ops(PrintJobLine, page__isnull=False)]
+    assert sorted(prints) == sorted(parcel.pk for parcel in parcels)
+    assert claimed() == []
+
+
+# --- Pages -----------------------------------------------------------------------------------------------------------
+
+
+def address(seller, path: str) -> str:
+    return f"/s/{seller.slug}/{path}"
+
+
+def public_ids(shipments) -> list[str]:
+    return [str(shipment.public_id) for shipment in shipments]
+
+
+def test_the_consequences_name_what_is_printed_already_and_one_field_includes_it(seller, labelled, packer):
+    ask_print(seller, labelled[:3], packer)
+    drain()
+    client = logged_in(packer)
+    chosen = {"shipment": public_ids(labelled)}
+
+    asked = client.post(address(seller, "print/request/"), chosen)
+    client.post(
+        address(seller, "print/request/"),
+        chosen | OPTIONS | {"confirmed": "1", "once": str(uuid4()), "reprint_reason": "the roll ran out"},
+    )
+    drain()
+
+    assert "Print: 1 shipment" in words(asked)
+    assert f"3 printed {clock_of(reload(labelled[0]).printed_at)} by {packer.username}" in words(asked)
+    assert "Print those again too, because" in words(asked)
+    assert as_ops(PrintJob)[-1].says == "4 labels"
+
+
+def test_when_all_is_printed_the_button_still_works_for_a_reprint(seller, labelled, packer):
+    ask_print(seller, labelled, packer)
+    drain()
+
+    page = logged_in(packer).post(address(seller, "print/request/"), {"shipment": public_ids(labelled)})
+
+    assert "Print: 0 shipments" in words(page)
+    assert "disabled" not in page.content.decode().split('name="confirmed"')[1].split("</form>")[0]
+
+
+def test_one_click_on_the_jobs_page_prints_the_left_out_again_with_its_reason(seller, labelled, packer):
+    ask_print(seller, labelled[:2], packer)
+    drain()
+    job = ask_print(seller, labelled, packer, options=Options(has_separators=False))
+    drain()
+    client = logged_in(packer)
+    page = client.get(address(seller, f"print/{job.public_id}/"))
+    (group,) = page.context["left_out"]
+
+    answer = client.post(
+        address(seller, f"print/{job.public_id}/again/"), {"left_out": group.reason, "reason": "label damaged"}
+    )
+    drain()
+
+    again = as_ops(PrintJob)[-1]
+    assert answer["Location"] == address(seller, f"print/{again.public_id}/")
+    assert (group.count, group.may_reprint) == (2, True)
+    assert "Print them again, because" in words(page)
+    assert (again.says, again.reprint_reason, again.has_separators) == ("2 labels", "label damaged", False)
+
+
+def test_without_a_reason_nothing_is_printed_again(seller, labelled, packer):
+    ask_print(seller, labelled, packer)
+    drain()
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    answer = logged_in(packer).post(
+        address(seller, f"print/{job.public_id}/again/"), {"left_out": "anything", "reason": " "}, follow=True
+    )
+
+    assert "Say why they are printed again." in words(answer)
+    assert len(as_ops(PrintJob)) == 2
+
+
+def test_what_must_not_leave_is_not_offered_for_a_reprint(seller, labelled, packer, flipkart):
+    flipkart.world.cancel(labelled[0].flipkart_shipment_id)
+    take_in(seller, ids(labelled[:1]))
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    page = logged_in(packer).get(address(seller, f"print/{job.public_id}/"))
+
+    assert "1 left out: cancelled" in words(page)
+    assert "again/" not in page.content.decode()
+
+
+def test_how_a_member_printed_last_is_how_the_next_form_opens(seller, labelled, packer):
+    client = logged_in(packer)
+    said = {"layout": "four_on_a4", "sorting": "facility", "stack_size": "50", "packers": "Ravi, Meena"}
+    client.post(
+        address(seller, "print/request/"), {"shipment": public_ids(labelled), "confirmed": "1", "once": uuid4()} | said
+    )
+
+    form = client.get(address(seller, "print/request/"), {"shipment": public_ids(labelled)}).context["asked"]
+    theirs = logged_in(factories.member(seller, Role.STAFF)).get(
+        address(seller, "print/request/"), {"shipment": public_ids(labelled)}
+    )
+
+    assert [form[name].value() for name in said] == ["four_on_a4", "facility", 50, "Ravi, Meena"]
+    assert [form["has_separators"].value(), form["is_reversed"].value()] == [False, False]
+    assert theirs.context["asked"]["layout"].value() == "thermal"
+    with seller_scope(seller):
+        assert PrintHabit.objects.get().member == Member.objects.get(user=packer)
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"layout": "wallpaper"}, "Select a valid choice"),
+        ({"stack_size": "0"}, "greater than or equal to 1"),
+        ({"is_split_by_packers": "on"}, "Name the packers that the stacks are for."),
+        ({"packers": ",".join(f"P{number}" for number in range(30))}, "Name at most 26 packers."),
+    ],
+)
+def test_options_that_make_no_sense_are_asked_again(seller, labelled, packer, said, complaint):
+    page = logged_in(packer).post(
+        address(seller, "print/request/"), {"shipment": public_ids(labelled), "confirmed": "1"} | OPTIONS | said
+    )
+
+    assert complaint in words(page)
+    assert as_ops(PrintJob) == []

@@ -1,0 +1,306 @@
+"""Stacks: each a PDF of its own, the first ready while the rest is built, continued where the paper jammed."""
+
+import pytest
+from django.utils import timezone
+
+from fulfillment import print_work, printing
+from fulfillment.models import PrintJob, PrintJobLine, PrintStack
+from fulfillment.options import Options, Sorting
+from fulfillment.printing import CannotContinue
+from orders.models import Shipment
+from sellers.models import Facility, Role
+from shipcrowd.tenancy import seller_scope
+from shipcrowd.work import State
+from tests import factories
+from tests.browsing import logged_in, statements, words
+from tests.factories import as_ops, reload
+from tests.fulfillment.stacks import barcodes, left_out, texts
+from tests.fulfillment.warehouse import ask_labels, ask_print, drain, only, read_long_ago, take_in, told, work_on
+
+
+@pytest.fixture
+def labelled(seller, account, flipkart, packer, clock) -> list[Shipment]:
+    """Six shipments with their labels stored, of two SKUs."""
+    world = flipkart.world
+    skus = [goods.sku for goods in account.goods[:2]]
+    made = [world.add_shipments(account, 1, sku=skus[at % 2])[0] for at in range(6)]
+    ask_labels(seller, take_in(seller, made), packer)
+    work_on(clock)
+    return as_ops(Shipment, seller=seller)
+
+
+def stacks(job: PrintJob) -> list[PrintStack]:
+    return as_ops(PrintStack, job=job)
+
+
+def in_order(stack: PrintStack) -> list[PrintJobLine]:
+    with factories.ops():
+        lines = PrintJobLine.objects.filter(stack=stack, page__isnull=False).select_related("shipment")
+        return list(lines.order_by("place"))
+
+
+def continue_after(seller, stack: PrintStack, scanned: str, by) -> PrintJob:
+    with seller_scope(seller):
+        stack = PrintStack.objects.select_related("job__asked_by", "job__seller").get(pk=stack.pk)
+        return printing.continue_after(seller=seller, stack=stack, scanned=scanned, by=by, now=timezone.now())
+
+
+def test_a_job_is_split_into_stacks_with_a_letter_a_packer_and_a_file_each(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer, options=Options(stack_size=4, packers=["Ravi", "Meena"]))
+    drain()
+
+    first, second = stacks(job)
+    assert [(s.letter, s.packer, s.printed) for s in (first, second)] == [("A", "Ravi", 4), ("B", "Meena", 2)]
+    assert reload(job).says == "6 labels in 2 stacks"
+    on_paper = [
+        [line.shipment.tracking_id in barcodes(stack)[line.page - 1] for line in in_order(stack)]
+        for stack in (first, second)
+    ]
+    assert on_paper == [[True] * 4, [True] * 2]
+    assert "Stack A, Ravi" in texts(first)[0]
+    assert "Stack B, Meena" in texts(second)[0]
+    assert {line.shipment_id for stack in (first, second) for line in in_order(stack)} == {s.pk for s in labelled}
+
+
+def test_the_first_stack_opens_while_the_rest_is_built(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer, options=Options(stack_size=2))
+    print_work.work_due(seller_id=seller.pk)  # planned
+    print_work.work_due(seller_id=seller.pk)  # stack A
+    client = logged_in(packer)
+
+    page = client.get(f"/s/{seller.slug}/print/{job.public_id}/")
+    pdf = client.get(f"/s/{seller.slug}/print/{job.public_id}/A/labels.pdf")
+
+    assert "Stack A is ready; 2 more to lay out" in words(page)
+    assert pdf.content.startswith(b"%PDF")
+    assert 'hx-trigger="every 1s' in page.content.decode()
+    assert client.get(f"/s/{seller.slug}/print/{job.public_id}/B/labels.pdf").status_code == 404
+    assert [stack.laid_out_at is None for stack in stacks(job)] == [False, True, True]
+
+
+def test_a_large_job_gives_the_turn_back_after_each_stack(seller, labelled, packer):
+    large = ask_print(seller, labelled[:5], packer, options=Options(stack_size=1))
+    small = ask_print(seller, labelled[5:], packer)
+
+    for _ in range(4):
+        print_work.work_due(seller_id=seller.pk)
+
+    assert reload(small).state == State.DONE
+    assert len(as_ops(PrintStack, job=large, laid_out_at__isnull=False)) == 1
+
+
+def test_each_stack_is_read_again_just_before_it_is_laid_out(seller, labelled, packer, flipkart):
+    """A buyer who cancels while stack A comes out of the printer is not in stack B."""
+    job = ask_print(seller, labelled, packer, options=Options(stack_size=3))
+    print_work.work_due(seller_id=seller.pk)
+    print_work.work_due(seller_id=seller.pk)
+    gone = as_ops(PrintJobLine, stack=stacks(job)[1])[0].shipment_id
+    flipkart.world.cancel(as_ops(Shipment, pk=gone)[0].flipkart_shipment_id)
+    read_long_ago()
+
+    drain()
+
+    assert [stack.printed for stack in stacks(job)] == [3, 2]
+    assert reload(job).says == "5 labels in 2 stacks; 1 left out"
+    assert list(left_out(job).values()) == ["cancelled"]
+    assert "cancelled: 1" in texts(stacks(job)[1])[0]
+
+
+def test_what_was_left_out_when_the_job_was_planned_stands_on_the_first_stack(
+    seller, account, labelled, packer, flipkart
+):
+    (unlabelled,) = take_in(seller, flipkart.world.add_shipments(account, 1))
+
+    job = ask_print(seller, [*labelled, unlabelled], packer, options=Options(stack_size=3))
+    drain()
+
+    first, second = (texts(stack)[0] for stack in stacks(job))
+    assert unlabelled.flipkart_shipment_id in first
+    assert unlabelled.flipkart_shipment_id not in second
+    assert "Nothing was left out." in second
+
+
+def test_the_summary_lies_on_top_in_the_order_of_the_stack(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    (stack,) = stacks(job)
+    one, other = sorted({shipment.sku for shipment in labelled})
+    lines = [line.strip() for line in texts(stack)[0].splitlines()]
+    assert lines.index(f"{one}: 3 parcels, pages 2 to 4") < lines.index(f"{other}: 3 parcels, pages 6 to 8")
+    assert "Printed: 6 labels; 6 pieces" in lines
+
+
+def test_without_separators_the_groups_lie_close(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer, options=Options(has_separators=False))
+    drain()
+
+    assert only(PrintStack, job=job).pages == 7
+
+
+def test_a_sheet_between_groups_says_what_comes_next(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    pages = texts(only(PrintStack, job=job))
+    other = max(shipment.sku for shipment in labelled)
+    assert other in pages[4]
+    assert "3 parcels" in pages[4]
+
+
+def test_facilities_are_never_mixed_without_a_sheet_between(seller, labelled, packer):
+    place = factories.facility(seller, name="Zirakpur godown")
+    with factories.ops():
+        Shipment.objects.filter(pk__in=[shipment.pk for shipment in labelled[:2]]).update(facility=place)
+
+    options = Options(has_separators=False, sorting=Sorting.DISPATCH_BY)
+    job = ask_print(seller, labelled, packer, options=options)
+    drain()
+
+    (stack,) = stacks(job)
+    assert "Zirakpur godown" in texts(stack)[5]
+    assert barcodes(stack)[5] == set()
+    assert [line.shipment.facility_id == place.pk for line in in_order(stack)] == [False] * 4 + [True] * 2
+    assert len(as_ops(Facility, seller=seller)) == 2
+
+
+def test_reversed_the_last_page_is_the_summary_and_the_first_parcel_before_it(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer, options=Options(is_reversed=True))
+    drain()
+
+    (stack,) = stacks(job)
+    lines = in_order(stack)
+    codes = barcodes(stack)
+    assert "Stack A" in texts(stack)[-1]
+    assert [line.page for line in lines] == [7, 6, 5, 3, 2, 1]
+    assert [line.shipment.tracking_id in codes[line.page - 1] for line in lines] == [True] * 6
+
+
+def test_a_line_under_the_label_says_what_to_take_and_where_it_lies(seller, account, packer, flipkart, clock):
+    take = take_in(seller, flipkart.world.add_shipments(account, 1, quantity=3))
+    ask_labels(seller, take, packer)
+    work_on(clock)
+
+    job = ask_print(seller, take, packer)
+    drain()
+
+    assert f"A 2 {reload(take[0]).sku} x 3" in texts(only(PrintStack, job=job))[1]
+
+
+# --- The paper jams --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_stack_is_continued_behind_the_last_good_label(seller, labelled, packer, is_reversed):
+    options = Options(is_reversed=is_reversed, packers=["Ravi", "Meena"], has_separators=False)
+    job = ask_print(seller, labelled, packer, options=options)
+    drain()
+    (stack,) = stacks(job)
+    printed = sorted(in_order(stack), key=lambda line: line.page)
+    last_good = printed[3]
+
+    rest = continue_after(seller, stack, last_good.shipment.tracking_id, packer)
+    drain()
+
+    reason = f"continued after {last_good.shipment.tracking_id}, stack A page {last_good.page}"
+    assert (reload(rest).reprint_reason, reload(rest).says) == (reason, "2 labels")
+    (again,) = stacks(rest)
+    assert again.packer == "Ravi"
+    came_out = sorted(in_order(again), key=lambda line: line.page)
+    assert [line.shipment_id for line in came_out] == [line.shipment_id for line in printed[4:]]
+    assert any(reason in line for line in told(came_out[0].shipment))
+
+
+def test_the_rest_is_checked_again_before_it_is_printed(seller, labelled, packer, flipkart):
+    job = ask_print(seller, labelled, packer)
+    drain()
+    lines = in_order(only(PrintStack, job=job))
+    gone = lines[-1].shipment
+    flipkart.world.cancel(gone.flipkart_shipment_id)
+    take_in(seller, [gone.flipkart_shipment_id])
+
+    rest = continue_after(seller, only(PrintStack, job=job), lines[2].shipment.tracking_id, packer)
+    drain()
+
+    assert reload(rest).says == "2 labels; 1 left out"
+
+
+def test_what_was_left_out_is_not_continued_with(seller, labelled, packer, flipkart):
+    flipkart.world.cancel(labelled[0].flipkart_shipment_id)
+    take_in(seller, [labelled[0].flipkart_shipment_id])
+    job = ask_print(seller, labelled, packer)
+    drain()
+    lines = in_order(only(PrintStack, job=job))
+
+    rest = continue_after(seller, only(PrintStack, job=job), lines[0].shipment.tracking_id, packer)
+
+    assert reload(rest).asked_for == 4
+
+
+@pytest.mark.parametrize(
+    ("scanned", "complaint"),
+    [
+        ("FMPP0000000000", "“FMPP0000000000” is not in stack A: scan the last label that came out well"),
+        ("last", "This was the last parcel of stack A."),
+    ],
+)
+def test_a_stack_that_cannot_be_continued_says_why(seller, labelled, packer, scanned, complaint):
+    job = ask_print(seller, labelled, packer)
+    drain()
+    (stack,) = stacks(job)
+    scanned = in_order(stack)[-1].shipment.tracking_id if scanned == "last" else scanned
+
+    with pytest.raises(CannotContinue, match=complaint.replace("?", ".")):
+        continue_after(seller, stack, scanned, packer)
+    page = logged_in(packer).post(
+        f"/s/{seller.slug}/print/{job.public_id}/A/continue/", {"scanned": scanned}, follow=True
+    )
+
+    assert complaint in words(page)
+    assert len(as_ops(PrintJob)) == 1
+
+
+def test_the_box_on_the_jobs_page_leads_to_the_job_of_the_rest(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer)
+    drain()
+    first = in_order(only(PrintStack, job=job))[0].shipment
+    page = f"/s/{seller.slug}/print/{job.public_id}/"
+    client = logged_in(packer)
+
+    answer = client.post(f"{page}A/continue/", {"scanned": first.tracking_id}, follow=True)
+
+    assert "Continue after" in words(client.get(page))
+    assert f"Printed again: continued after {first.tracking_id}, stack A page 2" in words(answer)
+    assert as_ops(PrintJob)[-1].asked_for == 5
+
+
+# --- Pages -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_takes_the_same_statements_for_one_stack_and_for_many(seller, labelled, packer, account, flipkart):
+    unlabelled = take_in(seller, flipkart.world.add_shipments(account, 4))
+    client = logged_in(packer)
+    one = ask_print(seller, [*labelled[:2], unlabelled[0]], packer)
+    many = ask_print(seller, [*labelled[2:], *unlabelled], packer, options=Options(stack_size=1))
+    drain()
+
+    counts = [statements(client, f"/s/{seller.slug}/print/{job.public_id}/") for job in (one, many)]
+
+    assert counts[0] == counts[1]
+    assert len(stacks(many)) == 4
+
+
+def test_who_only_looks_sees_the_stacks_and_may_not_act(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer, options=Options(packers=["Ravi"]))
+    drain()
+    viewer = logged_in(factories.member(seller, Role.VIEWER))
+    page = f"/s/{seller.slug}/print/{job.public_id}/"
+
+    shown = viewer.get(page)
+
+    assert "Stack A, Ravi" in words(shown)
+    assert "labels.pdf" not in shown.content.decode()
+    assert {viewer.post(page + path).status_code for path in ("unchecked/", "again/", "withdraw/", "A/continue/")} == {
+        403
+    }
+    assert viewer.get(page + "A/labels.pdf").status_code == 403
