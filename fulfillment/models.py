@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from orders.models import Shipment
 from sellers.models import User
+from shipcrowd.flipkart.types import Dimensions
 from shipcrowd.tenancy import SellerOwned, SellersKey
 from shipcrowd.work import WorkRow
 
@@ -16,6 +17,7 @@ class Paper(models.TextChoices):
     LABEL = "label", "Label"
     INVOICE = "invoice", "Invoice"
     MANIFEST = "manifest", "Manifest"
+    UNSPLIT = "unsplit", "Pages that could not be told apart"
 
 
 class Document(SellerOwned):
@@ -45,6 +47,33 @@ class Document(SellerOwned):
 
     def __str__(self) -> str:
         return f"document {self.pk}"
+
+
+class PackageSize(SellerOwned):
+    """How large and heavy one piece of a SKU is when it is packed, as somebody measured it: centimetres, kilograms."""
+
+    sku = models.CharField(max_length=128)
+    length = models.DecimalField(max_digits=6, decimal_places=2)
+    breadth = models.DecimalField(max_digits=6, decimal_places=2)
+    height = models.DecimalField(max_digits=6, decimal_places=2)
+    weight = models.DecimalField(max_digits=7, decimal_places=3)
+    entered_at = models.DateTimeField(db_default=Now())
+    entered_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(SellerOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "sku"], name="size_once_a_sku"),
+            models.CheckConstraint(
+                condition=Q(length__gt=0, breadth__gt=0, height__gt=0, weight__gt=0), name="size_is_something"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"package size {self.pk}"
+
+    @property
+    def dimensions(self) -> Dimensions:
+        return Dimensions(length=self.length, breadth=self.breadth, height=self.height, weight=self.weight)
 
 
 class Step(models.TextChoices):

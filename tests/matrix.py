@@ -26,7 +26,7 @@ from django.utils.http import urlsafe_base64_encode
 from django_q.models import Failure, OrmQ, Schedule, Success
 from reportlab.pdfgen.canvas import Canvas
 
-from fulfillment.models import Dispatch, Document, GoLiveCheck, LabelRequest, PrintJob, PrintJobLine
+from fulfillment.models import Dispatch, Document, GoLiveCheck, LabelRequest, PackageSize, PrintJob, PrintJobLine
 from orders.models import Buyer, LookUp, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
 from orders.states import State
 from sellers import connecting, members
@@ -893,6 +893,7 @@ def _work_on(
         )
         PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document)
         GoLiveCheck.objects.create(name="payments", passed=False, **asked, **ended)
+        PackageSize.objects.create(seller=seller, sku=f"SKU-{word}", length=30, breadth=20, height=5, weight="0.4")
     return document, job, waiting, [label, dispatch, waiting]
 
 

@@ -29,7 +29,13 @@ class Migration(migrations.Migration):
                 (
                     "paper",
                     models.CharField(
-                        choices=[("label", "Label"), ("invoice", "Invoice"), ("manifest", "Manifest")], max_length=10
+                        choices=[
+                            ("label", "Label"),
+                            ("invoice", "Invoice"),
+                            ("manifest", "Manifest"),
+                            ("unsplit", "Pages that could not be told apart"),
+                        ],
+                        max_length=10,
                     ),
                 ),
                 ("version", models.PositiveSmallIntegerField(default=1)),
@@ -449,6 +455,48 @@ class Migration(migrations.Migration):
             model_name="printjobline",
             constraint=models.UniqueConstraint(fields=("seller", "job", "shipment"), name="shipment_once_a_job"),
         ),
+        migrations.CreateModel(
+            name="PackageSize",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sku", models.CharField(max_length=128)),
+                ("length", models.DecimalField(decimal_places=2, max_digits=6)),
+                ("breadth", models.DecimalField(decimal_places=2, max_digits=6)),
+                ("height", models.DecimalField(decimal_places=2, max_digits=6)),
+                ("weight", models.DecimalField(decimal_places=3, max_digits=7)),
+                ("entered_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "entered_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(fields=("seller", "sku"), name="size_once_a_sku"),
+                    models.CheckConstraint(
+                        condition=models.Q(("breadth__gt", 0), ("height__gt", 0), ("length__gt", 0), ("weight__gt", 0)),
+                        name="size_is_something",
+                    ),
+                ],
+            },
+        ),
+        shipcrowd.tenancy.Fence("PackageSize"),
         shipcrowd.tenancy.Fence("LabelRequest", doors=DUE_DOOR),
         shipcrowd.tenancy.Fence("Dispatch", doors=DUE_DOOR),
         shipcrowd.tenancy.Fence("PrintJob", doors=DUE_DOOR),
