@@ -362,11 +362,12 @@ def _divider(sheet: Divider, options: Options) -> bytes:
     parcels = f"{sheet.parcels} parcel{'' if sheet.parcels == 1 else 's'}"
     facts = [parcels, f"{sheet.quantity} piece{'' if sheet.quantity == 1 else 's'}"]
     words = sheet.group.words or sheet.group.facility
-    return separator_pdf(heading=sheet.group.facility, words=words, facts=facts, sheet=_own_sheet(options))
+    return separator_pdf(heading=sheet.group.facility, words=words, facts=facts, sheet=sheet_of(options.layout))
 
 
-def _own_sheet(options: Options) -> tuple[float, float]:
-    return _ON_PAPER[Layout(options.layout)].sheet or sheets_of_paper.A4_SHEET
+def sheet_of(layout: str) -> tuple[float, float]:
+    """The size of the sheets that we add ourselves."""
+    return _ON_PAPER[Layout(layout)].sheet or sheets_of_paper.A4_SHEET
 
 
 def _summary(stack: PrintStack, plan: Plan) -> bytes:
@@ -379,7 +380,7 @@ def _summary(stack: PrintStack, plan: Plan) -> bytes:
         facts=_facts(stack, plan),
         runs=runs(plan.chosen, plan.options),
         left_out=left_out,
-        sheet=_own_sheet(plan.options),
+        sheet=sheet_of(plan.options.layout),
     )
 
 

@@ -1,6 +1,7 @@
 """Papers and the work rows that lead to them: label requests, print jobs, dispatches."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import fields
 
 from django.contrib.postgres.fields import ArrayField
@@ -167,12 +168,20 @@ class PrintJob(PrintOptions, WorkRow):
     keeps_order = models.BooleanField(default=False)  # the lines lie in the order in which they were written
     planned_at = models.DateTimeField(null=True)
     unchecked_since = models.DateTimeField(null=True)  # may be printed although Flipkart does not answer
+    round_id = models.UUIDField(null=True)  # of the print round over several sellers that it belongs to
 
     class Meta(WorkRow.Meta):
-        indexes = [models.Index(fields=["seller", "wake_at"], name="printjob_due", condition=Q(wake_at__isnull=False))]
+        indexes = [
+            models.Index(fields=["seller", "wake_at"], name="printjob_due", condition=Q(wake_at__isnull=False)),
+            models.Index(fields=["round_id"], name="printjob_of_round", condition=Q(round_id__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"print job {self.pk}"
+
+    def is_moving(self, stacks: Sequence["PrintStack"]) -> bool:
+        """Whether something of it is still to be laid out; `stacks` are all it has."""
+        return self.is_open and (self.planned_at is None or any(stack.laid_out_at is None for stack in stacks))
 
 
 class PrintStack(SellerOwned):

@@ -60,7 +60,7 @@ def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
     """The page of a job; asked by htmx only the part that changes while it is laid out."""
     job = _job(request, public_id)
     stacks = list(queries.stacks(job))
-    is_moving = job.is_open and (job.planned_at is None or any(stack.laid_out_at is None for stack in stacks))
+    is_moving = job.is_moving(stacks)
     page = {
         "title": _("Print job"),
         "job": job,

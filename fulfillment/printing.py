@@ -43,6 +43,7 @@ def request_print(
     keeps_order: bool = False,
     member_id: int | None = None,
     once: UUID | None = None,
+    round_id: UUID | None = None,
 ) -> PrintJob:
     """A print job that claims these shipments; the printed ones, and those in another job, are left out in words.
 
@@ -63,6 +64,7 @@ def request_print(
                 "give_up_at": now + settings.GIVE_UP_AFTER,
                 "reprint_reason": reprint_reason,
                 "keeps_order": keeps_order,
+                "round_id": round_id,
                 "unchecked_since": now if unchecked else None,
                 **options.as_columns(),
             },

@@ -12,15 +12,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse, HttpResponseBase
 
 if TYPE_CHECKING:
     from sellers.models import Seller
 
+
+ResponseT = TypeVar("ResponseT", bound=HttpResponseBase)
 
 PIECE = 2**20  # bytes read at once
 
@@ -99,8 +101,17 @@ def _opened(key: str) -> Iterator[IO[bytes]]:
 
 
 def as_pdf_response(content: bytes, *, name: str) -> HttpResponse:
-    """A PDF for the browser's own viewer: never sniffed, cached or framed, and powerless. `name` is of ids only."""
-    response = HttpResponse(content, content_type="application/pdf")
+    """A PDF for the browser's own viewer. `name` is of ids only."""
+    return _powerless(HttpResponse(content, content_type="application/pdf"), name)
+
+
+def as_long_pdf_response(file: IO[bytes], *, name: str) -> FileResponse:
+    """The same for one too large to hold in memory: sent piece by piece, and then closed."""
+    return _powerless(FileResponse(file, content_type="application/pdf"), name)
+
+
+def _powerless(response: ResponseT, name: str) -> ResponseT:
+    """Never sniffed, cached or framed, and it may do nothing."""
     response["Content-Disposition"] = f'inline; filename="{"".join(c for c in name if c.isalnum() or c in "-_")}.pdf"'
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"

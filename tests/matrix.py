@@ -296,6 +296,28 @@ PORTAL = (
         missing={OPS: (404, 404), OPS_WITH_REASON: (404, 404)},
         post_as=OPS,
     ),
+    Outside(
+        name="portal:print_rounds",
+        sent=lambda rows: {
+            "place": [rows.facility],
+            "round": rows.print_job,
+            "reason": "paper for everybody",
+            "layout": "thermal",
+            "sorting": "sku",
+        },
+        answers=_TO_LOGIN | {NEWCOMER: (302, 302), OPS: (200, 302), OPS_WITH_REASON: (200, 302), ELSE: (404, 404)},
+        post_as=OPS,
+    ),
+    *(
+        Outside(
+            name=name,
+            row=lambda rows: {"round_id": rows.print_job},
+            answers=_TO_LOGIN | {NEWCOMER: (302, 302), OPS: (200, 405), OPS_WITH_REASON: (200, 405), ELSE: (404, 404)},
+            missing={OPS: (404, 405), OPS_WITH_REASON: (404, 405)},
+            post_as=OPS,
+        )
+        for name in ("portal:print_round", "portal:print_round_pdf")
+    ),
     Outside(name="portal:everyones_attention", answers={NEWCOMER: (302, 302), ANONYMOUS: (302, 405), ELSE: (200, 405)}),
     SellersPage(name="portal:home", least=Role.VIEWER, get=200),
     SellersPage(name="portal:history", least=Role.OWNER, get=200),
@@ -958,8 +980,16 @@ def _work_on(
         document = Document.objects.create(seller=seller, shipment=shipment, paper="label", **kept)
         label = LabelRequest.objects.create(shipment=shipment, **asked, **ended)
         dispatch = Dispatch.objects.create(shipment=shipment, **asked, **ended)
+        made = uuid4()
         job = PrintJob.objects.create(
-            asked_for=2, state=work.State.DONE, says=f"done {word}", planned_at=now, packers=[f"packer {word}"], **asked
+            public_id=made,
+            round_id=made,
+            asked_for=2,
+            state=work.State.DONE,
+            says=f"done {word}",
+            planned_at=now,
+            packers=[f"packer {word}"],
+            **asked,
         )
         stack = PrintStack.objects.create(
             seller=seller, job=job, number=1, letter="A", packer=f"packer {word}", laid_out_at=now, pages=2, **kept

@@ -335,6 +335,7 @@ class Migration(migrations.Migration):
                 ("keeps_order", models.BooleanField(default=False)),
                 ("planned_at", models.DateTimeField(null=True)),
                 ("unchecked_since", models.DateTimeField(null=True)),
+                ("round_id", models.UUIDField(null=True)),
                 (
                     "asked_by",
                     models.ForeignKey(
@@ -602,6 +603,12 @@ class Migration(migrations.Migration):
             model_name="printjob",
             index=models.Index(
                 condition=models.Q(("wake_at__isnull", False)), fields=["seller", "wake_at"], name="printjob_due"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="printjob",
+            index=models.Index(
+                condition=models.Q(("round_id__isnull", False)), fields=["round_id"], name="printjob_of_round"
             ),
         ),
         migrations.AddConstraint(

@@ -72,6 +72,7 @@ def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
 def _of_the_platform() -> list[Entry]:
     return [
         Entry(_("All sellers"), "storefront", "portal:sellers", also=("portal:switches", "portal:ops_reason")),
+        Entry(_("Print, all sellers"), "print", "portal:print_rounds", also=("portal:print_round",)),
         Entry(_("Attention, all sellers"), "error", "portal:everyones_attention"),
         Entry(
             _("Find a shipment"), "search", "admin:orders_shipment_changelist", also=("admin:orders_shipment_change",)

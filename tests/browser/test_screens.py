@@ -126,6 +126,7 @@ def test_every_screen_fits_and_complains_of_nothing(person, flipkart_on_a_socket
     for name, path in {
         "sellers": "/sellers/",
         "everyones-attention": "/attention/",
+        "print-rounds": "/print/",
         "switches": f"/sellers/{seller.slug}/switches/",
         "as-ops": f"/s/{seller.slug}/",
         "reason": f"/sellers/{seller.slug}/reason/",

@@ -6,6 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
   countTicks();
   focusOnSlash();
   submitOnChange();
+  tickTogether();
 });
 
 // A form that was sent is not sent again by a second click; coming back to the page makes it whole again.
@@ -66,6 +67,15 @@ function countTicks() {
 function submitOnChange() {
   for (const box of document.querySelectorAll("[data-submits]")) {
     box.addEventListener("change", () => box.form.requestSubmit());
+  }
+}
+
+// One tick for all of a form's boxes of a name.
+function tickTogether() {
+  for (const all of document.querySelectorAll("[data-ticks]")) {
+    all.addEventListener("change", () => {
+      for (const box of all.form.querySelectorAll(`input[name="${all.dataset.ticks}"]`)) box.checked = all.checked;
+    });
   }
 }
 
