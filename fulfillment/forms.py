@@ -89,3 +89,7 @@ class Reason(forms.Form):
 
     left_out = forms.CharField(max_length=300)
     reason = forms.CharField(max_length=120)
+
+
+class WaysForm(forms.Form):
+    is_full_chain = forms.BooleanField(label=_("Full chain: mark ready to dispatch what was printed"), required=False)

@@ -31,10 +31,12 @@ from fulfillment.models import (
     Document,
     GoLiveCheck,
     LabelRequest,
+    Prefetch,
     PrintHabit,
     PrintJob,
     PrintJobLine,
     PrintStack,
+    Ways,
 )
 from orders.models import Buyer, LookUp, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
 from orders.states import State
@@ -270,6 +272,7 @@ _PLACE = {
     "gstin": "",
     "phone": "",
     "holidays": "",
+    "prefetch_at": "06:30",
 }
 
 _PASSWORD = "quite another one 7"
@@ -471,16 +474,22 @@ WORK = (
         )
         for name in ("request_labels", "request_dispatch")
     ),
+    *(
+        SellersPage(
+            name=f"fulfillment:{name}",
+            least=Role.STAFF,
+            get=200,
+            post=302,
+            sent=_shipments(confirmed="1", layout="thermal", sorting="sku", stack_size="100"),
+            names_rows=True,
+            takes=frozenset(
+                {"once", "query", "is_reversed", "has_separators", "packers", "is_split_by_packers", "reprint_reason"}
+            ),
+        )
+        for name in ("request_print", "label_and_print")
+    ),
     SellersPage(
-        name="fulfillment:request_print",
-        least=Role.STAFF,
-        get=200,
-        post=302,
-        sent=_shipments(confirmed="1", layout="thermal", sorting="sku", stack_size="100"),
-        names_rows=True,
-        takes=frozenset(
-            {"once", "query", "is_reversed", "has_separators", "packers", "is_split_by_packers", "reprint_reason"}
-        ),
+        name="fulfillment:ways", least=Role.OWNER, get=200, post=302, sent=lambda _rows: {"is_full_chain": "on"}
     ),
     SellersPage(name="fulfillment:print_jobs", least=Role.VIEWER, get=200),
     SellersPage(
@@ -970,6 +979,8 @@ def _work_on(
         PrintHabit.objects.create(
             seller=seller, member=Member.objects.get(seller=seller, user=by), packers=[f"packer {word}"]
         )
+        Ways.objects.create(seller=seller, changed_by=by)
+        Prefetch.objects.create(seller=seller, facility=printed.facility, last_asked=1)
         waiting = PrintJob.objects.create(
             asked_for=1, says=f"waits {word}", wake_at=timezone.now() + timedelta(hours=1), **asked
         )

@@ -63,6 +63,7 @@ def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
         Entry(_("Flipkart connection"), "link", "sellers:connection"),
         Entry(_("Facilities"), "warehouse", "sellers:facilities"),
         Entry(_("People"), "group", "sellers:members"),
+        Entry(_("Warehouse"), "forklift", "fulfillment:ways"),
         Entry(_("History"), "history", "portal:history"),
     ]
     is_owner = getattr(request, "role", None) == Role.OWNER
