@@ -274,3 +274,27 @@ class Prefetch(Due):
 
     def __str__(self) -> str:
         return f"prefetch {self.pk}"
+
+
+class HandOver(WorkRow):
+    """A sheet for one courier at one facility: the parcels that wait there, for a signature. Kept as it was printed."""
+
+    KIND = "hand_overs"
+
+    facility = SellersKey(Facility, on_delete=models.PROTECT, null=True, related_name="+")
+    courier = models.CharField(max_length=64, blank=True)
+    parcels = models.PositiveIntegerField(default=0)
+    to_pull = models.PositiveIntegerField(default=0)
+    manifests = models.PositiveIntegerField(default=0)  # of Flipkart's, behind the sheet
+    pages = models.PositiveIntegerField(default=0)
+    storage_key = models.CharField(max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    size = models.PositiveIntegerField(default=0)
+    opened_at = models.DateTimeField(null=True)
+    opened_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(WorkRow.Meta):
+        indexes = [models.Index(fields=["seller", "wake_at"], name="handover_due", condition=Q(wake_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"hand-over {self.pk}"

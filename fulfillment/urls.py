@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fulfillment import pick_views, print_views, pull_views, views, warehouse_views
+from fulfillment import hand_over_views, pick_views, print_views, pull_views, views, warehouse_views
 
 app_name = "fulfillment"
 
@@ -30,6 +30,9 @@ urlpatterns = [
     path("pick-list.pdf", pick_views.pick_list_pdf, name="pick_list_pdf"),
     path("pull/", pull_views.pulls, name="pulls"),
     path("pull/scan/", pull_views.pull, name="pull"),
+    path("hand-over/", hand_over_views.hand_overs, name="hand_overs"),
+    path("hand-over/request/", hand_over_views.request_hand_over, name="request_hand_over"),
+    path("hand-over/<uuid:public_id>.pdf", hand_over_views.hand_over_pdf, name="hand_over_pdf"),
     path("work/retry/", views.retry, name="retry"),
     path("connection/checklist/", views.checklist, name="checklist"),
 ]

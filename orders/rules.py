@@ -156,6 +156,14 @@ def leaves_with_next_pickup(
     return after is None or dispatch_by_at < after
 
 
+def missed_pickup(
+    ready_at: datetime | None, pickup_times: Sequence[Sequence[str]], holidays: Collection[str], now: datetime
+) -> datetime | None:
+    """The last pickup, where a parcel that was ready by then is still here; None where none was missed."""
+    last = last_pickup(pickup_times, holidays, now)
+    return last if last is not None and ready_at is not None and ready_at < last else None
+
+
 def last_pickup(pickup_times: Sequence[Sequence[str]], holidays: Collection[str], now: datetime) -> datetime | None:
     """The latest pickup before `now`, within two weeks: what was ready then and is still here is late."""
     today = now.astimezone(INDIAN_TIME).date()

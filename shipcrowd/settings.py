@@ -106,6 +106,7 @@ WORK_KINDS = {
     "checks": ("clicks", "fulfillment.tasks.work_checks"),
     "watch": ("default", "shipcrowd.portal.watching.work_watch"),
     "print_jobs": ("clicks", "fulfillment.tasks.work_print_jobs"),
+    "hand_overs": ("clicks", "fulfillment.tasks.work_hand_overs"),
     "prefetch": ("default", "fulfillment.tasks.work_prefetch"),
 }
 

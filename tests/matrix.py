@@ -30,6 +30,7 @@ from fulfillment.models import (
     Dispatch,
     Document,
     GoLiveCheck,
+    HandOver,
     LabelRequest,
     Prefetch,
     PrintHabit,
@@ -113,6 +114,7 @@ class Rows:
     print_job: str
     waiting_job: str
     left_out: str
+    hand_over: str
     work_rows: tuple[str, ...]
     unreadable: str
     look_up: str
@@ -557,6 +559,18 @@ WORK = (
         for name in ("stack_pick_list", "stack_pick_list_pdf")
     ),
     SellersPage(name="fulfillment:printer_test_page", least=Role.VIEWER, get=200),
+    SellersPage(name="fulfillment:hand_overs", least=Role.VIEWER, get=200),
+    SellersPage(
+        name="fulfillment:request_hand_over",
+        least=Role.STAFF,
+        post=302,
+        sent=lambda rows: {"facility": rows.facility, "courier": "EKART"},
+        names_rows=True,
+        takes=frozenset({"once"}),
+    ),
+    SellersPage(
+        name="fulfillment:hand_over_pdf", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.hand_over}
+    ),
     SellersPage(name="fulfillment:pulls", least=Role.VIEWER, get=200),
     SellersPage(
         name="fulfillment:pull",
@@ -827,6 +841,7 @@ def nobody() -> Rows:
         print_job=next(ids),
         waiting_job=next(ids),
         left_out="left out nobody",
+        hand_over=next(ids),
         work_rows=(next(ids), next(ids), next(ids)),
         unreadable=next(ids),
         look_up=next(ids),
@@ -866,7 +881,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
     shipments = _shipments_of(seller, place, word, phone, packer)
     labelled = shipments[2]
-    document, job, waiting, work_rows = _work_on(seller, shipments[1:3], packer, word)
+    document, job, waiting, sheet, work_rows = _work_on(seller, shipments[1:3], packer, word)
     with seller_scope(seller):
         entry = audit.models.AuditEntry(by=packer, did=f"did {word}", about=seller)
         audit.models.AuditEntry.objects.bulk_create([entry])
@@ -890,6 +905,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         print_job=str(job.public_id),
         waiting_job=str(waiting.public_id),
         left_out=f"left out {word}",
+        hand_over=str(sheet.public_id),
         work_rows=tuple(str(row.public_id) for row in work_rows),
         unreadable=str(hole.public_id),
         look_up=str(look_up.public_id),
@@ -954,8 +970,8 @@ def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: Us
 
 def _work_on(
     seller: Seller, shipments: Sequence[Shipment], by: User, word: str
-) -> tuple[Document, PrintJob, PrintJob, list[models.Model]]:
-    """A stored label, a finished and a waiting print job, and work rows that want a person."""
+) -> tuple[Document, PrintJob, PrintJob, HandOver, list[models.Model]]:
+    """A stored label, a finished and a waiting print job, a hand-over sheet, and work rows that want a person."""
     printed, shipment = shipments
     stored = files.store(seller, kind="labels", content=_pdf(word))
     asked = {"seller": seller, "asked_by": by}
@@ -979,6 +995,15 @@ def _work_on(
         PrintHabit.objects.create(
             seller=seller, member=Member.objects.get(seller=seller, user=by), packers=[f"packer {word}"]
         )
+        sheet = HandOver.objects.create(
+            state=work.State.DONE,
+            says=f"sheet {word}",
+            courier=f"{word} express",
+            facility=printed.facility,
+            pages=1,
+            **asked,
+            **kept,
+        )
         Ways.objects.create(seller=seller, changed_by=by)
         Prefetch.objects.create(seller=seller, facility=printed.facility, last_asked=1)
         waiting = PrintJob.objects.create(
@@ -986,7 +1011,7 @@ def _work_on(
         )
         PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document, is_claim=True)
         GoLiveCheck.objects.create(name="payments", passed=False, **asked, **ended)
-    return document, job, waiting, [label, dispatch, waiting]
+    return document, job, waiting, sheet, [label, dispatch, waiting]
 
 
 def _keys(

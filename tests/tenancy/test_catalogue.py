@@ -50,6 +50,7 @@ DOORS = {
     ("fulfillment_dispatch", "door_due"),
     ("fulfillment_printjob", "door_due"),
     ("fulfillment_prefetch", "door_due"),
+    ("fulfillment_handover", "door_due"),
     ("fulfillment_golivecheck", "door_due"),
     ("shipcrowd_turn", "door_due"),
 }
