@@ -45,7 +45,10 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
 # What a new connection talks to by default, and in which format; each connection keeps its own.
 FLIPKART = env.str("FLIPKART", default="simulator", choices=("simulator", "sandbox", "production"))
-FLIPKART_WIRE = env.str("FLIPKART_WIRE", default="guide" if FLIPKART == "simulator" else "", choices=("", "guide"))
+# The guide's paths are served by the simulator alone; sandbox and production want the word said.
+FLIPKART_WIRE = env.str(
+    "FLIPKART_WIRE", default="guide" if FLIPKART == "simulator" else "", choices=("", "guide", "official")
+)
 # The platform's own application at Flipkart (authorization-code flow). Without it each seller pastes its own keys.
 FLIPKART_CLIENT_ID = env.str("FLIPKART_CLIENT_ID", default="")
 FLIPKART_CLIENT_SECRET = env.str("FLIPKART_CLIENT_SECRET", default="")
@@ -210,11 +213,10 @@ def _databases() -> dict[str, dict[str, Any]]:
         if EMBEDDED_DATA
         else env.db_url_config(DATABASE_URL)
     )
-    database.setdefault("OPTIONS", {}).setdefault(
-        "options", "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
-    )
-    database["OPTIONS"].setdefault("connect_timeout", 10)
-    return {"default": database | {"ENGINE": "shipcrowd.db", "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+    database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 10)
+    # A pooler in transaction mode cannot keep a cursor of the server from one statement to the next.
+    kept = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": True}
+    return {"default": database | {"ENGINE": "shipcrowd.db"} | kept}
 
 
 def _owner() -> dict[str, Any]:

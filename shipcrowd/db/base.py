@@ -113,8 +113,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _owner_settings(self) -> dict[str, Any]:
         if not settings.DATABASE_OWNER:
             raise NoOwner
-        options = {name: value for name, value in self.settings_dict["OPTIONS"].items() if name != "options"}
-        return {**self.settings_dict, **settings.DATABASE_OWNER, "OPTIONS": options}
+        return {**self.settings_dict, **settings.DATABASE_OWNER}
 
     def _reconnect_with(self, settings_dict: dict[str, Any]) -> None:
         self.close()

@@ -9,6 +9,9 @@ OWNER, APP, OPS = "shipcrowd_owner", "shipcrowd_app", "shipcrowd_ops"
 
 _NOTHING_MORE = "nosuperuser nobypassrls nocreaterole noreplication"
 
+# Of web and workers; the owner's migrations have none. They stand at the role: a pooler between passes no options on.
+TIME_LIMITS = {"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
+
 
 def roles_sql(*, owner_creates_databases: bool = False) -> str:
     """Makes the roles or brings them into shape, for a superuser of PostgreSQL 15 or newer; safe to run again.
@@ -16,6 +19,7 @@ def roles_sql(*, owner_creates_databases: bool = False) -> str:
     Only tests need an owner that creates databases.
     """
     creates = "createdb" if owner_creates_databases else "nocreatedb"
+    limits = "\n".join(f"alter role {APP} set {name} = '{value}';" for name, value in TIME_LIMITS.items())
     return f"""\
 do $$
 declare
@@ -30,6 +34,7 @@ end $$;
 alter role {OWNER} login {creates} {_NOTHING_MORE};
 alter role {APP} login noinherit nocreatedb {_NOTHING_MORE};
 alter role {OPS} nologin nocreatedb {_NOTHING_MORE};
+{limits}
 -- The app may become ops, and has none of its rights before: else the policies of ops would hold for the app as well.
 do $$
 begin

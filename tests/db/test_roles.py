@@ -66,6 +66,13 @@ def test_the_script_makes_roles_and_database_and_may_run_again(host, script):
     ]
     assert psql(host, "select pg_has_role('shipcrowd_app', 'shipcrowd_ops', 'set')") == "t"
     assert psql(host, "select pg_has_role('shipcrowd_app', 'shipcrowd_ops', 'usage')") == "f"
+    assert psql(host, "select unnest(rolconfig) from pg_roles where rolname = 'shipcrowd_app' order by 1") == (
+        "idle_in_transaction_session_timeout=60s\nlock_timeout=5s\nstatement_timeout=15s"
+    )
+
+
+def test_what_only_postgresql_16_can_parse_is_hidden_from_15(script):
+    assert "execute 'grant shipcrowd_ops to shipcrowd_app with inherit false, set true'" in script
 
 
 def test_strangers_do_not_connect_and_the_app_makes_no_tables(host, script):
