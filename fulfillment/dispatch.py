@@ -4,12 +4,14 @@ An effect, sent at most once (`sending`). Guide 3.3.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from fulfillment import queries, sending
 from fulfillment.models import Dispatch
@@ -32,7 +34,7 @@ BATCH = 5000  # rows of one statement
 KIND = Dispatch.KIND
 
 
-def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User, now: datetime) -> Outcome:
+def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User | None, now: datetime) -> Outcome:
     """Asks to mark every shipment ready to dispatch that may be; the others come back with their reason.
 
     Pressed twice, or for a shipment on its way, it asks nothing more. One that had ended without effect is taken up
@@ -42,7 +44,7 @@ def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User,
     with transaction.atomic():
         chosen = _split(seller, queries.lock_shipments(seller.pk, shipment_ids), now)
         _write_rows(chosen.new, by=by, now=now)
-        work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
+        work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk if by else None)
         _mark_requested(seller, chosen.ready, by=by, now=now)
     return chosen.outcome(why_waits=switches.why_not_sending(seller))
 
@@ -50,7 +52,14 @@ def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User,
 def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
     """What a request for these shipments would do; writes nothing."""
     require_scope(seller)
-    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome(why_waits=switches.why_not_sending(seller))
+    chosen = _split(seller, orders.chosen(seller, shipment_ids), now)
+    unseen = sum(not (shipment.printed_at or shipment.packed_at_bench_at) for shipment in chosen.ready)
+    warns = ngettext(
+        "%(count)d of them was never printed here: mark it only if it stands packed.",
+        "%(count)d of them were never printed here: mark them only if they stand packed.",
+        unseen,
+    ) % {"count": unseen}
+    return replace(chosen.outcome(why_waits=switches.why_not_sending(seller)), warns=warns if unseen else "")
 
 
 def why_not(shipment: Shipment, request: Dispatch | None, now: datetime) -> str | None:
@@ -71,7 +80,7 @@ def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Spli
     return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now))
 
 
-def _write_rows(shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+def _write_rows(shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:
     # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
     Dispatch.objects.bulk_create(
         (
@@ -88,7 +97,7 @@ def _write_rows(shipments: Sequence[Shipment], *, by: User, now: datetime) -> No
     )
 
 
-def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:
     if not shipments:
         return
     ids = [shipment.pk for shipment in shipments]

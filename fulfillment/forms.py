@@ -89,3 +89,15 @@ class Reason(forms.Form):
 
     left_out = forms.CharField(max_length=300)
     reason = forms.CharField(max_length=120)
+
+
+class WaysForm(forms.Form):
+    is_full_chain = forms.BooleanField(label=_("Full chain: mark ready to dispatch what was printed"), required=False)
+
+
+class HandOverForm(forms.Form):
+    """`facility` empty: parcels of which Flipkart names no place."""
+
+    facility = forms.UUIDField(required=False)
+    courier = forms.CharField(required=False, max_length=64, strip=False)
+    once = forms.UUIDField(required=False)

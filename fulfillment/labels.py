@@ -38,8 +38,12 @@ KIND = LabelRequest.KIND
 FIRST_FETCH = timedelta(seconds=2)
 
 
-def request_labels(*, seller: Seller, shipment_ids: Collection[int], by: User, now: datetime) -> Outcome:
+def request_labels(
+    *, seller: Seller, shipment_ids: Collection[int], by: User | None, now: datetime, why: str = ""
+) -> Outcome:
     """Asks for a label for every shipment that may have one; the others come back with their reason.
+
+    `by` empty: the machine, and `why` it does.
 
     Pressed twice, or for a shipment on its way, it asks nothing more. A request that had ended is taken up again by
     the same row. A shipment that was packed outside gets its papers fetched and is never packed. Rings the bell in
@@ -49,8 +53,8 @@ def request_labels(*, seller: Seller, shipment_ids: Collection[int], by: User, n
     with transaction.atomic():
         chosen = _split(seller, queries.lock_shipments(seller.pk, shipment_ids), now)
         _write_rows(chosen.new, by=by, now=now)
-        work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
-        _mark_requested(seller, chosen.ready, by=by, now=now)
+        work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk if by else None)
+        _mark_requested(seller, chosen.ready, by=by, now=now, why=why)
     return chosen.outcome(why_waits=switches.why_not_sending(seller))
 
 
@@ -139,15 +143,15 @@ def _write_rows(shipments: Sequence[Shipment], *, by: User | None, now: datetime
     )
 
 
-def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User | None, now: datetime, why: str) -> None:
     if not shipments:
         return
     ids = [shipment.pk for shipment in shipments]
     outside = [s.pk for s in shipments if is_packed_or_later(State(s.state)) and s.label_requested_at is None]
     Shipment.objects.filter(seller=seller, pk__in=outside).update(labelled_outside=True)
     Shipment.objects.filter(seller=seller, pk__in=ids).update(label_requested_at=now)
-    timeline.note(seller.pk, ids, KIND, "label requested", by=by)
-    audit.record(by, "asked for labels", seller=seller, rows=ids)
+    timeline.note(seller.pk, ids, KIND, f"label requested: {why}" if why else "label requested", by=by)
+    audit.record(by, "asked for labels", seller=seller, rows=ids, why=why)
     queue.ring(seller.pk, KIND)
 
 

@@ -12,10 +12,10 @@ from django.db.models.functions import Now
 from fulfillment.options import STACK_SIZE, Layout, Options, Sorting
 from fulfillment.papers.types import holds
 from orders.models import Shipment
-from sellers.models import Member, User
+from sellers.models import Facility, Member, User
 from shipcrowd.flipkart.types import Dimensions
 from shipcrowd.tenancy import SellerOwned, SellersKey
-from shipcrowd.work import WorkRow
+from shipcrowd.work import Due, WorkRow
 
 
 class Paper(models.TextChoices):
@@ -166,6 +166,8 @@ class PrintJob(PrintOptions, WorkRow):
     asked_for = models.PositiveIntegerField(default=0)
     reprint_reason = models.CharField(max_length=200, blank=True)  # why what was printed is printed again
     keeps_order = models.BooleanField(default=False)  # the lines lie in the order in which they were written
+    labels_until = models.DateTimeField(null=True)  # asked for together with their labels: waited for until then
+    then_dispatch = models.BooleanField(default=False)  # what is printed is marked ready to dispatch at once
     planned_at = models.DateTimeField(null=True)
     unchecked_since = models.DateTimeField(null=True)  # may be printed although Flipkart does not answer
     round_id = models.UUIDField(null=True)  # of the print round over several sellers that it belongs to
@@ -280,3 +282,57 @@ class GoLiveCheck(WorkRow):
 
     def __str__(self) -> str:
         return f"go-live check {self.pk}"
+
+
+class Ways(SellerOwned):
+    """How a seller's warehouse works, where it may choose; a seller without a row has chosen nothing."""
+
+    is_full_chain = models.BooleanField(default=False)  # "label and print" marks ready to dispatch too
+    changed_at = models.DateTimeField(null=True)
+    changed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(SellerOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller"], name="ways_once_a_seller")]
+
+    def __str__(self) -> str:
+        return f"ways {self.pk}"
+
+
+class Prefetch(Due):
+    """A facility's time of day at which labels are asked for by themselves; `wake_at` is the next such time."""
+
+    KIND = "prefetch"
+
+    facility = SellersKey(Facility, on_delete=models.CASCADE, related_name="+")
+    last_at = models.DateTimeField(null=True)
+    last_asked = models.PositiveIntegerField(default=0)
+
+    class Meta(Due.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "facility"], name="prefetch_once_a_facility")]
+
+    def __str__(self) -> str:
+        return f"prefetch {self.pk}"
+
+
+class HandOver(WorkRow):
+    """A sheet for one courier at one facility: the parcels that wait there, for a signature. Kept as it was printed."""
+
+    KIND = "hand_overs"
+
+    facility = SellersKey(Facility, on_delete=models.PROTECT, null=True, related_name="+")
+    courier = models.CharField(max_length=64, blank=True)
+    parcels = models.PositiveIntegerField(default=0)
+    to_pull = models.PositiveIntegerField(default=0)
+    manifests = models.PositiveIntegerField(default=0)  # of Flipkart's, behind the sheet
+    pages = models.PositiveIntegerField(default=0)
+    storage_key = models.CharField(max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    size = models.PositiveIntegerField(default=0)
+    opened_at = models.DateTimeField(null=True)
+    opened_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(WorkRow.Meta):
+        indexes = [models.Index(fields=["seller", "wake_at"], name="handover_due", condition=Q(wake_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"hand-over {self.pk}"

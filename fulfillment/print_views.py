@@ -1,7 +1,8 @@
 """Print: what is asked for, the jobs and their stacks, and what a person does when the paper jams."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from fulfillment import habits, printing, queries
+from fulfillment import chain, habits, printing, queries
 from fulfillment.forms import PrintForm, Reason, Scan
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
 from fulfillment.printing import CannotContinue
@@ -45,6 +46,12 @@ class LeftOut:
 @member_required(Role.STAFF)
 def request_print(request: SellerRequest) -> HttpResponse:
     return confirm_or_do(request, PRINT)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.STAFF)
+def label_and_print(request: SellerRequest) -> HttpResponse:
+    return confirm_or_do(request, LABEL_AND_PRINT)
 
 
 @require_GET
@@ -182,8 +189,10 @@ def _asks(request: SellerRequest, sent: QueryDict | None) -> PrintForm:
     return PrintForm(sent, initial=PrintForm.initial_of(options))
 
 
-def _do_print(request: SellerRequest, press: Press) -> HttpResponse:
-    job = printing.request_print(
+def _do_print(
+    request: SellerRequest, press: Press, do: Callable[..., PrintJob] = printing.request_print
+) -> HttpResponse:
+    job = do(
         seller=request.seller,
         shipment_ids=press.shipment_ids,
         by=request.user,
@@ -206,6 +215,19 @@ PRINT = BulkAct(
     route="fulfillment:request_print",
     preview=printing.preview,
     do=_do_print,
+    asks=_asks,
+    template="fulfillment/confirm_print.html",
+)
+LABEL_AND_PRINT = BulkAct(
+    title=gettext_lazy("Label and print"),
+    button=gettext_lazy("Label and print"),
+    consequence=gettext_lazy(
+        "Labels are asked for where there are none, and what has come is printed, in stacks with a PDF each. "
+        "What does not come in time is left out and said."
+    ),
+    route="fulfillment:label_and_print",
+    preview=chain.preview,
+    do=partial(_do_print, do=chain.label_and_print),
     asks=_asks,
     template="fulfillment/confirm_print.html",
 )

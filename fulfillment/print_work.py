@@ -14,7 +14,7 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from fulfillment import labels, laying_out, queries, slips
+from fulfillment import chain, dispatch, labels, laying_out, queries, slips, ways
 from fulfillment.laying_out import Plan, counted
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout
@@ -44,7 +44,8 @@ def work_due(*, seller_id: int) -> bool:
     job = rows[0]
     with work.mistakes_noted(rows):
         if job.planned_at is None:
-            _plan(job)
+            if not chain.wait_for_labels(job):
+                _plan(job)
         elif (stack := _next_stack(job)) is not None:
             _print(job, stack)
         else:
@@ -228,6 +229,7 @@ def _finish(job: PrintJob, stack: PrintStack, plan: Plan, laid_out: Stored | Non
         if plan.options.prints_labels:
             printed = [line.shipment_id for line in plan.chosen]
             Shipment.objects.filter(seller_id=job.seller_id, pk__in=printed).update(printed_at=now)
+            _dispatch(job, printed, now=now)
         timeline.note_each(job.seller_id, _told(job, stack, plan), KIND, by=job.asked_by)
         lost = [line.shipment for line in plan.lines if line.shipment_id in plan.lost]
         labels.fetch_anew(job.seller_id, lost, says="its stored file was damaged: fetched again", by=None, now=now)
@@ -281,6 +283,12 @@ def _name_file(stack: PrintStack, plan: Plan, laid_out: Stored | None, *, now: d
         size=laid_out.size if laid_out else 0,
         unchecked_since=stack.unchecked_since if plan.chosen else None,
     )
+
+
+def _dispatch(job: PrintJob, printed: Sequence[int], *, now: datetime) -> None:
+    """The full chain's last step, while its seller still wants it; each row then looks for itself whether it may."""
+    if job.then_dispatch and printed and ways.of(job.seller_id).is_full_chain:
+        dispatch.request_dispatch(seller=job.seller, shipment_ids=printed, by=job.asked_by, now=now)
 
 
 def _told(job: PrintJob, stack: PrintStack, plan: Plan) -> dict[int, str]:

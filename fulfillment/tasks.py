@@ -1,6 +1,6 @@
 """What the bell starts: one batch of one seller's one kind of work."""
 
-from fulfillment import dispatch, going_live, labels, print_work
+from fulfillment import dispatch, going_live, handover, labels, prefetching, print_work
 
 
 def work_labels(*, seller_id: int, **_unknown: object) -> bool:
@@ -21,3 +21,13 @@ def work_print_jobs(*, seller_id: int, **_unknown: object) -> bool:
 def work_checks(*, seller_id: int, **_unknown: object) -> bool:
     """True when more is due now."""
     return going_live.work_due(seller_id=seller_id)
+
+
+def work_prefetch(*, seller_id: int, **_unknown: object) -> bool:
+    """True when more is due now."""
+    return prefetching.work_due(seller_id=seller_id)
+
+
+def work_hand_overs(*, seller_id: int, **_unknown: object) -> bool:
+    """True when more is due now."""
+    return handover.work_due(seller_id=seller_id)

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from fulfillment import pick_views, print_views, pull_views, views
+from fulfillment import hand_over_views, pick_views, print_views, pull_views, views, warehouse_views
 
 app_name = "fulfillment"
 
 urlpatterns = [
     path("labels/request/", views.request_labels, name="request_labels"),
     path("dispatch/request/", views.request_dispatch, name="request_dispatch"),
+    path("print/label-and-print/", print_views.label_and_print, name="label_and_print"),
+    path("warehouse/", warehouse_views.ways, name="ways"),
     path("print/request/", print_views.request_print, name="request_print"),
     path("print/", print_views.print_jobs, name="print_jobs"),
     path("print/<uuid:public_id>/", print_views.print_job, name="print_job"),
@@ -28,6 +30,9 @@ urlpatterns = [
     path("pick-list.pdf", pick_views.pick_list_pdf, name="pick_list_pdf"),
     path("pull/", pull_views.pulls, name="pulls"),
     path("pull/scan/", pull_views.pull, name="pull"),
+    path("hand-over/", hand_over_views.hand_overs, name="hand_overs"),
+    path("hand-over/request/", hand_over_views.request_hand_over, name="request_hand_over"),
+    path("hand-over/<uuid:public_id>.pdf", hand_over_views.hand_over_pdf, name="hand_over_pdf"),
     path("work/retry/", views.retry, name="retry"),
     path("connection/checklist/", views.checklist, name="checklist"),
 ]

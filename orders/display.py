@@ -75,9 +75,11 @@ def deadline(shipment: Shipment, now: datetime) -> Words:
     if not shipment.is_open:
         return Words("")
     at = shipment.dispatch_by_at
+    full = date_format(timezone.localtime(at), "D j M Y H:i") if at else ""
+    if missed := _missed_pickup(shipment, now):
+        return Words(_("not collected at %(time)s") % {"time": _clock(missed, now)}, "bad", full)
     if at is None:
         return Words(_("no deadline given"))
-    full = date_format(timezone.localtime(at), "D j M Y H:i")
     if State(shipment.state) in READY:
         return Words(when(at, now), "", full)
     if at < now:
@@ -87,6 +89,21 @@ def deadline(shipment: Shipment, now: datetime) -> Words:
         rules.deadline(at, facility.pickup_times if facility else [], facility.holidays if facility else [], now) or at
     )
     return Words(when(before, now), "warn" if before - now < SOON else "", full)
+
+
+def _missed_pickup(shipment: Shipment, now: datetime) -> datetime | None:
+    """The pickup at which a parcel that stood ready was left behind; one that is kept back waits for none."""
+    facility = shipment.facility
+    is_waiting = shipment.state == State.READY_TO_DISPATCH and not shipment.is_on_hold
+    if facility is None or not is_waiting or rules.why_kept_back(shipment):
+        return None
+    return rules.missed_pickup(shipment.state_changed_at, facility.pickup_times, facility.holidays, now)
+
+
+def _clock(at: datetime, now: datetime) -> str:
+    """ "14:00" of today, with the day else."""
+    local = timezone.localtime(at)
+    return f"{local:%H:%M}" if local.date() == timezone.localtime(now).date() else rules.in_indian_words(at)
 
 
 def when(at: datetime, now: datetime) -> str:

@@ -26,7 +26,9 @@ class Outcome:
     words: Promise = ON_THEIR_WAY
     already: int = 0
     left_out: list[tuple[str, list[str]]] = field(default_factory=list)
+    first: int = 0  # of those accepted, how many want another step first
     again: int = 0  # of those left out, how many were only done before, and may be done again
+    warns: str = ""  # what a person should know before pressing
     waits: str = ""  # why accepted rows do not leave at once, if so
 
     @property

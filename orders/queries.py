@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from orders import rules
 from orders.models import Buyer, PaymentType, PollCursor, Reading, Shipment, ShipmentItem, Unreadable
 from orders.stages import Stage, condition
-from sellers.models import Seller
+from sellers.models import Facility, Seller
 from shipcrowd.flipkart.times import INDIAN_TIME
 from shipcrowd.flipkart.types import State
 from shipcrowd.tenancy import require_scope
@@ -88,6 +89,25 @@ def scanned_ids(seller: Seller, scanned: str) -> list[int]:
     forms = {wanted, wanted.upper()}
     holds = Q(tracking_id__in=forms) | Q(flipkart_shipment_id__in=forms) | Q(flipkart_order_id__in=forms)
     return list(Shipment.objects.filter(holds, seller=seller).order_by("pk").values_list("pk", flat=True)[: PAGE + 1])
+
+
+def not_collected(seller: Seller, now: datetime) -> Q:
+    """What is ready to dispatch since before its facility's last pickup, and still here; one statement for places.
+
+    In the seller's scope.
+    """
+    holds = Q(pk__in=[])
+    for place in Facility.objects.filter(seller=seller).order_by("pk"):
+        if last := rules.last_pickup(place.pickup_times, place.holidays, now):
+            holds |= Q(facility_id=place.pk, state_changed_at__lt=last)
+    waits = Q(is_open=True, state=State.READY_TO_DISPATCH, is_on_hold=False, set_aside_at=None, attention="")
+    return waits & holds
+
+
+def count_not_collected(seller: Seller, now: datetime) -> int:
+    """How many parcels the courier has left behind, in two statements; in the seller's scope."""
+    require_scope(seller)
+    return Shipment.objects.filter(not_collected(seller, now), seller=seller).count()
 
 
 def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:

@@ -139,6 +139,31 @@ def next_pickup(pickup_times: Sequence[Sequence[str]], holidays: Collection[str]
     return next(coming, None)
 
 
+def leaves_with_next_pickup(
+    dispatch_by_at: datetime | None, pickup_times: Sequence[Sequence[str]], holidays: Collection[str], now: datetime
+) -> bool:
+    """Whether a shipment would be late with the pickup after the next one.
+
+    Where no pickup is known: whether it must leave today.
+    """
+    if dispatch_by_at is None:
+        return False
+    coming = next_pickup(pickup_times, holidays, now)
+    if coming is None:
+        midnight = datetime.combine(now.astimezone(INDIAN_TIME).date() + timedelta(days=1), time(), INDIAN_TIME)
+        return dispatch_by_at < midnight
+    after = next_pickup(pickup_times, holidays, coming + timedelta(seconds=1))
+    return after is None or dispatch_by_at < after
+
+
+def missed_pickup(
+    ready_at: datetime | None, pickup_times: Sequence[Sequence[str]], holidays: Collection[str], now: datetime
+) -> datetime | None:
+    """The last pickup, where a parcel that was ready by then is still here; None where none was missed."""
+    last = last_pickup(pickup_times, holidays, now)
+    return last if last is not None and ready_at is not None and ready_at < last else None
+
+
 def last_pickup(pickup_times: Sequence[Sequence[str]], holidays: Collection[str], now: datetime) -> datetime | None:
     """The latest pickup before `now`, within two weeks: what was ready then and is still here is late."""
     today = now.astimezone(INDIAN_TIME).date()

@@ -28,6 +28,7 @@ from shipcrowd.work import Attention
 
 # Where a press on the list or the page leads; what it means stands there.
 ACTS = {
+    "label_print": "fulfillment:label_and_print",
     "labels": "fulfillment:request_labels",
     "print": "fulfillment:request_print",
     "dispatch": "fulfillment:request_dispatch",
@@ -36,6 +37,7 @@ ACTS = {
     "put_back": "orders:put_back",
 }
 _ACT_NAMES = {
+    "label_print": gettext_lazy("Label and print"),
     "labels": gettext_lazy("Request labels"),
     "print": gettext_lazy("Print"),
     "dispatch": gettext_lazy("Ready to dispatch"),
@@ -235,12 +237,17 @@ PUT_BACK = BulkAct(
 
 
 def _acts(stage: Stage | None) -> list[dict[str, Any]]:
-    """What can be done with ticked rows: of what is set aside, that it is put back."""
-    is_aside = stage is Stage.SET_ASIDE
+    """What can be done with ticked rows: of what is set aside, that it is put back; elsewhere the steps of the day."""
+    if stage is Stage.SET_ASIDE:
+        offered = ["put_back"]
+    else:
+        offered = [act for act in _ACT_NAMES if act != "put_back"]
+        if stage not in (Stage.TO_LABEL, None):
+            offered.remove("label_print")
+    quiet = ("pick_list", "set_aside")
     return [
-        {"value": act, "name": name, "is_next": _NEXT.get(stage) == act, "is_quiet": act in ("pick_list", "set_aside")}
-        for act, name in _ACT_NAMES.items()
-        if (act == "put_back") == is_aside
+        {"value": act, "name": _ACT_NAMES[act], "is_next": _NEXT.get(stage) == act, "is_quiet": act in quiet}
+        for act in offered
     ]
 
 

@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, time
 
+from django.conf import settings
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from sellers.access_tokens import stop
@@ -106,6 +108,8 @@ def save(facility: Facility, *, by: User, values: dict[str, object]) -> None:
     for name, value in values.items():
         setattr(facility, name, value)
     facility.save(update_fields=list(values))
+    for name in settings.ON_FACILITY_SAVED:
+        import_string(name)(facility)
     audit.record(by, "changed a facility", seller=facility.seller, rows=[facility], why=", ".join(sorted(values)))
 
 

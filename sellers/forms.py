@@ -188,6 +188,12 @@ class FacilityForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=gettext_lazy("One a line, like 26/01/2027."),
     )
+    prefetch_at = forms.TimeField(
+        label=gettext_lazy("Ask for labels at"),
+        required=False,
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        help_text=gettext_lazy("By themselves, for what must leave with the next pickup. Empty: never."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -206,6 +212,7 @@ class FacilityForm(forms.Form):
             **{name: getattr(facility, name) for name in plain},
             **{f"pickup_{place}": ", ".join(day) for place, day in enumerate(times)},
             "holidays": "\n".join(facility.holidays),
+            "prefetch_at": facility.prefetch_at,
         }
 
     def values(self) -> dict[str, Any]:

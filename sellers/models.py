@@ -181,6 +181,7 @@ class Facility(SellerOwned):
     # Pickup times in IST by weekday, Monday first: seven lists such as ["14:00"]; none on `holidays` (ISO dates).
     pickup_times = models.JSONField(default=list, blank=True)
     holidays = models.JSONField(default=list, blank=True)
+    prefetch_at = models.TimeField(null=True)  # IST: labels for the next pickup are asked for by themselves; empty: off
     first_seen_at = models.DateTimeField(db_default=Now())
 
     class Meta(SellerOwned.Meta):

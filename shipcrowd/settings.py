@@ -66,6 +66,7 @@ QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # polli
 # modules with `open_effects(seller)` and `park(seller, by)` for one that is being cut.
 ON_CONNECTED = ["orders.polling.start_polling", "shipcrowd.portal.watching.begin"]
 ON_DISCONNECT = ["fulfillment.parking"]
+ON_FACILITY_SAVED = ["fulfillment.prefetching.set_time"]  # `f(facility)`, in the scope of who saves it
 CONNECTION_LINES = "shipcrowd.portal.doctor.lines"  # f(seller, row, now): how a connection stands, line by line
 
 # A consent ends so long after it was given (guide, API Quota Limits); owners are mailed so many days before.
@@ -108,6 +109,8 @@ WORK_KINDS = {
     "checks": ("clicks", "fulfillment.tasks.work_checks"),
     "watch": ("default", "shipcrowd.portal.watching.work_watch"),
     "print_jobs": ("clicks", "fulfillment.tasks.work_print_jobs"),
+    "hand_overs": ("clicks", "fulfillment.tasks.work_hand_overs"),
+    "prefetch": ("default", "fulfillment.tasks.work_prefetch"),
 }
 
 Q_CLUSTER = {

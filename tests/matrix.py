@@ -30,12 +30,15 @@ from fulfillment.models import (
     Dispatch,
     Document,
     GoLiveCheck,
+    HandOver,
     LabelRequest,
     PackageSize,
+    Prefetch,
     PrintHabit,
     PrintJob,
     PrintJobLine,
     PrintStack,
+    Ways,
 )
 from orders.models import Buyer, LookUp, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
 from orders.states import State
@@ -112,6 +115,7 @@ class Rows:
     print_job: str
     waiting_job: str
     left_out: str
+    hand_over: str
     work_rows: tuple[str, ...]
     unreadable: str
     look_up: str
@@ -271,6 +275,7 @@ _PLACE = {
     "gstin": "",
     "phone": "",
     "holidays": "",
+    "prefetch_at": "06:30",
 }
 
 _PASSWORD = "quite another one 7"
@@ -494,16 +499,22 @@ WORK = (
         )
         for name in ("request_labels", "request_dispatch")
     ),
+    *(
+        SellersPage(
+            name=f"fulfillment:{name}",
+            least=Role.STAFF,
+            get=200,
+            post=302,
+            sent=_shipments(confirmed="1", layout="thermal", sorting="sku", stack_size="100"),
+            names_rows=True,
+            takes=frozenset(
+                {"once", "query", "is_reversed", "has_separators", "packers", "is_split_by_packers", "reprint_reason"}
+            ),
+        )
+        for name in ("request_print", "label_and_print")
+    ),
     SellersPage(
-        name="fulfillment:request_print",
-        least=Role.STAFF,
-        get=200,
-        post=302,
-        sent=_shipments(confirmed="1", layout="thermal", sorting="sku", stack_size="100"),
-        names_rows=True,
-        takes=frozenset(
-            {"once", "query", "is_reversed", "has_separators", "packers", "is_split_by_packers", "reprint_reason"}
-        ),
+        name="fulfillment:ways", least=Role.OWNER, get=200, post=302, sent=lambda _rows: {"is_full_chain": "on"}
     ),
     SellersPage(name="fulfillment:print_jobs", least=Role.VIEWER, get=200),
     SellersPage(
@@ -571,6 +582,18 @@ WORK = (
         for name in ("stack_pick_list", "stack_pick_list_pdf")
     ),
     SellersPage(name="fulfillment:printer_test_page", least=Role.VIEWER, get=200),
+    SellersPage(name="fulfillment:hand_overs", least=Role.VIEWER, get=200),
+    SellersPage(
+        name="fulfillment:request_hand_over",
+        least=Role.STAFF,
+        post=302,
+        sent=lambda rows: {"facility": rows.facility, "courier": "EKART"},
+        names_rows=True,
+        takes=frozenset({"once"}),
+    ),
+    SellersPage(
+        name="fulfillment:hand_over_pdf", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.hand_over}
+    ),
     SellersPage(name="fulfillment:pulls", least=Role.VIEWER, get=200),
     SellersPage(
         name="fulfillment:pull",
@@ -841,6 +864,7 @@ def nobody() -> Rows:
         print_job=next(ids),
         waiting_job=next(ids),
         left_out="left out nobody",
+        hand_over=next(ids),
         work_rows=(next(ids), next(ids), next(ids)),
         unreadable=next(ids),
         look_up=next(ids),
@@ -880,7 +904,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         Alert.objects.create(seller=seller, kind="digest", subject=f"{word} subject", text=f"{word} text", link="x")
     shipments = _shipments_of(seller, place, word, phone, packer)
     labelled = shipments[2]
-    document, job, waiting, work_rows = _work_on(seller, shipments[1:3], packer, word)
+    document, job, waiting, sheet, work_rows = _work_on(seller, shipments[1:3], packer, word)
     with seller_scope(seller):
         entry = audit.models.AuditEntry(by=packer, did=f"did {word}", about=seller)
         audit.models.AuditEntry.objects.bulk_create([entry])
@@ -904,6 +928,7 @@ def plant(simulator: Any, slug: str, word: str, phone: str) -> tuple[Seller, Row
         print_job=str(job.public_id),
         waiting_job=str(waiting.public_id),
         left_out=f"left out {word}",
+        hand_over=str(sheet.public_id),
         work_rows=tuple(str(row.public_id) for row in work_rows),
         unreadable=str(hole.public_id),
         look_up=str(look_up.public_id),
@@ -968,8 +993,8 @@ def _shipments_of(seller: Seller, place: Facility, word: str, phone: str, by: Us
 
 def _work_on(
     seller: Seller, shipments: Sequence[Shipment], by: User, word: str
-) -> tuple[Document, PrintJob, PrintJob, list[models.Model]]:
-    """A stored label, a finished and a waiting print job, and work rows that want a person."""
+) -> tuple[Document, PrintJob, PrintJob, HandOver, list[models.Model]]:
+    """A stored label, a finished and a waiting print job, a hand-over sheet, and work rows that want a person."""
     printed, shipment = shipments
     stored = files.store(seller, kind="labels", content=_pdf(word))
     asked = {"seller": seller, "asked_by": by}
@@ -1001,13 +1026,24 @@ def _work_on(
         PrintHabit.objects.create(
             seller=seller, member=Member.objects.get(seller=seller, user=by), packers=[f"packer {word}"]
         )
+        sheet = HandOver.objects.create(
+            state=work.State.DONE,
+            says=f"sheet {word}",
+            courier=f"{word} express",
+            facility=printed.facility,
+            pages=1,
+            **asked,
+            **kept,
+        )
+        Ways.objects.create(seller=seller, changed_by=by)
+        Prefetch.objects.create(seller=seller, facility=printed.facility, last_asked=1)
         waiting = PrintJob.objects.create(
             asked_for=1, says=f"waits {word}", wake_at=timezone.now() + timedelta(hours=1), **asked
         )
         PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document, is_claim=True)
         GoLiveCheck.objects.create(name="payments", passed=False, **asked, **ended)
         PackageSize.objects.create(seller=seller, sku=f"SKU-{word}", length=30, breadth=20, height=5, weight="0.4")
-    return document, job, waiting, [label, dispatch, waiting]
+    return document, job, waiting, sheet, [label, dispatch, waiting]
 
 
 def _keys(

@@ -333,6 +333,8 @@ class Migration(migrations.Migration):
                 ("asked_for", models.PositiveIntegerField(default=0)),
                 ("reprint_reason", models.CharField(blank=True, max_length=200)),
                 ("keeps_order", models.BooleanField(default=False)),
+                ("labels_until", models.DateTimeField(null=True)),
+                ("then_dispatch", models.BooleanField(default=False)),
                 ("planned_at", models.DateTimeField(null=True)),
                 ("unchecked_since", models.DateTimeField(null=True)),
                 ("round_id", models.UUIDField(null=True)),

@@ -275,6 +275,7 @@ class Migration(migrations.Migration):
                 ("phone", models.CharField(blank=True, max_length=20)),
                 ("pickup_times", models.JSONField(blank=True, default=list)),
                 ("holidays", models.JSONField(blank=True, default=list)),
+                ("prefetch_at", models.TimeField(null=True)),
                 ("first_seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
                     "seller",

@@ -53,6 +53,7 @@ def _of_the_day(request: HttpRequest) -> list[Entry]:
         Entry(_("Home"), "home", "portal:home"),
         Entry(_("Shipments"), "package_2", "orders:shipments", also=("orders:shipment",)),
         Entry(_("Print jobs"), "print", "fulfillment:print_jobs", also=("fulfillment:print_job",)),
+        Entry(_("Hand-over"), "local_shipping", "fulfillment:hand_overs"),
         Entry(_("Pull parcels"), "barcode_scanner", "fulfillment:pulls", also=("fulfillment:pull",)),
         Entry(_("Attention"), "error", "portal:attention", badge=_attention(request)),
     ]
@@ -63,6 +64,7 @@ def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
         Entry(_("Flipkart connection"), "link", "sellers:connection"),
         Entry(_("Facilities"), "warehouse", "sellers:facilities"),
         Entry(_("People"), "group", "sellers:members"),
+        Entry(_("Warehouse"), "forklift", "fulfillment:ways"),
         Entry(_("History"), "history", "portal:history"),
     ]
     is_owner = getattr(request, "role", None) == Role.OWNER

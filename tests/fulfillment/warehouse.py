@@ -17,7 +17,7 @@ from shipcrowd.tenancy import seller_scope
 from tests import factories
 from tests.factories import as_ops
 
-KINDS = ("labels", "dispatches", "print_jobs")
+KINDS = ("labels", "dispatches", "print_jobs", "hand_overs")
 
 
 def take_in(seller: Seller, shipment_ids: Sequence[str]) -> list[Shipment]:

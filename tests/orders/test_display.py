@@ -7,6 +7,7 @@ import pytest
 
 from orders import display
 from orders.models import Shipment
+from sellers.models import Facility
 from tests.factories import at
 
 NOW = at("2026-11-24T10:00:00+05:30")
@@ -56,6 +57,32 @@ def test_what_stands_ready_is_not_late_and_what_has_left_has_no_deadline():
 
     assert display.deadline(ready, NOW).tone == ""
     assert display.deadline(gone, NOW).says == ""
+
+
+@pytest.mark.parametrize(
+    ("now", "changes", "says"),
+    [
+        ("2026-11-24T15:00:00+05:30", {}, "not collected at 14:00"),
+        ("2026-11-25T09:00:00+05:30", {}, "not collected at 24 Nov 14:00"),
+        ("2026-11-24T13:59:00+05:30", {}, "today 23:00"),
+        ("2026-11-24T15:00:00+05:30", {"state": "PACKED"}, "today 23:00"),
+        ("2026-11-24T15:00:00+05:30", {"is_on_hold": True}, "today 23:00"),
+        ("2026-11-24T15:00:00+05:30", {"attention": "pull"}, "today 23:00"),
+        ("2026-11-24T15:00:00+05:30", {"set_aside_at": NOW, "set_aside_reason": "short"}, "today 23:00"),
+    ],
+)
+def test_a_parcel_that_stood_ready_when_the_courier_called_was_left_behind(now, changes, says):
+    row = Shipment(
+        **{"state": "READY_TO_DISPATCH", "state_changed_at": NOW, "dispatch_by_at": at("2026-11-24T23:00:00+05:30")}
+        | changes
+    )
+    row.facility = Facility(pickup_times=[["14:00"]] * 7, holidays=[])
+    row.is_open = True
+
+    found = display.deadline(row, at(now))
+
+    assert found.says == says
+    assert (found.tone == "bad") == says.startswith("not collected")
 
 
 def test_masked_words_keep_nothing_that_names_a_person():

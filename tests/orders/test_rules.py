@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.rules import Act, deadline, follow_pace, in_indian_words, last_pickup, next_pickup, why_kept_back, why_not
+from orders.rules import (
+    Act,
+    deadline,
+    follow_pace,
+    in_indian_words,
+    last_pickup,
+    missed_pickup,
+    next_pickup,
+    why_kept_back,
+    why_not,
+)
 from orders.states import FINAL, HANDED_OVER, State
 
 NOW = datetime.fromisoformat("2026-11-24T12:00:00+05:30")
@@ -169,6 +179,27 @@ def test_the_last_pickup_tells_what_is_late():
     assert last_pickup(WEEKDAYS, [], NOW) == datetime.fromisoformat("2026-11-23T18:30+05:30")
     assert last_pickup(WEEKDAYS, ["2026-11-23"], NOW) == datetime.fromisoformat("2026-11-21T18:30+05:30")
     assert last_pickup([], [], NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("ready_at", "missed"),
+    [
+        ("2026-11-23T18:29+05:30", "2026-11-23T18:30+05:30"),
+        ("2026-11-20T09:00+05:30", "2026-11-23T18:30+05:30"),
+        ("2026-11-23T18:30+05:30", None),
+        ("2026-11-24T11:00+05:30", None),
+        (None, None),
+    ],
+)
+def test_only_what_was_ready_before_the_last_pickup_has_missed_it(ready_at, missed):
+    ready = datetime.fromisoformat(ready_at) if ready_at else None
+    expected = datetime.fromisoformat(missed) if missed else None
+
+    assert missed_pickup(ready, WEEKDAYS, [], NOW) == expected
+
+
+def test_where_no_courier_calls_no_pickup_is_missed():
+    assert missed_pickup(NOW - timedelta(days=9), [], [], NOW) is None
 
 
 def test_the_deadline_is_the_earlier_of_dispatch_by_and_pickup():

@@ -49,6 +49,8 @@ DOORS = {
     ("fulfillment_labelrequest", "door_due"),
     ("fulfillment_dispatch", "door_due"),
     ("fulfillment_printjob", "door_due"),
+    ("fulfillment_prefetch", "door_due"),
+    ("fulfillment_handover", "door_due"),
     ("fulfillment_golivecheck", "door_due"),
     ("shipcrowd_turn", "door_due"),
 }

@@ -1,0 +1,132 @@
+"""Label and print: one press that takes each shipment as far as it can.
+
+Labels are asked for where there are none, and what has come is printed once all of them are settled, or after a wait
+that has an end. No worker waits meanwhile: the job looks again every few seconds. Where the seller has turned the full
+chain on, what is printed is marked ready to dispatch at once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Subquery, Value
+from django.db.models.functions import Concat, Left
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fulfillment import claiming, labels, laying_out, printing, queries, ways
+from fulfillment.models import LabelRequest, PrintJob, PrintJobLine
+from fulfillment.options import Layout, Options
+from orders import queries as orders
+from orders.outcome import Outcome, by_reason
+from sellers import switches
+from sellers.models import Seller, User
+from shipcrowd import work
+from shipcrowd.tenancy import require_scope, seller_scope
+
+LOOK_AGAIN = timedelta(seconds=3)
+LEAST_WAIT, MOST_WAIT = timedelta(minutes=5), timedelta(hours=2)
+# Flipkart's quota gives some 300 labels a minute; three times as long is given.
+WAIT_A_LABEL = timedelta(seconds=0.6)
+WARNING = gettext_lazy(
+    "The full chain is on: what is printed is marked ready to dispatch at once. "
+    "A parcel that is not packed when the courier comes counts as a false ready-to-dispatch against you."
+)
+NOT_COME = "its label has not come yet"
+
+
+def label_and_print(
+    *,
+    seller: Seller,
+    shipment_ids: Sequence[int],
+    by: User,
+    now: datetime,
+    options: Options,
+    reprint_reason: str = "",
+    member_id: int | None = None,
+    once: UUID | None = None,
+) -> PrintJob:
+    """A print job that first waits for the labels of those shipments that have none; pressed twice it is one job."""
+    require_scope(seller)
+    with transaction.atomic():
+        known = PrintJob.objects.filter(seller=seller, public_id=once).first() if once else None
+        if known is not None:
+            return known
+        labels.request_labels(seller=seller, shipment_ids=shipment_ids, by=by, now=now)
+        job = printing.request_print(
+            seller=seller,
+            shipment_ids=shipment_ids,
+            by=by,
+            now=now,
+            options=options,
+            reprint_reason=reprint_reason,
+            member_id=member_id,
+            once=once,
+        )
+        own = PrintJob.objects.filter(pk=job.pk)
+        own.update(
+            labels_until=now + patience(len(shipment_ids)),
+            then_dispatch=ways.of(seller).is_full_chain and options.prints_labels,
+        )
+    job.refresh_from_db()
+    return job
+
+
+def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime) -> Outcome:
+    """How many would be printed, those that are labelled first counted in; writes nothing."""
+    require_scope(seller)
+    shipments = list(orders.chosen(seller, shipment_ids))
+    ids = [shipment.pk for shipment in shipments]
+    asked = queries.label_requests(seller, ids)
+    papers = laying_out.papers_of(seller.pk, ids, Layout.THERMAL)
+    taken = claiming.why_taken(seller.pk, shipments, now)
+    left_out, again, to_label = [], 0, 0
+    for shipment in shipments:
+        request = asked.get(shipment.pk)
+        is_coming = not shipment.label_stored_at and (
+            (request is not None and request.is_open) or labels.why_not(shipment, request, now) is None
+        )
+        reason = None if is_coming else laying_out.why_not(shipment, papers.get(shipment.pk, {}), Layout.THERMAL, now)
+        again += reason is None and shipment.pk in taken
+        to_label += is_coming and shipment.pk not in taken
+        if reason := reason or taken.get(shipment.pk):
+            left_out.append((shipment, reason))
+    why_waits = switches.why_not_sending(seller) if to_label else ""
+    return Outcome(
+        accepted=len(shipments) - len(left_out),
+        first=to_label,
+        left_out=by_reason(left_out),
+        again=again,
+        warns=str(WARNING) if ways.of(seller).is_full_chain else "",
+        waits=_("%(why)s: they wait") % {"why": why_waits} if why_waits else "",
+    )
+
+
+def patience(shipments: int) -> timedelta:
+    """How long a job waits for so many labels at most. Pure."""
+    return min(MOST_WAIT, LEAST_WAIT + shipments * WAIT_A_LABEL)
+
+
+def wait_for_labels(job: PrintJob) -> bool:
+    """True while the job must go on waiting: it is put off then. What has not come in time is left out in words.
+
+    Opens its own scope.
+    """
+    if job.labels_until is None:
+        return False
+    with seller_scope(job.seller_id):
+        lines = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job, left_out="")
+        missing = lines.filter(shipment__label_stored_at=None)
+        requests = LabelRequest.objects.filter(seller_id=job.seller_id, shipment_id=OuterRef("shipment_id"))
+        waiting = missing.filter(Exists(requests.filter(state__in=work.OPEN)))
+        count = waiting.count()
+        if count and timezone.now() < job.labels_until:
+            come = lines.count() - missing.count()
+            work.put_off([job], after=LOOK_AGAIN, says=f"waiting for labels: {come} of {come + count} have come")
+            return True
+        waiting.update(left_out=NOT_COME)
+        ended = missing.filter(Exists(requests.exclude(says="")))
+        ended.update(left_out=Left(Concat(Value("no label: "), Subquery(requests.values("says")[:1])), 300))
+    return False

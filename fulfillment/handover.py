@@ -1,0 +1,242 @@
+"""Hand-over: what waits for which courier at which facility, and the sheet that is signed when it leaves.
+
+A sheet names what is ready to dispatch and neither held nor set aside, with Flipkart's manifest behind it where there
+is one; on top stand the parcels that must be pulled first. It is made as a work row, since the shipments are read again
+before; when Flipkart does not answer it is made all the same, and says since when nothing was read.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from fulfillment import pulling, queries
+from fulfillment.models import Document, HandOver, Paper
+from fulfillment.papers.hand_over_sheets import ToPull, hand_over_pdf
+from fulfillment.papers.joining import Label, join
+from fulfillment.papers.layout import AS_MADE
+from fulfillment.papers.types import LabelRefused
+from fulfillment.rereading import read_stale
+from fulfillment.verdicts import in_ist
+from orders import timeline
+from orders.models import Reading, Shipment
+from orders.queries import not_collected
+from orders.rules import in_indian_words
+from orders.stages import Stage, condition
+from sellers.models import Facility, Seller, User
+from shipcrowd import audit, files, queue, work
+from shipcrowd.files import StorageFailed, Stored, StoredFileChanged, StoredFileLost
+from shipcrowd.flipkart.types import State
+from shipcrowd.tenancy import require_scope, seller_scope
+from shipcrowd.work import Attention
+
+KIND = HandOver.KIND
+ASK_AGAIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for one courier at one facility; `last` is the newest sheet."""
+
+    facility: Facility | None
+    courier: str
+    parcels: int
+    to_pull: int
+    not_collected: int
+    last: HandOver | None
+
+
+def waiting(seller: Seller, now: datetime) -> list[Waiting]:
+    """By facility and courier, in a constant number of statements; in the seller's scope."""
+    require_scope(seller)
+    rows = (
+        Shipment.objects.filter(_ready(now) | _to_pull(), seller=seller)
+        .order_by()
+        .values_list("facility_id", "courier")
+        .annotate(
+            parcels=Count("pk", filter=_ready(now)),
+            to_pull=Count("pk", filter=_to_pull()),
+            late=Count("pk", filter=_ready(now) & not_collected(seller, now)),
+        )
+    )
+    places = {place.pk: place for place in Facility.objects.filter(seller=seller)}
+    newest = HandOver.objects.filter(seller=seller).order_by("facility_id", "courier", "-pk")
+    sheets = {
+        (sheet.facility_id, sheet.courier): sheet
+        for sheet in newest.distinct("facility_id", "courier").select_related("asked_by")
+    }
+    found = [
+        Waiting(places.get(facility_id or 0), courier, parcels, to_pull, late, sheets.get((facility_id, courier)))
+        for facility_id, courier, parcels, to_pull, late in rows
+    ]
+    return sorted(found, key=lambda one: (one.facility is None, one.facility.name if one.facility else "", one.courier))
+
+
+def request_hand_over(
+    *, seller: Seller, facility: Facility | None, courier: str, by: User, once: UUID | None = None
+) -> HandOver:
+    """A sheet of what waits there now; `once` names the press. Rings the bell in the same transaction."""
+    require_scope(seller)
+    with transaction.atomic():
+        row, is_new = HandOver.objects.get_or_create(
+            seller=seller,
+            public_id=once or uuid4(),
+            defaults={"facility": facility, "courier": courier, "asked_by": by, "wake_at": Now()},
+        )
+        if is_new:
+            audit.record(by, "asked for a hand-over sheet", seller=seller, rows=[row])
+            queue.ring(seller.pk, KIND)
+    return row
+
+
+def sheets(seller: Seller) -> QuerySet[HandOver]:
+    """Newest first; facility and who asked are joined."""
+    return HandOver.objects.filter(seller=seller).select_related("facility", "asked_by").order_by("-pk")
+
+
+def work_due(*, seller_id: int) -> bool:
+    """One sheet. True when there may be more."""
+    rows = work.claim_due(HandOver, seller_id=seller_id, limit=1, related=["seller", "facility", "asked_by"])
+    if not rows:
+        return False
+    with work.mistakes_noted(rows):
+        _make(rows[0])
+    return True
+
+
+# --- The sheet -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Content:
+    parcels: list[Shipment]
+    to_pull: list[tuple[Shipment, str]]  # with the place of its label
+    manifests: list[Document]
+    read_since: datetime | None  # when the one that was read longest ago was read, where Flipkart did not answer
+
+
+def _make(row: HandOver) -> None:
+    with seller_scope(row.seller_id):
+        ids = list(_parcels(row, timezone.now()).values_list("pk", flat=True))
+    unread, error = read_stale(row.seller_id, ids, before=timezone.now() - settings.READ_AGAIN_AFTER)
+    now = timezone.now()
+    with seller_scope(row.seller_id):
+        content = _read(row, now, is_unchecked=bool(unread) and error is not None)
+    try:
+        stored, pages = _store(row, content, now)
+    except StorageFailed as failed:
+        with seller_scope(row.seller_id):
+            work.put_off([row], after=ASK_AGAIN, says=f"waiting: {failed}")
+        return
+    work.crash_point(f"{KIND}.stored")
+    _finish(row, content, stored, pages, now=now)
+
+
+def _read(row: HandOver, now: datetime, *, is_unchecked: bool) -> _Content:
+    parcels = list(_parcels(row, now).order_by("tracking_id", "pk"))
+    wrong = list(_of(row).filter(_to_pull()).order_by("tracking_id", "pk"))
+    places = pulling.places(row.seller_id, wrong)
+    manifests = queries.newest_papers(row.seller_id, [shipment.pk for shipment in parcels], [Paper.MANIFEST])
+    readings = Reading.objects.filter(seller_id=row.seller_id, shipment__in=parcels).order_by("read_at")
+    return _Content(
+        parcels=parcels,
+        to_pull=[(shipment, places.get(shipment.pk, "")) for shipment in wrong],
+        # One paper may be the manifest of many parcels: it is printed once.
+        manifests=list({document.sha256: document for document in manifests}.values()),
+        read_since=readings.values_list("read_at", flat=True).first() if is_unchecked else None,
+    )
+
+
+def _store(row: HandOver, content: _Content, now: datetime) -> tuple[Stored, int]:
+    """A manifest whose file is lost or does not open is left away, and the rest is laid out anew."""
+    while True:
+        try:
+            with tempfile.TemporaryFile() as file:
+                pages = join(_pages(row, content, now), file, layout=AS_MADE)
+                return files.store_file(row.seller, kind="hand-over", file=file), pages
+        except _UnusableManifest as error:
+            content.manifests.remove(error.document)
+        except LabelRefused as error:
+            content.manifests.pop(error.number - 2)  # the first is the sheet
+
+
+class _UnusableManifest(Exception):
+    def __init__(self, document: Document) -> None:
+        super().__init__("a stored manifest cannot be read")
+        self.document = document
+
+
+def _pages(row: HandOver, content: _Content, now: datetime) -> Iterator[Label]:
+    yield Label(_sheet(row, content, now), is_alone=True)
+    for document in content.manifests:
+        try:
+            yield Label(files.read_checked(document.storage_key, document.sha256), is_alone=True)
+        except (StoredFileLost, StoredFileChanged) as error:
+            raise _UnusableManifest(document) from error
+
+
+def _sheet(row: HandOver, content: _Content, now: datetime) -> bytes:
+    where = ", ".join(filter(None, (row.courier or "no courier named", row.facility.name if row.facility else "")))
+    by = f" by {row.asked_by.get_username()}" if row.asked_by else ""
+    facts = [f"{row.seller.name}, printed {in_indian_words(now)}{by}"]
+    if content.manifests:
+        facts.append(f"Flipkart's manifests behind this sheet: {len(content.manifests)}")
+    if content.read_since:
+        facts.append(f"UNCHECKED: Flipkart did not answer; last read {in_ist(content.read_since, now=now)}")
+    return hand_over_pdf(
+        title=f"Hand-over: {where}",
+        facts=facts,
+        to_pull=[ToPull(_name(shipment), shipment.attention_says, place) for shipment, place in content.to_pull],
+        tracking_ids=[_name(shipment) for shipment in content.parcels],
+    )
+
+
+def _name(shipment: Shipment) -> str:
+    return shipment.tracking_id or shipment.flipkart_shipment_id
+
+
+def _finish(row: HandOver, content: _Content, stored: Stored, pages: int, *, now: datetime) -> None:
+    with seller_scope(row.seller_id):
+        says = f"{len(content.parcels)} parcel{'' if len(content.parcels) == 1 else 's'}"
+        if content.to_pull:
+            says += f"; {len(content.to_pull)} to pull first"
+        if not work.done([row], says=says):
+            return  # another worker has taken it over
+        HandOver.objects.filter(pk=row.pk).update(
+            parcels=len(content.parcels),
+            to_pull=len(content.to_pull),
+            manifests=len(content.manifests),
+            pages=pages,
+            storage_key=stored.key,
+            sha256=stored.sha256,
+            size=stored.size,
+        )
+        keys = [shipment.pk for shipment in content.parcels]
+        timeline.note(row.seller_id, keys, KIND, f"on the hand-over sheet of {in_indian_words(now)}", by=row.asked_by)
+
+
+# --- Which parcels ---------------------------------------------------------------------------------------------------
+
+
+def _parcels(row: HandOver, now: datetime) -> QuerySet[Shipment]:
+    return _of(row).filter(_ready(now))
+
+
+def _of(row: HandOver) -> QuerySet[Shipment]:
+    return Shipment.objects.filter(seller_id=row.seller_id, facility=row.facility, courier=row.courier)
+
+
+def _ready(now: datetime) -> Q:
+    """Not what the courier has scanned already, nor what is held, set aside or wants a person."""
+    return condition(Stage.AWAITING_PICKUP, now) & Q(state=State.READY_TO_DISPATCH)
+
+
+def _to_pull() -> Q:
+    return Q(attention=Attention.PULL)
