@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from sellers import gateway
 from sellers.access_tokens import remember
-from sellers.models import ConnectAttempt, Connection, Environment, Quota, Seller, Standing, User
+from sellers.models import ConnectAttempt, Connection, Environment, Quota, Seller, Standing, User, WireName
 from shipcrowd import audit
 from shipcrowd.flipkart import tokens
 from shipcrowd.flipkart.types import Token
@@ -178,7 +178,7 @@ def redirect_uri(environment: str) -> str:
 def where(seller: Seller) -> tuple[str, str]:
     """Environment and wire of a new connection: the settings', but the simulator's for a demo seller."""
     if seller.is_demo:
-        return Environment.SIMULATOR, "guide"
+        return Environment.SIMULATOR, settings.FLIPKART_WIRE or WireName.GUIDE
     return settings.FLIPKART, settings.FLIPKART_WIRE
 
 

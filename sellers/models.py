@@ -86,6 +86,7 @@ class Environment(models.TextChoices):
 
 class WireName(models.TextChoices):
     GUIDE = "guide", "Integration guide"
+    OFFICIAL = "official", "Flipkart's published API"
 
 
 class Standing(models.TextChoices):

@@ -63,7 +63,7 @@ def missing_settings() -> list[str]:
         ),
         (
             settings.FLIPKART_WIRE,
-            f"FLIPKART_WIRE is missing: with FLIPKART={settings.FLIPKART} say which format Flipkart speaks (guide).",
+            f"FLIPKART_WIRE is missing: with {settings.FLIPKART} say official (guide is for simulators only).",
         ),
     ]
     return [sentence for is_there, sentence in found if not is_there]

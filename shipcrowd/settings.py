@@ -45,7 +45,10 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
 # What a new connection talks to by default, and in which format; each connection keeps its own.
 FLIPKART = env.str("FLIPKART", default="simulator", choices=("simulator", "sandbox", "production"))
-FLIPKART_WIRE = env.str("FLIPKART_WIRE", default="guide" if FLIPKART == "simulator" else "", choices=("", "guide"))
+# The guide's paths are served by the simulator alone; sandbox and production want the word said.
+FLIPKART_WIRE = env.str(
+    "FLIPKART_WIRE", default="guide" if FLIPKART == "simulator" else "", choices=("", "guide", "official")
+)
 # The platform's own application at Flipkart (authorization-code flow). Without it each seller pastes its own keys.
 FLIPKART_CLIENT_ID = env.str("FLIPKART_CLIENT_ID", default="")
 FLIPKART_CLIENT_SECRET = env.str("FLIPKART_CLIENT_SECRET", default="")

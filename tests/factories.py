@@ -103,7 +103,9 @@ class ConnectedSeller:
     connection: Connection
 
 
-def connected_seller(simulator: Any, *, facilities: int = 1, **values: Any) -> ConnectedSeller:
+def connected_seller(
+    simulator: Any, *, facilities: int = 1, wire: WireName = WireName.GUIDE, **values: Any
+) -> ConnectedSeller:
     """A seller whose connection holds the keys of a new account of the simulator, with its cursors asleep."""
     row = seller(**values)
     account = simulator.world.add_seller(row.name, facilities=facilities)
@@ -111,7 +113,7 @@ def connected_seller(simulator: Any, *, facilities: int = 1, **values: Any) -> C
         connection = Connection.objects.create(
             seller=row,
             environment=Environment.SIMULATOR,
-            wire=WireName.GUIDE,
+            wire=wire,
             standing=Standing.CONNECTED,
             client_id=account.client_id,
             client_secret=account.client_secret,

@@ -66,7 +66,7 @@ def test_commands_that_touch_nothing_need_no_setting(command):
         ({"ENCRYPTION_KEYS": f"{KEY},c2hvcnQ="}, "ENCRYPTION_KEYS: key 2 has 5 bytes, wanted are 32."),
         (
             {"FLIPKART": "production"},
-            "FLIPKART_WIRE is missing: with FLIPKART=production say which format Flipkart speaks (guide).",
+            "FLIPKART_WIRE is missing: with production say official (guide is for simulators only).",
         ),
         (
             {"PUBLIC_URL": "portal.example.com"},

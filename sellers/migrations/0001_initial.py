@@ -131,7 +131,13 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("wire", models.CharField(choices=[("guide", "Integration guide")], max_length=10)),
+                (
+                    "wire",
+                    models.CharField(
+                        choices=[("guide", "Integration guide"), ("official", "Flipkart's published API")],
+                        max_length=10,
+                    ),
+                ),
                 (
                     "standing",
                     models.CharField(
@@ -302,7 +308,13 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("wire", models.CharField(choices=[("guide", "Integration guide")], max_length=10)),
+                (
+                    "wire",
+                    models.CharField(
+                        choices=[("guide", "Integration guide"), ("official", "Flipkart's published API")],
+                        max_length=10,
+                    ),
+                ),
                 ("expires_at", models.DateTimeField()),
                 ("used_at", models.DateTimeField(null=True)),
                 (

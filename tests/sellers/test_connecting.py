@@ -46,7 +46,8 @@ def press_connect(browser: Client, seller) -> dict[str, str]:
 
 def consent(flipkart, account, asked: dict[str, str]) -> dict[str, str]:
     """What Flipkart sends the browser back with after Allow."""
-    return {"code": flipkart.oauth.allow(account.account_id, asked["redirect_uri"]), "state": asked["state"]}
+    code = flipkart.oauth.allow(account.account_id, asked["redirect_uri"], asked["state"])
+    return {"code": code, "state": asked["state"]}
 
 
 def trouble_of(answer) -> Trouble | None:
@@ -85,6 +86,32 @@ def test_an_owner_presses_connect_consents_and_comes_back_connected(browser, own
     assert "connected this seller to Flipkart" in [line.did for line in as_ops(AuditEntry, about=seller)]
     (shipment_id,) = flipkart.world.add_shipments(account, 1)
     assert len(gateway.client_for(seller.pk).fetch_shipments([shipment_id]).shipments) == 1
+
+
+def test_in_the_published_format_the_code_goes_back_with_the_state_of_its_consent(
+    browser, seller, flipkart, account, settings
+):
+    """wire.md 2."""
+    settings.FLIPKART_WIRE = "official"
+
+    answer = browser.get(CALLBACK, consent(flipkart, account, press_connect(browser, seller)))
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/s/{seller.slug}/")
+    (row,) = as_ops(Connection)
+    assert (row.wire, row.standing) == ("official", "connected")
+    assert row.token_believed_until - row.token_fetched_at == timedelta(days=59)
+    (shipment_id,) = flipkart.world.add_shipments(account, 1)
+    official_id = account.shipments[shipment_id].official_id
+    assert len(gateway.client_for(seller.pk).fetch_shipments([official_id]).shipments) == 1
+
+
+def test_an_attempt_keeps_the_format_that_it_was_begun_in(browser, seller, flipkart, account, settings):
+    asked = press_connect(browser, seller)
+    settings.FLIPKART_WIRE = "official"
+
+    browser.get(CALLBACK, consent(flipkart, account, asked))
+
+    assert [row.wire for row in as_ops(Connection)] == ["guide"]
 
 
 def test_the_state_is_long_random_and_kept_as_a_digest_only(browser, seller, flipkart):
