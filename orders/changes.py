@@ -1,6 +1,6 @@
 """What a new copy of a shipment changes, in words for its timeline, and whether it needs a person. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from orders.rules import in_indian_words
 from orders.states import HANDED_OVER, is_dispatched_or_later, is_odd_move
-from shipcrowd.flipkart.types import Address, Shipment, State
+from shipcrowd.flipkart.types import Address, Shipment, ShipmentItem, State
 from shipcrowd.work import Attention
 
 
@@ -58,6 +58,8 @@ class Known:
     packed_at_bench_at: datetime | None
     attention: str
     attention_says: str
+    forms: Sequence[str] = ()
+    parcels: int = 0
 
 
 LONGEST_TITLE = 500  # of the column
@@ -86,7 +88,8 @@ def lines(known: Known | None, copy: Shipment) -> list[Line]:
     """What the timeline says of the step from `known` to `copy`: nothing of a buyer, amounts and ids only."""
     if known is None:
         held = ", on hold at Flipkart" if copy.is_on_hold else ""
-        return [Line("seen", f"first seen, {copy.state_word}{held}")]
+        replaces = ", a replacement" if any(item.is_replacement for item in copy.items) else ""
+        return [Line("seen", f"first seen, {copy.state_word}{held}{replaces}")]
     return list(_lines(known, copy))
 
 
@@ -114,6 +117,10 @@ def _lines(known: Known, copy: Shipment) -> Iterator[Line]:
     ):
         if was != now:
             yield Line(kind, f"{words} {_text(now)}" + (f" (was {_text(was)})" if was else ""))
+    if list(known.forms) != (forms := [form.name for form in copy.forms]):
+        yield Line("forms", f"forms wanted: {', '.join(forms) or 'none'}")
+    if known.parcels and known.parcels != len(copy.sub_shipments):
+        yield Line("parcels", f"travels in {len(copy.sub_shipments)} parcels (was {known.parcels})")
     if _is_other_buyer(known, copy):
         yield Line("address", "the buyer's name, phone or address changed")
 
@@ -167,7 +174,7 @@ def dispatch_seen(known: Known | None, copy: Shipment, read_began_at: datetime) 
 
 
 # Kinds of attention that what Flipkart says raises and takes back; the others belong to fulfillment.
-_OURS = frozenset({Attention.PULL, Attention.UNKNOWN_STATE, Attention.ODD_MOVE})
+_OURS = frozenset({Attention.PULL, Attention.UNKNOWN_STATE, Attention.ODD_MOVE, Attention.FORM})
 
 
 def attention_after(known: Known | None, copy: Shipment) -> tuple[str, str]:
@@ -178,6 +185,9 @@ def attention_after(known: Known | None, copy: Shipment) -> tuple[str, str]:
         return known.attention, known.attention_says
     if copy.state is State.UNKNOWN:
         return Attention.UNKNOWN_STATE, f"Flipkart says “{copy.state_word}”, a state that this version does not know"
+    if copy.state is State.FORM_FAILED:
+        names = ", ".join(form.name for form in copy.forms if not form.is_automated) or "a form"
+        return Attention.FORM, f"Flipkart packs it only once {names} is acknowledged"
     if known is None:
         return Attention.NONE, ""
     if is_odd_move(known.state, copy.state):
@@ -194,9 +204,18 @@ def _why_pull(known: Known, copy: Shipment) -> str:
         return ""
     if copy.state is State.CANCELLED:
         return "" if known.state is State.CANCELLED else "cancelled after its label: pull this parcel"
-    before = {item_id: (item.sku, item.quantity) for item_id, item in known.items.items()}
-    after = {item.flipkart_order_item_id: (item.sku, item.quantity) for item in copy.items}
+    before = {
+        item_id: (item.sku, item.quantity)
+        for item_id, item in known.items.items()
+        if item.state_word != State.CANCELLED
+    }
+    after = {item.flipkart_order_item_id: (item.sku, item.quantity) for item in live_items(copy)}
     return "its items changed since its label: pull this parcel and print again" if before != after else ""
+
+
+def live_items(copy: Shipment) -> Sequence[ShipmentItem]:
+    """The items that are to be packed: of a shipment that is cancelled in part, those that are not; else all."""
+    return [item for item in copy.items if item.state is not State.CANCELLED] or copy.items
 
 
 def _is_pull_over(known: Known, copy: Shipment) -> bool:

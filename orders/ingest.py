@@ -11,7 +11,7 @@ is new since the last ANALYZE, PostgreSQL believes that it has no rows, and read
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -32,11 +32,21 @@ from orders.changes import (
     dispatch_seen,
     is_older,
     lines,
+    live_items,
     rupees,
 )
 from orders.models import Reading
 from orders.states import is_packed_or_later
-from shipcrowd.flipkart.types import Address, Form, Shipment, ShipmentItem, State, SubShipment, Unreadable
+from shipcrowd.flipkart.types import (
+    Address,
+    Form,
+    Shipment,
+    ShipmentItem,
+    ShipmentType,
+    State,
+    SubShipment,
+    Unreadable,
+)
 from shipcrowd.tenancy import require_scope
 
 # Part of every fingerprint: raise it when the wires read more or differently, and every next read writes again.
@@ -247,7 +257,13 @@ def _find_known(seller_id: int, copies: Mapping[str, Shipment], read_began_at: d
     ]
     return {
         row["flipkart_shipment_id"]: Known(
-            **row | {"state": State(row["state"]), "items": _known_items(row["items"]), "shipping_address": _json(row)}
+            **row
+            | {
+                "state": State(row["state"]),
+                "items": _known_items(row["items"]),
+                "shipping_address": _json(row),
+                "forms": [form["name"] for form in json.loads(row["forms"])],
+            }
         )
         for row in _run_named(_KNOWN, seller=seller_id, began=read_began_at, rows=asked)
     }
@@ -310,6 +326,7 @@ select
     coalesce(f.flipkart_location_id, '') as flipkart_location_id, s.payment_type,
     s.cod_amount, s.tracking_id, s.courier, s.invoice_number, s.flipkart_updated_at, s.read_began_at,
     s.label_requested_at, s.label_stored_at, s.labelled_outside, s.packed_at_bench_at, s.attention, s.attention_says,
+    s.forms::text, jsonb_array_length(s.parcels) as parcels,
     coalesce(r.read_at, s.read_began_at) as read_at, coalesce(b.name, '') as buyer_name,
     coalesce(b.phone, '') as buyer_phone, b.shipping_address::text,
     (
@@ -338,7 +355,8 @@ for no key update of s
 
 def _shipment_row(number: int, change: _Change, read_began_at: datetime) -> dict[str, Any]:
     copy, known = change.copy, change.known
-    prices = [price for item in copy.items if (price := rupees(item.total_price)) is not None]
+    alive = live_items(copy)
+    prices = [price for item in alive if (price := rupees(item.total_price)) is not None]
     attention, says = change.attention
     dispatched_at, was_late = dispatch_seen(known, copy, read_began_at)
     is_outside = is_packed_or_later(copy.state) and not (known and known.label_requested_at)
@@ -356,13 +374,19 @@ def _shipment_row(number: int, change: _Change, read_began_at: datetime) -> dict
         "deliver_by_at": copy.deliver_by_at,
         "payment_type": copy.payment_type.value,
         "cod_amount": rupees(copy.cod_amount),
-        "total_price": sum(prices, Decimal(0)) if len(prices) == len(copy.items) else None,
+        "total_price": sum(prices, Decimal(0)) if len(prices) == len(alive) else None,
         "tracking_id": copy.tracking_id,
         "courier": copy.courier[:64],
         "invoice_number": copy.invoice_number,
-        "sku": copy.items[0].sku if copy.items else "",
-        "sku_count": len({item.sku for item in copy.items}),
-        "quantity": sum(item.quantity for item in copy.items),
+        "sku": alive[0].sku if alive else "",
+        "sku_count": len({item.sku for item in alive}),
+        "quantity": sum(item.quantity for item in alive),
+        "shipment_type": "" if copy.shipment_type is ShipmentType.UNKNOWN else copy.shipment_type.value,
+        "service_tier": copy.service_tier,
+        "packaging_policy": copy.packaging_policy,
+        "is_multi_parcel": copy.is_multi_parcel,
+        "forms": [asdict(form) for form in copy.forms],
+        "parcels": [_parcel(part) for part in copy.sub_shipments],
         "updated_at": copy.updated_at,
         "labelled_outside": is_outside or (known is not None and known.labelled_outside),
         "dispatched_at": dispatched_at,
@@ -372,26 +396,43 @@ def _shipment_row(number: int, change: _Change, read_began_at: datetime) -> dict
     }
 
 
+def _parcel(part: SubShipment) -> dict[str, Any]:
+    packages = [
+        {
+            "sku": package.sku,
+            "title": package.title,
+            "dimensions": {name: str(value) for name, value in asdict(package.dimensions).items()}
+            if package.dimensions
+            else None,
+        }
+        for package in part.packages
+    ]
+    return {"id": part.flipkart_sub_shipment_id, "packages": packages}
+
+
 # Two workers that meet a shipment for the first time both come here believing it new: the later read wins, as is_older
 # decides elsewhere. What Flipkart leaves out again, such as a tracking id that came by shipping details, stays.
 _SHIPMENTS = """
 insert into orders_shipment as s (
     seller_id, order_id, facility_id, flipkart_shipment_id, flipkart_order_id, ordered_at, state, state_word,
     is_on_hold, dispatch_after_at, dispatch_by_at, deliver_by_at, payment_type, cod_amount, total_price, tracking_id,
-    courier, invoice_number, sku, sku_count, quantity, read_began_at, flipkart_updated_at, labelled_outside,
-    dispatched_at, was_dispatched_late, attention, attention_says
+    courier, invoice_number, sku, sku_count, quantity, shipment_type, service_tier, packaging_policy, is_multi_parcel,
+    forms, parcels, tracking_ids, read_began_at, flipkart_updated_at, labelled_outside, dispatched_at,
+    was_dispatched_late, attention, attention_says
 )
 select
     %(seller)s, o.id, f.id, a.id, a.order_id, a.ordered_at, a.state, a.state_word,
     a.is_on_hold, a.dispatch_after_at, a.dispatch_by_at, a.deliver_by_at, a.payment_type, a.cod_amount, a.total_price,
-    a.tracking_id, a.courier, a.invoice_number, a.sku, a.sku_count, a.quantity, %(began)s, a.updated_at,
-    a.labelled_outside, a.dispatched_at, a.was_dispatched_late, a.attention, a.attention_says
+    a.tracking_id, a.courier, a.invoice_number, a.sku, a.sku_count, a.quantity, a.shipment_type, a.service_tier,
+    a.packaging_policy, a.is_multi_parcel, a.forms, a.parcels, '[]', %(began)s, a.updated_at, a.labelled_outside,
+    a.dispatched_at, a.was_dispatched_late, a.attention, a.attention_says
 from jsonb_to_recordset(%(rows)s::jsonb) as a (
     number int, id text, order_id text, location_id text, ordered_at timestamptz, state text, state_word text,
     is_on_hold bool, dispatch_after_at timestamptz, dispatch_by_at timestamptz, deliver_by_at timestamptz,
     payment_type text, cod_amount numeric, total_price numeric, tracking_id text, courier text, invoice_number text,
-    sku text, sku_count int, quantity int, updated_at timestamptz, labelled_outside bool, dispatched_at timestamptz,
-    was_dispatched_late bool, attention text, attention_says text
+    sku text, sku_count int, quantity int, shipment_type text, service_tier text, packaging_policy text,
+    is_multi_parcel bool, forms jsonb, parcels jsonb, updated_at timestamptz, labelled_outside bool,
+    dispatched_at timestamptz, was_dispatched_late bool, attention text, attention_says text
 )
 cross join lateral (
     select o.id from orders_order o where o.seller_id + 0 = %(seller)s and o.flipkart_order_id = a.order_id offset 0
@@ -411,6 +452,10 @@ on conflict (seller_id, flipkart_shipment_id) do update set
     courier = coalesce(nullif(excluded.courier, ''), s.courier),
     invoice_number = coalesce(nullif(excluded.invoice_number, ''), s.invoice_number),
     sku = excluded.sku, sku_count = excluded.sku_count, quantity = excluded.quantity,
+    shipment_type = excluded.shipment_type,
+    service_tier = coalesce(nullif(excluded.service_tier, ''), s.service_tier),
+    packaging_policy = excluded.packaging_policy, is_multi_parcel = excluded.is_multi_parcel, forms = excluded.forms,
+    parcels = excluded.parcels,
     read_began_at = excluded.read_began_at, flipkart_updated_at = excluded.flipkart_updated_at,
     labelled_outside = excluded.labelled_outside, dispatched_at = excluded.dispatched_at,
     was_dispatched_late = excluded.was_dispatched_late, attention = excluded.attention,
@@ -438,16 +483,20 @@ def _item_rows(copy: Shipment) -> Iterator[dict[str, Any]]:
             "selling_price": item.selling_price,
             "total_price": item.total_price,
             "state_word": item.state_word,
+            "listing_id": item.flipkart_listing_id,
+            "group_id": item.cancellation_group_id,
+            "is_replacement": item.is_replacement,
         }
 
 
 _ITEMS = """
 with asked as materialized (
     select s.id as shipment_id, a.item_id, a.sku, a.fsn, a.hsn, a.title, a.quantity, a.mrp, a.selling_price,
-        a.total_price, a.state_word
+        a.total_price, a.state_word, a.listing_id, a.group_id, a.is_replacement
     from jsonb_to_recordset(%(rows)s::jsonb) as a (
         id text, item_id text, sku text, fsn text, hsn text, title text, quantity int, mrp numeric(12, 2),
-        selling_price numeric(12, 2), total_price numeric(12, 2), state_word text
+        selling_price numeric(12, 2), total_price numeric(12, 2), state_word text, listing_id text, group_id text,
+        is_replacement bool
     )
     cross join lateral (
         select s.id from orders_shipment s where s.seller_id + 0 = %(seller)s and s.flipkart_shipment_id = a.id offset 0
@@ -467,16 +516,19 @@ gone as (
 )
 insert into orders_shipmentitem as i (
     seller_id, shipment_id, flipkart_order_item_id, sku, fsn, hsn, title, quantity, mrp, selling_price, total_price,
-    state_word
+    state_word, flipkart_listing_id, cancellation_group_id, is_replacement
 )
 select %(seller)s, a.* from asked a order by a.shipment_id, a.item_id
 on conflict (seller_id, shipment_id, flipkart_order_item_id) do update set
     sku = excluded.sku, fsn = excluded.fsn, hsn = excluded.hsn, title = excluded.title, quantity = excluded.quantity,
     mrp = excluded.mrp, selling_price = excluded.selling_price, total_price = excluded.total_price,
-    state_word = excluded.state_word
-where (i.sku, i.fsn, i.hsn, i.title, i.quantity, i.mrp, i.selling_price, i.total_price, i.state_word)
+    state_word = excluded.state_word, flipkart_listing_id = excluded.flipkart_listing_id,
+    cancellation_group_id = excluded.cancellation_group_id, is_replacement = excluded.is_replacement
+where (i.sku, i.fsn, i.hsn, i.title, i.quantity, i.mrp, i.selling_price, i.total_price, i.state_word,
+        i.flipkart_listing_id, i.cancellation_group_id, i.is_replacement)
     is distinct from (excluded.sku, excluded.fsn, excluded.hsn, excluded.title, excluded.quantity, excluded.mrp,
-        excluded.selling_price, excluded.total_price, excluded.state_word)
+        excluded.selling_price, excluded.total_price, excluded.state_word, excluded.flipkart_listing_id,
+        excluded.cancellation_group_id, excluded.is_replacement)
 """
 
 
@@ -541,6 +593,8 @@ def _why_unfit(copy: Shipment) -> Unreadable | None:
         ("location id", copy.flipkart_location_id, 64),
         ("state", copy.state_word, 50),
         ("tracking id", copy.tracking_id, 64),
+        ("service tier", copy.service_tier, 20),
+        ("packaging policy", copy.packaging_policy, 40),
         ("invoice number", copy.invoice_number, 64),
     ]
     amounts = [("cash to collect", copy.cod_amount)]
@@ -551,6 +605,8 @@ def _why_unfit(copy: Shipment) -> Unreadable | None:
             ("FSN", item.fsn, 64),
             ("HSN", item.hsn, 16),
             ("item's state", item.state_word, 50),
+            ("listing id", item.flipkart_listing_id, 64),
+            ("cancellation group", item.cancellation_group_id, 64),
         ]
         amounts += [("MRP", item.mrp), ("selling price", item.selling_price), ("total price", item.total_price)]
     amounts.append(("total price", sum((item.total_price or Decimal(0) for item in copy.items), Decimal(0))))

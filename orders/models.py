@@ -6,6 +6,7 @@ from django.db.models.functions import Now, Reverse, Upper
 
 from orders.states import OPEN_STATES, STATE_CHOICES
 from sellers.models import Connection, Facility, User
+from shipcrowd.flipkart.types import State
 from shipcrowd.tenancy import SellerOwned, SellersKey
 from shipcrowd.work import Attention, Due, WorkRow
 
@@ -63,7 +64,16 @@ class Shipment(SellerOwned):
     tracking_id = models.CharField(max_length=64, blank=True)
     courier = models.CharField(max_length=64, blank=True)
     invoice_number = models.CharField(max_length=64, blank=True)
-    # For picking order and lists, from the items: one SKU, or the first of several.
+    # What only Flipkart's published format tells; its own words, empty where it says nothing.
+    shipment_type = models.CharField(max_length=10, blank=True, db_default="")
+    service_tier = models.CharField(max_length=20, blank=True, db_default="")
+    packaging_policy = models.CharField(max_length=40, blank=True, db_default="")
+    is_multi_parcel = models.BooleanField(db_default=False)
+    forms = models.JSONField(default=list, blank=True)  # wanted by a state: [{name, link, is_automated, status}]
+    # Its sub-shipments: [{id, packages: [{sku, title, dimensions}]}], dimensions as texts in cm and kg.
+    parcels = models.JSONField(default=list, blank=True)
+    tracking_ids = models.JSONField(default=list, blank=True)  # of each parcel, once packed
+    # For picking order and lists, from the items that live: one SKU, or the first of several.
     sku = models.CharField(max_length=128, blank=True)
     sku_count = models.PositiveSmallIntegerField(default=0)
     quantity = models.PositiveIntegerField(default=0)
@@ -172,6 +182,9 @@ class ShipmentItem(SellerOwned):
     selling_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     total_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     state_word = models.CharField(max_length=50, blank=True)
+    flipkart_listing_id = models.CharField(max_length=64, blank=True, db_default="")
+    cancellation_group_id = models.CharField(max_length=64, blank=True, db_default="")
+    is_replacement = models.BooleanField(db_default=False)
     item_id_reversed = models.GeneratedField(
         expression=Reverse(Upper("flipkart_order_item_id")),
         output_field=models.CharField(max_length=64),
@@ -195,6 +208,11 @@ class ShipmentItem(SellerOwned):
 
     def __str__(self) -> str:
         return f"item {self.pk}"
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Of a shipment that lives on; nothing of it is to be packed."""
+        return self.state_word == State.CANCELLED
 
 
 class Buyer(SellerOwned):

@@ -58,6 +58,7 @@ class Attention(models.TextChoices):
     UNREADABLE = "unreadable", "Flipkart's answer cannot be read"
     UNKNOWN_STATE = "unknown_state", "a state that this version does not know"
     ODD_MOVE = "odd_move", "its state moved in a way we do not expect"
+    FORM = "form", "a form must be acknowledged"
     BROKEN = "broken", "our own mistake"
 
 

@@ -63,6 +63,7 @@ class Migration(migrations.Migration):
                             ("unreadable", "Flipkart's answer cannot be read"),
                             ("unknown_state", "a state that this version does not know"),
                             ("odd_move", "its state moved in a way we do not expect"),
+                            ("form", "a form must be acknowledged"),
                             ("broken", "our own mistake"),
                         ],
                         default="",

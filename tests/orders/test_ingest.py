@@ -236,6 +236,107 @@ def test_what_came_by_another_way_is_not_erased_by_its_absence(seller):
     assert says(seller)[1:] == ["APPROVED → PACKED"]
 
 
+# --- What only Flipkart's published format tells ---
+
+
+SIZE = types.Dimensions(length=Decimal(25), breadth=Decimal("20.5"), height=Decimal(3), weight=Decimal("0.25"))
+PARCELS = (
+    types.SubShipment(
+        flipkart_sub_shipment_id="SS-1", packages=(types.Package(sku="TS-BLK-M", title="Shirt", dimensions=SIZE),)
+    ),
+    types.SubShipment(flipkart_sub_shipment_id="SS-2", packages=(types.Package(sku="MUG"),)),
+)
+WAYBILL = types.Form(name="e-Way Bill", link="https://forms.invalid/waybill")
+
+
+def test_type_tier_packaging_forms_and_parcels_are_stored(seller):
+    shirt = item(1, flipkart_listing_id="LST1", cancellation_group_id="grp1", is_replacement=True)
+    take_in(
+        seller,
+        copy(
+            items=(shirt,),
+            shipment_type=ShipmentType.SELF,
+            service_tier="EXPRESS",
+            packaging_policy="GREEN_PACKAGE",
+            is_multi_parcel=True,
+            forms=(WAYBILL,),
+            sub_shipments=PARCELS,
+        ),
+    )
+
+    row, stored = only(Shipment), only(ShipmentItem)
+    assert (row.shipment_type, row.service_tier, row.packaging_policy) == ("SELF", "EXPRESS", "GREEN_PACKAGE")
+    assert (row.is_multi_parcel, row.tracking_ids) == (True, [])
+    assert row.forms == [
+        {"name": "e-Way Bill", "link": "https://forms.invalid/waybill", "is_automated": False, "status": ""}
+    ]
+    size = {"length": "25", "breadth": "20.5", "height": "3", "weight": "0.25"}
+    assert row.parcels == [
+        {"id": "SS-1", "packages": [{"sku": "TS-BLK-M", "title": "Shirt", "dimensions": size}]},
+        {"id": "SS-2", "packages": [{"sku": "MUG", "title": "", "dimensions": None}]},
+    ]
+    assert (stored.flipkart_listing_id, stored.cancellation_group_id, stored.is_replacement) == ("LST1", "grp1", True)
+    assert says(seller) == ["first seen, APPROVED, a replacement"]
+
+
+def test_a_tier_that_a_later_copy_does_not_tell_stays(seller):
+    take_in(seller, copy(service_tier="EXPRESS"))
+
+    take_in(seller, copy(state=State.PACKED), began=BEGAN + MINUTE)
+
+    assert only(Shipment).service_tier == "EXPRESS"
+
+
+def test_forms_and_parcels_that_change_are_told(seller):
+    take_in(seller, copy(sub_shipments=PARCELS[:1]))
+
+    take_in(seller, copy(sub_shipments=PARCELS, forms=(WAYBILL,)), began=BEGAN + MINUTE)
+
+    assert says(seller)[1:] == ["forms wanted: e-Way Bill", "travels in 2 parcels (was 1)"]
+
+
+def test_of_a_shipment_that_is_cancelled_in_part_what_lives_is_to_be_picked(seller):
+    """wire.md 3.7."""
+    mug = item(2, sku="MUG", quantity=3, total_price=Decimal(300))
+    take_in(seller, copy(items=(item(1), mug)))
+
+    gone = replace(item(1), state=State.CANCELLED, state_word="CANCELLED")
+    take_in(seller, copy(items=(gone, mug)), began=BEGAN + MINUTE)
+
+    row = only(Shipment)
+    assert (row.state, row.sku, row.sku_count, row.quantity, row.total_price) == ("APPROVED", "MUG", 1, 3, Decimal(300))
+    assert [stored.is_cancelled for stored in as_ops(ShipmentItem)] == [True, False]
+    assert says(seller)[1:] == ["TS-BLK-M: APPROVED → CANCELLED"]
+    assert row.attention == Attention.NONE
+
+
+def test_an_item_that_is_cancelled_after_the_label_makes_the_parcel_be_pulled(seller):
+    items = (item(1), item(2, sku="MUG"))
+    take_in(seller, copy(items=items, state=State.PACKED))
+    with seller_scope(seller):
+        Shipment.objects.update(label_stored_at=BEGAN)
+    gone = replace(items[1], state=State.CANCELLED, state_word="CANCELLED")
+
+    take_in(seller, copy(items=(items[0], gone), state=State.PACKED), began=BEGAN + MINUTE)
+
+    assert only(Shipment).attention == Attention.PULL
+
+
+def test_a_form_that_is_missing_needs_a_person_until_packing_goes_on(seller):
+    take_in(seller, copy(state=State.PACKING_IN_PROGRESS))
+
+    automated = types.Form(name="Automated", is_automated=True)
+    take_in(seller, copy(state=State.FORM_FAILED, forms=(WAYBILL, automated)), began=BEGAN + MINUTE)
+    failed = only(Shipment)
+    take_in(seller, copy(state=State.PACKING_IN_PROGRESS, forms=(WAYBILL, automated)), began=BEGAN + 2 * MINUTE)
+
+    assert (failed.attention, failed.attention_says) == (
+        Attention.FORM,
+        "Flipkart packs it only once e-Way Bill is acknowledged",
+    )
+    assert only(Shipment).attention == Attention.NONE
+
+
 EVERY_FIELD = {
     "flipkart_order_id": "OD9",
     "ordered_at": ORDERED_AT + MINUTE,
