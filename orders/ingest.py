@@ -460,7 +460,8 @@ on conflict (seller_id, flipkart_shipment_id) do update set
     labelled_outside = excluded.labelled_outside, dispatched_at = excluded.dispatched_at,
     was_dispatched_late = excluded.was_dispatched_late, attention = excluded.attention,
     attention_says = excluded.attention_says,
-    state_changed_at = case when s.state_word = excluded.state_word then s.state_changed_at else now() end
+    state_changed_at = case when s.state_word = excluded.state_word then s.state_changed_at
+        else statement_timestamp() end
 where case
     when s.flipkart_updated_at <> excluded.flipkart_updated_at then s.flipkart_updated_at < excluded.flipkart_updated_at
     else s.read_began_at <= excluded.read_began_at

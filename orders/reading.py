@@ -159,11 +159,22 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
     return Details(read=read, is_more_waiting=is_more_waiting and error is None, failed=error)
 
 
+def read_details(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient) -> None:
+    """Addresses and tracking of these shipments, whatever was read before; outside of any scope.
+
+    Raises what ended it; what was read before that is kept.
+    """
+    for batch in _batches(shipments, client.limits.details):
+        page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
+        with seller_scope(seller_id):
+            _store_details(seller_id, batch, page)
+
+
 def _without_details(seller_id: int, *, most: int) -> list[Shipment]:
     # Flipkart gives the address out once it is packed: what was asked for before, in vain, is asked for once more then.
     was_too_early = Q(
         delivery_address__isnull=True,
-        shipment__state=types.State.PACKED,
+        shipment__state__in=_PACKED,
         details_read_at__lt=F("shipment__state_changed_at"),
     )
     buyers = Buyer.objects.filter(
@@ -171,6 +182,9 @@ def _without_details(seller_id: int, *, most: int) -> list[Shipment]:
     )
     keys = list(buyers.order_by("shipment_id").values_list("shipment_id", flat=True)[:most])
     return list(Shipment.objects.filter(seller_id=seller_id, pk__in=keys).order_by("pk"))
+
+
+_PACKED = [types.State.PACKED, types.State.READY_TO_DISPATCH, types.State.PICKUP_COMPLETE]
 
 
 def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.ShippingDetailsPage) -> int:
@@ -201,7 +215,7 @@ def _write_addresses(
         cursor.execute(
             """
             update orders_buyer b
-            set details_read_at = now(), delivery_address = a.delivery, billing_address = a.billing
+            set details_read_at = statement_timestamp(), delivery_address = a.delivery, billing_address = a.billing
             from (
                 select k.shipment_id, d.delivery, d.billing from unnest(%s::bigint[]) as k (shipment_id)
                 left join jsonb_to_recordset(%s::jsonb) as d (shipment_id bigint, delivery jsonb, billing jsonb)
@@ -217,18 +231,32 @@ def _write_tracking(seller_id: int, found: Sequence[tuple[int, types.ShippingDet
     """Tracking ids that are news, each with its line. The next read writes these rows again."""
     rows = Shipment.objects.filter(seller_id=seller_id).in_bulk([key for key, _ in found])
     news = {
-        key: one for key, one in found if rows[key].tracking_id != one.tracking_id and len(one.tracking_id) <= _LONGEST
+        key: one
+        for key, one in found
+        if (rows[key].tracking_id, rows[key].tracking_ids) != (one.tracking_id, _tracking_ids(one))
+        and len(one.tracking_id) <= _LONGEST
     }
     if not news:
         return
     forget_fingerprints(news)  # first: it locks the readings, as ingest does before it locks shipments
     for key, one in news.items():
         rows[key].tracking_id, rows[key].courier = one.tracking_id, one.courier[:_LONGEST] or rows[key].courier
-    Shipment.objects.bulk_update([rows[key] for key in sorted(news)], ["tracking_id", "courier"])
+        rows[key].tracking_ids = _tracking_ids(one)
+    Shipment.objects.bulk_update([rows[key] for key in sorted(news)], ["tracking_id", "courier", "tracking_ids"])
     TimelineEntry.objects.bulk_create(
-        TimelineEntry(seller_id=seller_id, shipment_id=key, kind="tracking", says=f"tracking id {one.tracking_id}")
+        TimelineEntry(
+            seller_id=seller_id,
+            shipment_id=key,
+            kind="tracking",
+            says=f"tracking id {', '.join(_tracking_ids(one)) or one.tracking_id}"[:300],
+        )
         for key, one in news.items()
     )
+
+
+def _tracking_ids(details: types.ShippingDetails) -> list[str]:
+    """One a parcel, where the wire tells parcels apart."""
+    return [part.tracking_id for part in details.sub_shipments if part.tracking_id]
 
 
 _LONGEST = 64  # of the two columns
