@@ -24,7 +24,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One shipment in one packing or dispatching call; `code` is "" when it had its effect."""
+    """One shipment in one packing or dispatching call; `code` is "" when it had its effect.
+
+    `shipment_id` is the guide's, whichever format it was asked in, as in an effect.
+    """
 
     operation: str
     account: str

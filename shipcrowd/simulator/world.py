@@ -414,9 +414,14 @@ class World:
             code = refusal.code
             raise
         finally:
+            known = account.by_official_id.get(shipment_id)
             self.ledger.record_attempt(
                 Attempt(
-                    operation=operation, account=account.account_id, shipment_id=shipment_id, at=self.clock(), code=code
+                    operation=operation,
+                    account=account.account_id,
+                    shipment_id=known.shipment_id if known else shipment_id,
+                    at=self.clock(),
+                    code=code,
                 )
             )
 
