@@ -24,7 +24,8 @@ from orders.states import is_dispatched_or_later
 from sellers import switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
-from shipcrowd.flipkart.types import State
+from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.flipkart.types import Parcel, RowOutcome, State
 from shipcrowd.tenancy import require_scope
 
 BATCH = 5000  # rows of one statement
@@ -105,11 +106,33 @@ def _dispatched(rows: Sequence[Dispatch], outside: bool) -> None:
     timeline.note(rows[0].seller_id, told, KIND, says)
 
 
+def _destinations(client: FlipkartClient, rows: Sequence[Dispatch]) -> dict[int, Parcel | str]:
+    """Each shipment and where it ships from, which one call has in common where the wire wants that."""
+    found: dict[int, Parcel | str] = {}
+    for row in rows:
+        facility = row.shipment.facility
+        if facility is None and client.wire.ABILITIES.dispatch_by_location:
+            found[row.pk] = _("Flipkart did not say from which location it ships")
+        else:
+            found[row.pk] = Parcel(
+                flipkart_shipment_id=row.shipment.flipkart_shipment_id,
+                flipkart_location_id=facility.flipkart_location_id if facility else "",
+            )
+    return found
+
+
+def _send(client: FlipkartClient, parcels: Sequence[Parcel]) -> Sequence[RowOutcome]:
+    ids = [parcel.flipkart_shipment_id for parcel in parcels]
+    return client.dispatch(ids, location_id=parcels[0].flipkart_location_id)
+
+
 DISPATCHING = Effect(
     model=Dispatch,
     only=Q(),
     words="marked ready to dispatch",
-    send=lambda client, ids: client.dispatch(ids),
+    payloads=_destinations,
+    send=_send,
+    group=lambda abilities, parcel: parcel.flipkart_location_id if abilities.dispatch_by_location else "",
     limit=lambda limits: limits.dispatch,
     is_there=is_dispatched_or_later,
     act=rules.Act.DISPATCH,

@@ -12,9 +12,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fulfillment import fetching, queries, sending
+from fulfillment import fetching, parcels, queries, sending
 from fulfillment.models import LabelRequest, Step
 from fulfillment.sending import Effect
 from fulfillment.verdicts import give_up_at
@@ -22,12 +23,14 @@ from orders import queries as orders
 from orders import rules, timeline
 from orders.models import Shipment
 from orders.outcome import Outcome, Split, split
-from orders.states import is_packed_or_later
+from orders.states import is_packed_or_later, is_packing_or_later
 from sellers import switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
+from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.flipkart.times import INDIAN_TIME
 from shipcrowd.flipkart.types import Limits, Parcel, State
-from shipcrowd.tenancy import require_scope
+from shipcrowd.tenancy import require_scope, seller_scope
 
 BATCH = 5000  # rows of one statement
 KIND = LabelRequest.KIND
@@ -113,7 +116,8 @@ def work_due(*, seller_id: int) -> bool:
 def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Split[LabelRequest]:
     shipments = list(shipments)
     asked = queries.label_requests(seller, [shipment.pk for shipment in shipments])
-    return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now))
+    unfit = parcels.why_not(seller, shipments, today=now.astimezone(INDIAN_TIME).date())
+    return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now) or unfit.get(shipment.pk))
 
 
 def _write_rows(shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:
@@ -161,13 +165,24 @@ def _packed(rows: Sequence[LabelRequest], outside: bool) -> None:
     timeline.note(rows[0].seller_id, told, KIND, says)
 
 
+def _parcels(client: FlipkartClient, rows: Sequence[LabelRequest]) -> dict[int, Parcel | str]:
+    seller_id = rows[0].seller_id
+    today = timezone.now().astimezone(INDIAN_TIME).date()
+    with seller_scope(seller_id):
+        found = parcels.parcels_of(
+            seller_id, [row.shipment for row in rows], abilities=client.wire.ABILITIES, today=today
+        )
+    return {row.pk: found[row.shipment_id] for row in rows}
+
+
 PACKING = Effect(
     model=LabelRequest,
     only=Q(step=Step.PACK),
     words="packed",
-    send=lambda client, ids: client.generate_labels([Parcel(flipkart_shipment_id=one) for one in ids]),
+    payloads=_parcels,
+    send=lambda client, parcels: client.generate_labels(parcels),
     limit=lambda limits: limits.labels,
-    is_there=is_packed_or_later,
+    is_there=is_packing_or_later,
     act=rules.Act.LABEL,
     arrived=_packed,
 )

@@ -12,6 +12,7 @@ from fulfillment.options import STACK_SIZE, Layout, Options, Sorting
 from fulfillment.papers.types import holds
 from orders.models import Shipment
 from sellers.models import Member, User
+from shipcrowd.flipkart.types import Dimensions
 from shipcrowd.tenancy import SellerOwned, SellersKey
 from shipcrowd.work import WorkRow
 
@@ -21,6 +22,7 @@ class Paper(models.TextChoices):
     INVOICE = "invoice", "Invoice"
     MANIFEST = "manifest", "Manifest"
     SLIP = "slip", "Invoice cut for 4x6"  # made here, of the invoice or of the page that the label was cut from
+    UNSPLIT = "unsplit", "Pages that could not be told apart"
 
 
 class Document(SellerOwned):
@@ -57,6 +59,33 @@ class Document(SellerOwned):
     def holds(self, tracking_id: str) -> bool | None:
         """Whether this label's text names that tracking id; None where nobody can tell."""
         return holds(self.tracking_ids, tracking_id)
+
+
+class PackageSize(SellerOwned):
+    """How large and heavy one piece of a SKU is when it is packed, as somebody measured it: centimetres, kilograms."""
+
+    sku = models.CharField(max_length=128)
+    length = models.DecimalField(max_digits=6, decimal_places=2)
+    breadth = models.DecimalField(max_digits=6, decimal_places=2)
+    height = models.DecimalField(max_digits=6, decimal_places=2)
+    weight = models.DecimalField(max_digits=7, decimal_places=3)
+    entered_at = models.DateTimeField(db_default=Now())
+    entered_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(SellerOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "sku"], name="size_once_a_sku"),
+            models.CheckConstraint(
+                condition=Q(length__gt=0, breadth__gt=0, height__gt=0, weight__gt=0), name="size_is_something"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"package size {self.pk}"
+
+    @property
+    def dimensions(self) -> Dimensions:
+        return Dimensions(length=self.length, breadth=self.breadth, height=self.height, weight=self.weight)
 
 
 class Step(models.TextChoices):

@@ -6,7 +6,7 @@ effect from being lost or doubled stands here once.
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -25,12 +25,13 @@ from sellers import gateway, switches
 from sellers.models import Seller
 from shipcrowd import work
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Limits, RowOutcome, State
+from shipcrowd.flipkart.types import Abilities, Limits, RowOutcome, State
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import CallFailed, Refused, Throttled
 from shipcrowd.work import Attention
 
 RowT = TypeVar("RowT", LabelRequest, Dispatch)
+PayloadT = TypeVar("PayloadT")
 
 NO_CONNECTION = "waiting: there is no working connection to Flipkart"
 # How long rows sleep that nothing but a person's switch or a new connection will help.
@@ -38,10 +39,12 @@ SLEEP = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effect(Generic[RowT]):
+class Effect(Generic[RowT, PayloadT]):
     """One kind of effect: which rows are waiting for it, how it is sent, and what follows.
 
-    `words` is what a shipment has become by it ("packed"). `act` is what the rules call it.
+    `words` is what a shipment has become by it ("packed"). `act` is what the rules call it. `payloads(client, rows)`
+    is what to send for each row (by key), or why it cannot be sent, in words; it opens its own scope. `send` gets those
+    that `group` names alike: one call for all of them.
     `arrived(rows, outside)` settles rows whose effect is there, in the open scope; `outside`: done before we ever
     asked.
     """
@@ -49,14 +52,16 @@ class Effect(Generic[RowT]):
     model: type[RowT]
     only: Q
     words: str
-    send: Callable[[FlipkartClient, Sequence[str]], Sequence[RowOutcome]]
+    payloads: Callable[[FlipkartClient, Sequence[RowT]], Mapping[int, PayloadT | str]]
+    send: Callable[[FlipkartClient, Sequence[PayloadT]], Sequence[RowOutcome]]
     limit: Callable[[Limits], int]
     is_there: Callable[[State], bool]
     act: rules.Act
     arrived: Callable[[Sequence[RowT], bool], None]
+    group: Callable[[Abilities, PayloadT], str] = lambda _abilities, _payload: ""
 
 
-def work_batch(effect: Effect[RowT], *, seller_id: int) -> bool:
+def work_batch(effect: Effect[RowT, PayloadT], *, seller_id: int) -> bool:
     """Claims one batch that is due and brings each of its rows further. True when there may be more.
 
     Safe to run twice and side by side. Opens its own scopes; calls Flipkart outside of them.
@@ -77,7 +82,7 @@ def work_batch(effect: Effect[RowT], *, seller_id: int) -> bool:
         seller_id=seller_id,
         limit=effect.limit(client.limits),
         only=effect.only,
-        related=["shipment"],
+        related=["shipment__facility"],
     )
     if not rows:
         return False
@@ -87,22 +92,41 @@ def work_batch(effect: Effect[RowT], *, seller_id: int) -> bool:
         else:
             ready, left = _split(effect, client, rows)
             _settle(effect, left)
-            _settle(effect, _send(effect, client, ready), crash_points=True)
+            for group in _grouped(effect, client, ready):
+                _settle(effect, _send(effect, client, group), crash_points=True)
     return True
 
 
 def _split(
-    effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]
-) -> tuple[list[RowT], list[tuple[RowT, Verdict]]]:
+    effect: Effect[RowT, PayloadT], client: FlipkartClient, rows: list[RowT]
+) -> tuple[list[tuple[RowT, PayloadT]], list[tuple[RowT, Verdict]]]:
     """Those that may be sent now, after what was read too long ago was read again; and what becomes of the others."""
-    rows, unread = _freshened(client, rows)
+    rows, left = _freshened(client, rows)
     now = timezone.now()
     judged = [(row, _before_sending(effect, row, now=now)) for row in rows]
-    ready = [row for row, verdict in judged if isinstance(verdict, Send)]
-    return ready, unread + [pair for pair in judged if not isinstance(pair[1], Send)]
+    left += [pair for pair in judged if not isinstance(pair[1], Send)]
+    may_go = [row for row, verdict in judged if isinstance(verdict, Send)]
+    payloads = effect.payloads(client, may_go) if may_go else {}
+    ready: list[tuple[RowT, PayloadT]] = []
+    for row in may_go:
+        payload = payloads[row.pk]
+        if isinstance(payload, str):
+            left.append((row, AskPerson(Attention.REFUSED, payload)))
+        else:
+            ready.append((row, payload))
+    return ready, left
 
 
-def _before_sending(effect: Effect[RowT], row: RowT, *, now: datetime) -> Verdict:
+def _grouped(
+    effect: Effect[RowT, PayloadT], client: FlipkartClient, ready: Sequence[tuple[RowT, PayloadT]]
+) -> list[list[tuple[RowT, PayloadT]]]:
+    groups: dict[str, list[tuple[RowT, PayloadT]]] = defaultdict(list)
+    for row, payload in ready:
+        groups[effect.group(client.wire.ABILITIES, payload)].append((row, payload))
+    return [groups[name] for name in sorted(groups)]
+
+
+def _before_sending(effect: Effect[RowT, PayloadT], row: RowT, *, now: datetime) -> Verdict:
     shipment = row.shipment
     state = State(shipment.state)
     verdict = verdicts.before_sending(
@@ -139,20 +163,24 @@ def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], li
     return fresh, [(row, Wait(pause, words)) for row in rows if row.shipment_id in unread]
 
 
-def _send(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> list[tuple[RowT, Verdict]]:
+def _send(
+    effect: Effect[RowT, PayloadT], client: FlipkartClient, ready: Sequence[tuple[RowT, PayloadT]]
+) -> list[tuple[RowT, Verdict]]:
     """Sends rows that are committed as in doubt before; one bad row does not condemn a batch that is refused whole."""
-    rows = work.begin_calls(rows)
+    payloads = {row.pk: payload for row, payload in ready}
+    rows = work.begin_calls([row for row, _ in ready])
     if not rows:
         return []
     try:
-        outcomes = effect.send(client, [row.shipment.flipkart_shipment_id for row in rows])
+        outcomes = effect.send(client, [payloads[row.pk] for row in rows])
     except Refused as error:
         work.crash_point(f"{effect.model.KIND}.called")
         gateway.heard(rows[0].seller_id, error)
         if len(rows) == 1:
             return [(rows[0], AskPerson(Attention.REFUSED, verdicts.refusal_words(error.code)))]
-        half = len(rows) // 2
-        return _send(effect, client, rows[:half]) + _send(effect, client, rows[half:])
+        again = [(row, payloads[row.pk]) for row in rows]
+        half = len(again) // 2
+        return _send(effect, client, again[:half]) + _send(effect, client, again[half:])
     except CallFailed as error:
         work.crash_point(f"{effect.model.KIND}.called")
         gateway.heard(rows[0].seller_id, error)
@@ -187,7 +215,7 @@ def _after_failed_call(rows: list[RowT], error: CallFailed) -> list[tuple[RowT, 
     ]
 
 
-def _read_back(effect: Effect[RowT], client: FlipkartClient, rows: list[RowT]) -> list[tuple[RowT, Verdict]]:
+def _read_back(effect: Effect[RowT, PayloadT], client: FlipkartClient, rows: list[RowT]) -> list[tuple[RowT, Verdict]]:
     """Looks at the shipments of rows in doubt, whatever the attempt, and sends nothing."""
     again = reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
     _rest_if_throttled(rows, again.failed)
@@ -217,13 +245,15 @@ def _with_shipments(rows: list[RowT]) -> list[RowT]:
     if not rows:
         return []
     with seller_scope(rows[0].seller_id):
-        shipments = Shipment.objects.in_bulk([row.shipment_id for row in rows])
+        shipments = Shipment.objects.select_related("facility").in_bulk([row.shipment_id for row in rows])
     for row in rows:
         row.shipment = shipments[row.shipment_id]
     return rows
 
 
-def _settle(effect: Effect[RowT], judged: Sequence[tuple[RowT, Verdict]], *, crash_points: bool = False) -> None:
+def _settle(
+    effect: Effect[RowT, PayloadT], judged: Sequence[tuple[RowT, Verdict]], *, crash_points: bool = False
+) -> None:
     """Each row its own outcome, in one transaction with its shipment and its timeline."""
     if not judged:
         return
@@ -240,7 +270,7 @@ def _settle(effect: Effect[RowT], judged: Sequence[tuple[RowT, Verdict]], *, cra
         work.crash_point(f"{effect.model.KIND}.settled")
 
 
-def _carry_out(effect: Effect[RowT], verdict: Verdict, rows: list[RowT]) -> None:
+def _carry_out(effect: Effect[RowT, PayloadT], verdict: Verdict, rows: list[RowT]) -> None:
     match verdict:
         case There(outside=outside):
             effect.arrived(rows, outside)
@@ -258,7 +288,7 @@ def _carry_out(effect: Effect[RowT], verdict: Verdict, rows: list[RowT]) -> None
             raise AssertionError("a row that may be sent has no outcome yet")
 
 
-def _not_there(effect: Effect[RowT], rows: list[RowT]) -> None:
+def _not_there(effect: Effect[RowT, PayloadT], rows: list[RowT]) -> None:
     """Once more after the grace, then it may be sent again; what is past its age needs a person instead."""
     now = timezone.now()
     over = [row for row in rows if row.read_backs > 0 and row.give_up_at is not None and row.give_up_at <= now]
@@ -267,7 +297,7 @@ def _not_there(effect: Effect[RowT], rows: list[RowT]) -> None:
     _tell(effect, over, work.given_up(over, because=Attention.GIVEN_UP, says=says), says)
 
 
-def _wait(effect: Effect[RowT], wait: Wait, rows: list[RowT]) -> None:
+def _wait(effect: Effect[RowT, PayloadT], wait: Wait, rows: list[RowT]) -> None:
     now = timezone.now()
     late = [row for row in rows if row.give_up_at is not None and row.give_up_at <= now]
     in_time = [row for row in rows if row not in late]
@@ -280,7 +310,7 @@ def _wait(effect: Effect[RowT], wait: Wait, rows: list[RowT]) -> None:
     _tell(effect, over, work.given_up(over, because=Attention.GIVEN_UP, says=says), says)
 
 
-def _tell(effect: Effect[RowT], rows: Sequence[RowT], ours: set[int], says: str) -> None:
+def _tell(effect: Effect[RowT, PayloadT], rows: Sequence[RowT], ours: set[int], says: str) -> None:
     told = [row.shipment_id for row in rows if row.pk in ours]
     if told:
         timeline.note(rows[0].seller_id, told, effect.model.KIND, says)

@@ -39,6 +39,12 @@ def rank(state: State) -> int | None:
     return next((position for position, states in enumerate(_ORDER) if state in states), None)
 
 
+def is_packing_or_later(state: State) -> bool:
+    """Whether Flipkart has accepted the request to pack: it may take a while, or wait for a form."""
+    place = rank(state)
+    return place is not None and place >= 2
+
+
 def is_packed_or_later(state: State) -> bool:
     place = rank(state)
     return place is not None and place >= 3

@@ -14,6 +14,7 @@ from sellers.access_tokens import NotConnected, TransactionIsOpen, connected_row
 from sellers.facilities import check_account
 from sellers.models import Connection, Environment, Seller
 from shipcrowd.flipkart.client import FlipkartClient
+from shipcrowd.flipkart.types import Abilities
 from shipcrowd.flipkart.wire import Wire, wire_named
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport import Answer, Request, Transport
@@ -24,6 +25,7 @@ __all__ = [
     "ReadingIsOff",
     "SendingIsOff",
     "TransactionIsOpen",
+    "abilities_of",
     "check_account",
     "client_for",
     "heard",
@@ -74,6 +76,12 @@ def client_for(seller_id: int, *, for_polling: bool = False) -> FlipkartClient:
         tokens=access_tokens.StoredTokens(seller_id=seller_id, transport=_for_tokens(base_url), wire=wire),
         before_call=partial(_before_call, seller, for_polling),
     )
+
+
+def abilities_of(seller_id: int) -> Abilities | None:
+    """What the seller's connection can do and wants; None where there is none yet. In a scope; calls nobody."""
+    name = Connection.objects.filter(seller_id=seller_id).values_list("wire", flat=True).first()
+    return wire_named(name).ABILITIES if name else None
 
 
 def renew_token(seller_id: int) -> None:

@@ -31,6 +31,7 @@ from fulfillment.models import (
     Document,
     GoLiveCheck,
     LabelRequest,
+    PackageSize,
     PrintHabit,
     PrintJob,
     PrintJobLine,
@@ -975,6 +976,7 @@ def _work_on(
         )
         PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document, is_claim=True)
         GoLiveCheck.objects.create(name="payments", passed=False, **asked, **ended)
+        PackageSize.objects.create(seller=seller, sku=f"SKU-{word}", length=30, breadth=20, height=5, weight="0.4")
     return document, job, waiting, [label, dispatch, waiting]
 
 

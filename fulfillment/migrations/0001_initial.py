@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                             ("invoice", "Invoice"),
                             ("manifest", "Manifest"),
                             ("slip", "Invoice cut for 4x6"),
+                            ("unsplit", "Pages that could not be told apart"),
                         ],
                         max_length=10,
                     ),
@@ -625,6 +626,48 @@ class Migration(migrations.Migration):
                 condition=models.Q(("is_claim", True)), fields=("seller", "shipment"), name="claimed_once"
             ),
         ),
+        migrations.CreateModel(
+            name="PackageSize",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sku", models.CharField(max_length=128)),
+                ("length", models.DecimalField(decimal_places=2, max_digits=6)),
+                ("breadth", models.DecimalField(decimal_places=2, max_digits=6)),
+                ("height", models.DecimalField(decimal_places=2, max_digits=6)),
+                ("weight", models.DecimalField(decimal_places=3, max_digits=7)),
+                ("entered_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "entered_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sellers.seller",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(fields=("seller", "sku"), name="size_once_a_sku"),
+                    models.CheckConstraint(
+                        condition=models.Q(("breadth__gt", 0), ("height__gt", 0), ("length__gt", 0), ("weight__gt", 0)),
+                        name="size_is_something",
+                    ),
+                ],
+            },
+        ),
+        shipcrowd.tenancy.Fence("PackageSize"),
         shipcrowd.tenancy.Fence("Document"),
         shipcrowd.tenancy.Fence("LabelRequest", doors=DUE_DOOR),
         shipcrowd.tenancy.Fence("PrintHabit"),
