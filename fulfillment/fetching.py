@@ -13,15 +13,16 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from fulfillment import queries
+from fulfillment import queries, unmerging
 from fulfillment.keeping import Kept, keep_papers
 from fulfillment.models import Document, LabelRequest, Paper, Step
 from fulfillment.papers.types import holds
 from fulfillment.shown import mark_shown
+from fulfillment.unmerging import CannotBeTold
 from fulfillment.verdicts import WORDS_CANCELLED, in_ist, refusal_words
 from orders import reading, timeline
 from orders.models import Shipment
-from orders.states import BEFORE_PACK
+from orders.states import BEFORE_PACK, is_packed_or_later
 from sellers import gateway
 from shipcrowd import work
 from shipcrowd.files import StorageFailed
@@ -85,13 +86,18 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     if not wanted:
         return
     try:
+        wanted = _settle_unready(client, wanted)
+        if not wanted:
+            return
         shown_at = work.database_now()
-        papers = client.download_papers([row.shipment.flipkart_shipment_id for row in wanted]).apart
+        by_id = _download(client, wanted)
         work.crash_point(f"{KIND}.fetched")
         gateway.heard(wanted[0].seller_id, None)
-        by_id = {paper.flipkart_shipment_id: paper for paper in papers}
         here = [row for row in wanted if _has_label(by_id, row)]
         _read_tracking_ids(client, [row for row in here if not row.shipment.tracking_id])
+    except CannotBeTold:
+        _work_in_halves(client, wanted)
+        return
     except Refused as error:
         gateway.heard(wanted[0].seller_id, error)
         _settle_refused(client, wanted, error)
@@ -102,6 +108,36 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
         return
     _settle_not_here(client, [row for row in wanted if row not in here])
     _store(client, here, by_id, shown_at=shown_at)
+
+
+def _settle_unready(client: FlipkartClient, rows: list[LabelRequest]) -> list[LabelRequest]:
+    """Those whose papers may be asked for; the others are settled. Raises what reading raises.
+
+    Where packing takes its time, one that is not packed yet would spoil the call for all.
+    """
+    if not client.wire.ABILITIES.packs_later:
+        return rows
+    read = _read_again(client, rows)
+    ready = [row for row in rows if row.shipment_id in read and is_packed_or_later(State(row.shipment.state))]
+    _settle_not_here(client, [row for row in rows if row not in ready])
+    return ready
+
+
+def _download(client: FlipkartClient, rows: Sequence[LabelRequest]) -> dict[str, Papers]:
+    """Papers by Flipkart's shipment id. Raises what the calls raise, and CannotBeTold."""
+    ids = [row.shipment.flipkart_shipment_id for row in rows]
+    if client.wire.ABILITIES.papers_apart:
+        return {paper.flipkart_shipment_id: paper for paper in client.download_papers(ids).apart}
+    # First: pages are told apart by the tracking ids of their parcels.
+    _read_tracking_ids(client, [row for row in rows if not row.shipment.tracking_ids])
+    merged = client.download_papers(ids).merged
+    return unmerging.apart(rows, merged) if merged is not None else {}
+
+
+def _work_in_halves(client: FlipkartClient, rows: list[LabelRequest]) -> None:
+    half = len(rows) // 2
+    _work(client, rows[:half])
+    _work(client, rows[half:])
 
 
 def _has_label(by_id: dict[str, Papers], row: LabelRequest) -> bool:
@@ -116,11 +152,24 @@ def _read_tracking_ids(client: FlipkartClient, rows: Sequence[LabelRequest]) -> 
     """
     if not rows:
         return
-    seller_id = rows[0].seller_id
-    again = reading.read_again(seller_id=seller_id, shipments=[row.shipment for row in rows], client=client)
+    if not client.wire.ABILITIES.tracking_in_search:
+        reading.read_details(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
+        _refresh(rows)
+        return
+    _read_again(client, rows)
+
+
+def _read_again(client: FlipkartClient, rows: Sequence[LabelRequest]) -> set[int]:
+    """The shipments (our keys) that were read; the rows have them as they are now. Raises what ended it."""
+    again = reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
     if again.failed is not None:
         raise again.failed
-    with seller_scope(seller_id):
+    _refresh(rows)
+    return again.read
+
+
+def _refresh(rows: Sequence[LabelRequest]) -> None:
+    with seller_scope(rows[0].seller_id):
         fresh = Shipment.objects.in_bulk([row.shipment_id for row in rows])
     for row in rows:
         row.shipment = fresh[row.shipment_id]
@@ -155,7 +204,9 @@ def _stored_before(rows: Sequence[LabelRequest]) -> dict[int, set[str]]:
     if not rows:
         return stored
     with seller_scope(rows[0].seller_id):
-        for document in queries.newest_papers(rows[0].seller_id, list(stored), [Paper.INVOICE, Paper.MANIFEST]):
+        for document in queries.newest_papers(
+            rows[0].seller_id, list(stored), [Paper.INVOICE, Paper.MANIFEST, Paper.UNSPLIT]
+        ):
             stored[document.shipment_id].add(document.paper)
     for row in rows:
         if row.shipment.label_stored_at:
@@ -175,7 +226,8 @@ def _keep(row: LabelRequest, papers: Papers, *, but: Collection[str] = ()) -> Fo
     found = Found(row, kept=kept, trouble=trouble)
     label = next((paper for paper in kept if paper.paper == Paper.LABEL), None)
     found.is_other_parcel = label is not None and holds(label.tracking_ids, tracking_id) is False
-    if papers.invoice is None and not trouble and row.fetches < LOOKS_FOR_THE_REST:
+    has_invoice = papers.invoice is not None or any(paper.paper == Paper.INVOICE for paper in kept)
+    if not has_invoice and Paper.INVOICE not in but and not trouble and row.fetches < LOOKS_FOR_THE_REST:
         found.wants = "its invoice"
     return found
 
@@ -235,9 +287,7 @@ def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Ref
     if error.status == 404 and error.code:
         _settle_unknown(client, rows)
     elif len(rows) > 1:
-        half = len(rows) // 2
-        _work(client, rows[:half])
-        _work(client, rows[half:])
+        _work_in_halves(client, rows)
     else:
         attention = Attention.REFUSED if rows[0].fetches + 1 >= BAD_PAPERS_BORNE else _late(rows[0], timezone.now())
         says = f"{refusal_words(error.code)}: its label is asked for again"
@@ -338,6 +388,9 @@ def _settle_not_here(client: FlipkartClient, rows: Sequence[LabelRequest]) -> No
                 _tell([row], ours, f"label not fetched: {WORDS_CANCELLED}")
             elif row.shipment_id in read and state in BEFORE_PACK:
                 _back_to_packing(row)
+            elif state == State.FORM_FAILED:
+                says = "waiting: Flipkart packs it only once a form is acknowledged"
+                _look_later([row], after=settings.READ_AGAIN_AFTER, says=says, attention=Attention.FORM)
             else:
                 _look_later(
                     [row],

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from fulfillment.models import Document, Paper
-from fulfillment.papers.checking import check_in_child, cut_in_child
+from fulfillment.papers.checking import check_in_child, cut_in_child, cut_invoice_in_child
 from fulfillment.papers.types import PaperRefused, bare_id
 from orders.models import Shipment
 from sellers.models import Seller
@@ -65,6 +65,7 @@ def keep_papers(
         (Paper.LABEL, papers.label),
         (Paper.INVOICE, papers.invoice),
         (Paper.MANIFEST, papers.manifest),
+        (Paper.UNSPLIT, papers.unsplit),
     ):
         if content is None or paper in but:
             continue
@@ -74,7 +75,19 @@ def keep_papers(
             )
         except PaperRefused as error:
             troubles.append(f"{paper.value}: {error}")
+    if papers.invoice_below and papers.label is not None and Paper.INVOICE not in but:
+        kept += _keep_invoice_below(seller, papers.label)
     return kept, "; ".join(troubles)[:200]
+
+
+def _keep_invoice_below(seller: Seller, page: bytes) -> list[Kept]:
+    """The invoice alone, of a page that has one; of a label alone there is none."""
+    try:
+        _, cut = cut_invoice_in_child(page)
+    except PaperRefused:
+        return []
+    stored = files.store(seller, kind=Paper.INVOICE.value, content=cut.pdf)
+    return [Kept(paper=Paper.INVOICE, stored=stored, pages=cut.pages, cut_by=cut.found_by)]
 
 
 def _keep_label(seller: Seller, content: bytes, tracking_id: str) -> Kept:

@@ -194,7 +194,8 @@ class ShippingDetails:
 class Papers:
     """The papers of one shipment as they were sent, unchecked; None where there is none (yet).
 
-    `notes` says why a paper that was sent is None ("label: not base64"): in our words, safe to show.
+    `notes` says why a paper that was sent is None ("label: not base64"): in our words, safe to show. `invoice_below`:
+    the invoice stands below the label, on its page. `unsplit` is a whole PDF whose pages nobody could tell apart.
     """
 
     flipkart_shipment_id: str
@@ -202,6 +203,8 @@ class Papers:
     invoice: bytes | None = field(default=None, repr=False)
     manifest: bytes | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    invoice_below: bool = False
+    unsplit: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

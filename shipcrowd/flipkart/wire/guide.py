@@ -411,7 +411,13 @@ def _label_rows(answer: Answer) -> Iterator[Node]:
 def _papers(row: Node, shipment_id: str) -> Papers:
     notes: list[str] = []
     papers = {name: _paper(row.value.get(name), name, notes) for name in _PAPERS}
-    return Papers(flipkart_shipment_id=shipment_id, notes=tuple(notes), **papers)
+    return Papers(
+        flipkart_shipment_id=shipment_id,
+        notes=tuple(notes),
+        label=papers["label"],
+        invoice=papers["invoice"],
+        manifest=papers["manifest"],
+    )
 
 
 def _paper(value: object, name: str, notes: list[str]) -> bytes | None:
@@ -441,7 +447,13 @@ def _more_papers(earlier: Papers | None, later: Papers) -> Papers:
         if first and second and first != second:
             notes.append(differs)
         papers[name] = None if differs in notes else first or second
-    return Papers(flipkart_shipment_id=later.flipkart_shipment_id, notes=tuple(notes), **papers)
+    return Papers(
+        flipkart_shipment_id=later.flipkart_shipment_id,
+        notes=tuple(notes),
+        label=papers["label"],
+        invoice=papers["invoice"],
+        manifest=papers["manifest"],
+    )
 
 
 # -- ids in a path ---------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """A merged PDF is split by its text and the order of its pages; where one page cannot be told, not at all."""
 
 import io
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pikepdf
 import pytest
@@ -75,6 +77,22 @@ def test_pages_of_two_shipments_may_stand_between_each_other():
     found = split(merged([first, other, second]), owners)
 
     assert {key: page_count(part) for key, part in found.parts.items()} == {owners[0].key: 2, owners[1].key: 1}
+
+
+@pytest.mark.skipif("FLIPKART_REFERENCE" not in os.environ, reason="FLIPKART_REFERENCE names no folder")
+@pytest.mark.parametrize(
+    "real",
+    [Owner("real", "OD400000000000000100", ("FMPP0000000001",)), Owner("real", "OD400000000000000100")],
+    ids=["by its tracking id", "by its order"],
+)
+def test_a_real_page_is_told_from_the_others(real):
+    (sample,) = (Path(os.environ["FLIPKART_REFERENCE"]) / "label-pdf").glob("*.pdf")
+    owners, ((one,), (two,)) = batch(1, 1)
+
+    found = split(merged([one, sample.read_bytes(), two]), [*owners, real])
+
+    assert dict(found.troubles) == {}
+    assert pixels(found.parts["real"]).tobytes() == pixels(sample.read_bytes()).tobytes()
 
 
 def test_a_part_is_cut_as_a_label_that_came_alone():
