@@ -27,7 +27,7 @@ from sellers import gateway
 from shipcrowd import work
 from shipcrowd.files import StorageFailed
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Papers, State
+from shipcrowd.flipkart.types import Offer, Papers, State
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled
 from shipcrowd.transport.retry import next_look
@@ -56,6 +56,10 @@ class Found:
     trouble: str = ""
     wants: str = ""
     is_other_parcel: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.trouble or self.wants or self.is_other_parcel)
 
 
 def work_batch(*, seller_id: int) -> bool:
@@ -95,6 +99,7 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
         gateway.heard(wanted[0].seller_id, None)
         here = [row for row in wanted if _has_label(by_id, row)]
         _read_tracking_ids(client, [row for row in here if not row.shipment.tracking_id])
+        _read_invoice_numbers(client, here)
     except CannotBeTold:
         _work_in_halves(client, wanted)
         return
@@ -159,6 +164,23 @@ def _read_tracking_ids(client: FlipkartClient, rows: Sequence[LabelRequest]) -> 
     _read_again(client, rows)
 
 
+def _read_invoice_numbers(client: FlipkartClient, rows: Sequence[LabelRequest]) -> None:
+    """Where they come by a call of their own. A label that is here does not wait for it long."""
+    if not rows or not _tells_invoices_apart(client):
+        return
+    try:
+        reading.read_invoice_numbers(
+            seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client
+        )
+    except CallFailed as error:
+        gateway.heard(rows[0].seller_id, error)
+    _refresh(rows)
+
+
+def _tells_invoices_apart(client: FlipkartClient) -> bool:
+    return Offer.INVOICES in client.wire.ABILITIES.offers
+
+
 def _read_again(client: FlipkartClient, rows: Sequence[LabelRequest]) -> set[int]:
     """The shipments (our keys) that were read; the rows have them as they are now. Raises what ended it."""
     again = reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
@@ -189,7 +211,10 @@ def _store(client: FlipkartClient, rows: list[LabelRequest], by_id: dict[str, Pa
                 if not work.keep(rows[start:]):
                     return
                 kept_at = time.monotonic()
-            founds.append(_keep(row, by_id[row.shipment.flipkart_shipment_id], but=stored[row.shipment_id]))
+            found = _keep(row, by_id[row.shipment.flipkart_shipment_id], but=stored[row.shipment_id])
+            founds.append(found)
+            if found.is_complete and _tells_invoices_apart(client) and not row.shipment.invoice_number:
+                found.wants = "its invoice number" if row.fetches < LOOKS_FOR_THE_REST else ""
         founds = _look_again_at_other_parcels(client, founds, by_id)
         work.crash_point(f"{KIND}.stored")
         _settle_here(founds, shown_at=shown_at)

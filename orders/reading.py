@@ -4,7 +4,7 @@ Calls go out in full batches and outside of any scope; what came is ingested in 
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -170,6 +170,23 @@ def read_details(*, seller_id: int, shipments: Sequence[Shipment], client: Flipk
             _store_details(seller_id, batch, page)
 
 
+def read_invoice_numbers(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient) -> None:
+    """Of those that have none yet; outside of any scope. For wires whose shipments do not carry them (Offer.INVOICES).
+
+    Raises what ended it; what was read before that is kept.
+    """
+    for batch in _batches([one for one in shipments if not one.invoice_number], client.limits.invoices):
+        page = _asked(client.fetch_invoices, batch) or types.InvoicesPage(invoices=())
+        asked = {shipment.flipkart_shipment_id: shipment.pk for shipment in batch}
+        told = {
+            asked[one.flipkart_shipment_id]: one.invoice_number
+            for one in page.invoices
+            if one.flipkart_shipment_id in asked and len(one.invoice_number) <= _LONGEST
+        }
+        with seller_scope(seller_id):
+            _write_invoice_numbers(seller_id, told)
+
+
 def _without_details(seller_id: int, *, most: int) -> list[Shipment]:
     # Flipkart gives the address out once it is packed: what was asked for before, in vain, is asked for once more then.
     was_too_early = Q(
@@ -254,12 +271,25 @@ def _write_tracking(seller_id: int, found: Sequence[tuple[int, types.ShippingDet
     )
 
 
+def _write_invoice_numbers(seller_id: int, told: Mapping[int, str]) -> None:
+    """Numbers that are news, each with its line. No reading of a shipment brings them, so none takes them away."""
+    without = Shipment.objects.select_for_update().filter(seller_id=seller_id, pk__in=told.keys(), invoice_number="")
+    rows = list(without.order_by("pk"))
+    for row in rows:
+        row.invoice_number = told[row.pk]
+    Shipment.objects.bulk_update(rows, ["invoice_number"])
+    TimelineEntry.objects.bulk_create(
+        TimelineEntry(seller_id=seller_id, shipment=row, kind="invoice", says=f"invoice number {row.invoice_number}")
+        for row in rows
+    )
+
+
 def _tracking_ids(details: types.ShippingDetails) -> list[str]:
     """One a parcel, where the wire tells parcels apart."""
     return [part.tracking_id for part in details.sub_shipments if part.tracking_id]
 
 
-_LONGEST = 64  # of the two columns
+_LONGEST = 64  # of these columns
 
 
 def _asked(call: Callable[[Sequence[str]], T], batch: Sequence[Shipment | types.Shipment]) -> T | None:

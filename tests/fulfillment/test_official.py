@@ -110,6 +110,33 @@ def test_the_papers_of_many_come_in_one_call_and_each_has_its_own(connected, sel
         assert files.read_checked(invoice.storage_key, invoice.sha256).startswith(b"%PDF")
 
 
+def test_invoice_numbers_come_by_a_call_of_their_own(connected, seller, flipkart, packer, clock, sizes):
+    """No row of a shipment carries one."""
+    (shipment,) = bring(connected, flipkart)
+    flipkart.faults.set("invoices", "server_error")
+
+    ask_labels(seller, [shipment], packer)
+    work_on(clock)
+
+    number = connected.account.by_official_id[shipment.flipkart_shipment_id].invoice_number
+    assert (reload(shipment).invoice_number, only(LabelRequest).state) == (number, State.DONE)
+    assert f"invoice number {number}" in told(shipment)
+    assert len(papers(shipment)) == 2
+
+
+def test_a_label_does_not_wait_for_ever_for_its_invoice_number(connected, seller, flipkart, packer, clock, sizes):
+    (shipment,) = bring(connected, flipkart)
+    flipkart.faults.set("invoices", "server_error", times=None)
+
+    ask_labels(seller, [shipment], packer)
+    work_on(clock)
+    assert reload(shipment).label_stored_at is not None
+    work_on(clock, seconds=60)
+
+    assert (reload(shipment).invoice_number, only(LabelRequest).state) == ("", State.DONE)
+    assert len(papers(shipment)) == 2
+
+
 def test_packing_takes_its_time_and_is_waited_for(connected, seller, flipkart, packer, clock, sizes):
     flipkart.world.take_to_pack(60, 60)
     (shipment,) = bring(connected, flipkart)
