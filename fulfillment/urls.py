@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fulfillment import pick_views, print_views, pull_views, views
+from fulfillment import pick_views, print_views, pull_views, size_views, views
 
 app_name = "fulfillment"
 
@@ -28,6 +28,10 @@ urlpatterns = [
     path("pick-list.pdf", pick_views.pick_list_pdf, name="pick_list_pdf"),
     path("pull/", pull_views.pulls, name="pulls"),
     path("pull/scan/", pull_views.pull, name="pull"),
+    path("sizes/", size_views.package_sizes, name="sizes"),
+    path("sizes/enter/", size_views.enter_size, name="enter_size"),
+    path("sizes/lines/", size_views.enter_sizes, name="enter_sizes"),
+    path("sizes.csv", size_views.sizes_csv, name="sizes_csv"),
     path("work/retry/", views.retry, name="retry"),
     path("connection/checklist/", views.checklist, name="checklist"),
 ]

@@ -7,7 +7,7 @@ import pikepdf
 import pytest
 from django.utils import timezone
 
-from fulfillment.models import Dispatch, Document, LabelRequest, PackageSize, Paper, Step
+from fulfillment.models import Dispatch, Document, LabelRequest, PackageSize, Step
 from orders.models import Shipment
 from sellers.models import Seller, WireName
 from shipcrowd import files
