@@ -1,7 +1,7 @@
 """A day's work in Flipkart's published format: packed by size, papers told apart, dispatched location by location."""
 
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pikepdf
 import pytest
@@ -185,6 +185,20 @@ def test_dispatch_is_asked_for_location_by_location(connected, seller, flipkart,
     assert len(by_location) == 2
     calls = [set(call.ids) for call in flipkart.ledger.calls_of("dispatch")]
     assert sorted(calls, key=sorted) == sorted(by_location.values(), key=sorted)
+
+
+def test_the_calls_of_each_location_are_full(connected, seller, flipkart, packer, clock, sizes):
+    shipments = bring(connected, flipkart, 60, states="PACKED")
+    ask_labels(seller, shipments, packer)
+    work_on(clock)
+
+    ask_dispatch(seller, shipments, packer)
+    work_on(clock)
+
+    counts = Counter(shipment.facility_id for shipment in shipments)
+    fewest = sum(-(-count // 25) for count in counts.values())
+    assert len(counts) == 2
+    assert len(flipkart.ledger.calls_of("dispatch")) == fewest
 
 
 def test_what_travels_in_several_parcels_has_a_label_for_each(connected, seller, flipkart, packer, clock, sizes):
