@@ -36,6 +36,8 @@ PayloadT = TypeVar("PayloadT")
 NO_CONNECTION = "waiting: there is no working connection to Flipkart"
 # How long rows sleep that nothing but a person's switch or a new connection will help.
 SLEEP = timedelta(seconds=60)
+# Of rows that go out in groups so many calls' worth is taken at once, so that the groups fill their calls.
+CALLS_TOGETHER = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Effect(Generic[RowT, PayloadT]):
 
     `words` is what a shipment has become by it ("packed"). `act` is what the rules call it. `payloads(client, rows)`
     is what to send for each row (by key), or why it cannot be sent, in words; it opens its own scope. `send` gets those
-    that `group` names alike: one call for all of them.
+    that `group` names alike, where `is_grouped`: one call is for those alone.
     `arrived(rows, outside)` settles rows whose effect is there, in the open scope; `outside`: done before we ever
     asked.
     """
@@ -58,7 +60,8 @@ class Effect(Generic[RowT, PayloadT]):
     is_there: Callable[[State], bool]
     act: rules.Act
     arrived: Callable[[Sequence[RowT], bool], None]
-    group: Callable[[Abilities, PayloadT], str] = lambda _abilities, _payload: ""
+    is_grouped: Callable[[Abilities], bool] = lambda _abilities: False
+    group: Callable[[PayloadT], str] = lambda _payload: ""
 
 
 def work_batch(effect: Effect[RowT, PayloadT], *, seller_id: int) -> bool:
@@ -77,10 +80,12 @@ def work_batch(effect: Effect[RowT, PayloadT], *, seller_id: int) -> bool:
     except CallFailed:
         work.wait_all(effect.model, seller_id=seller_id, only=effect.only, after=SLEEP, says=NO_CONNECTION)
         return False
+    limit = effect.limit(client.limits)
+    is_grouped = effect.is_grouped(client.wire.ABILITIES)
     rows = work.claim_due(
         effect.model,
         seller_id=seller_id,
-        limit=effect.limit(client.limits),
+        limit=limit * CALLS_TOGETHER if is_grouped else limit,
         only=effect.only,
         related=["shipment__facility"],
     )
@@ -92,8 +97,9 @@ def work_batch(effect: Effect[RowT, PayloadT], *, seller_id: int) -> bool:
         else:
             ready, left = _split(effect, client, rows)
             _settle(effect, left)
-            for group in _grouped(effect, client, ready):
-                _settle(effect, _send(effect, client, group), crash_points=True)
+            for group in _grouped(effect, ready) if is_grouped else [ready]:
+                for start in range(0, len(group), limit):
+                    _settle(effect, _send(effect, client, group[start : start + limit]), crash_points=True)
     return True
 
 
@@ -118,11 +124,11 @@ def _split(
 
 
 def _grouped(
-    effect: Effect[RowT, PayloadT], client: FlipkartClient, ready: Sequence[tuple[RowT, PayloadT]]
+    effect: Effect[RowT, PayloadT], ready: Sequence[tuple[RowT, PayloadT]]
 ) -> list[list[tuple[RowT, PayloadT]]]:
     groups: dict[str, list[tuple[RowT, PayloadT]]] = defaultdict(list)
     for row, payload in ready:
-        groups[effect.group(client.wire.ABILITIES, payload)].append((row, payload))
+        groups[effect.group(payload)].append((row, payload))
     return [groups[name] for name in sorted(groups)]
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fulfillment import hand_over_views, pick_views, print_views, pull_views, views, warehouse_views
+from fulfillment import hand_over_views, pick_views, print_views, pull_views, size_views, views, warehouse_views
 
 app_name = "fulfillment"
 
@@ -33,6 +33,10 @@ urlpatterns = [
     path("hand-over/", hand_over_views.hand_overs, name="hand_overs"),
     path("hand-over/request/", hand_over_views.request_hand_over, name="request_hand_over"),
     path("hand-over/<uuid:public_id>.pdf", hand_over_views.hand_over_pdf, name="hand_over_pdf"),
+    path("sizes/", size_views.package_sizes, name="sizes"),
+    path("sizes/enter/", size_views.enter_size, name="enter_size"),
+    path("sizes/lines/", size_views.enter_sizes, name="enter_sizes"),
+    path("sizes.csv", size_views.sizes_csv, name="sizes_csv"),
     path("work/retry/", views.retry, name="retry"),
     path("connection/checklist/", views.checklist, name="checklist"),
 ]

@@ -595,6 +595,21 @@ WORK = (
         name="fulfillment:hand_over_pdf", least=Role.STAFF, get=200, row=lambda rows: {"public_id": rows.hand_over}
     ),
     SellersPage(name="fulfillment:pulls", least=Role.VIEWER, get=200),
+    SellersPage(name="fulfillment:sizes", least=Role.VIEWER, get=200),
+    SellersPage(name="fulfillment:sizes_csv", least=Role.VIEWER, get=200),
+    SellersPage(
+        name="fulfillment:enter_size",
+        least=Role.STAFF,
+        post=302,
+        sent=lambda _rows: {"sku": "TS-NEW", "length": "30", "breadth": "20", "height": "5", "weight": "0.4"},
+    ),
+    SellersPage(
+        name="fulfillment:enter_sizes",
+        least=Role.STAFF,
+        post=302,
+        sent=lambda _rows: {"lines": "TS-NEW,30,20,5,0.4"},
+        takes=frozenset({"file"}),
+    ),
     SellersPage(
         name="fulfillment:pull",
         least=Role.STAFF,

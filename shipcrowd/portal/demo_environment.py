@@ -28,6 +28,12 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(add_help=False)
     arguments.add_argument("--headless", action="store_true", help="do the whole job by HTTP, print a table, and end")
     arguments.add_argument("--keep", action="store_true", help="with --headless: keep the folder")
+    arguments.add_argument(
+        "--wire",
+        choices=("guide", "official"),
+        default="guide",
+        help="the format in which Flipkart is spoken to (guide)",
+    )
     arguments.add_argument("--port", type=int, default=0, help="where the portal listens (8000)")
     arguments.add_argument("--simulator-port", type=int, default=0, help="where the simulator listens (8001)")
     arguments.add_argument("--folder", type=Path, default=None, help="where everything is kept (.data)")
@@ -52,7 +58,7 @@ def prepare(argv: list[str]) -> None:
         SECRET_KEY=kept["secret_key"],
         ENCRYPTION_KEYS=kept["encryption_key"],
         FLIPKART="simulator",
-        FLIPKART_WIRE="guide",
+        FLIPKART_WIRE=asked.wire,
         FLIPKART_CLIENT_ID="shipcrowd-portal",
         FLIPKART_CLIENT_SECRET=kept["portal_secret"],
         PUBLIC_URL=f"http://{HOST}:{port}",

@@ -21,14 +21,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pypdfium2
+from django.conf import settings
 
+from orders.states import OPEN_STATES
+from shipcrowd.flipkart.types import Offer, State
+from shipcrowd.flipkart.wire import wire_named
 from shipcrowd.portal.demo import PACKER, SELLERS, DemoSeller, House, Say, account_of, connect, control, started
 from shipcrowd.portal.visitor import NotThere, Page, Visitor
 
 DUE, HELD, NOT_YET_DUE = 115, 3, 4
 ALL = DUE + HELD + NOT_YET_DUE
-# Flipkart's batch sizes in the guide's format, for the fewest calls that this job can take.
-PAGE, IDS, LABELS, DISPATCHES = 50, 50, 20, 25
 OPEN_STAGES = ("upcoming", "to_label", "to_print", "to_dispatch", "awaiting_pickup", "on_hold")
 ON_A_LABEL = "AWB No."
 PATIENCE = 240.0  # seconds for one step
@@ -49,14 +51,20 @@ class SellersDay:
     left_out: list[list[str]] = field(default_factory=list)
     pdf: Path | None = None
     cancelled: str = ""
+    cancelled_shown: str = ""
     calls: int = 0
 
     @property
     def fewest_calls(self) -> int:
-        printed = DUE - 1
-        return (
-            math.ceil(ALL / PAGE) + 2 * math.ceil(DUE / LABELS) + math.ceil(DUE / IDS) + math.ceil(printed / DISPATCHES)
-        )
+        """That this job can take in the format in use: each step in full batches, and nothing asked twice."""
+        wire = wire_named(settings.FLIPKART_WIRE)
+        limits, abilities = wire.LIMITS, wire.ABILITIES
+        other_searches = len(wire.searches(tuple(State(state) for state in OPEN_STATES))) - 1
+        batches = [(ALL, limits.page), (DUE, limits.labels), (DUE, limits.ids), (DUE, limits.papers)]
+        batches += [(DUE, limits.details)] * (not abilities.tracking_in_search)
+        batches += [(DUE, limits.invoices)] * (Offer.INVOICES in abilities.offers)
+        batches += [(DUE - 1, limits.dispatch)]
+        return other_searches + sum(math.ceil(count / size) for count, size in batches)
 
 
 def run(*, say: Say, keep: bool) -> int:
@@ -101,12 +109,16 @@ class Job:
         packer = house.visit_as(PACKER)
         with self.step("poll"):
             self.poll(packer)
+        if wire_named(settings.FLIPKART_WIRE).ABILITIES.pack_wants_parcels:
+            with self.step("package sizes"):
+                self.measure(packer)
         with self.step("labels"):
             self.label(packer)
         with self.step("a buyer cancels"):
             for day in self.days:
                 day.cancelled = self.labelled(day)[-1]
-                control("POST", f"shipments/{day.cancelled}/cancel")
+                told = control("POST", f"shipments/{day.cancelled}/cancel")
+                day.cancelled_shown = str(told["officialId" if settings.FLIPKART_WIRE == "official" else "shipmentId"])
         with self.step("print"):
             for day in self.days:
                 self.print_all(packer, day, house.folder)
@@ -132,6 +144,14 @@ class Job:
             day.ingested = sum(found[stage] for stage in OPEN_STAGES)
             day.held, day.not_yet_due = found["on_hold"], found["upcoming"]
 
+    def measure(self, packer: Visitor) -> None:
+        """Every SKU that the page says must be measured first."""
+        for day in self.days:
+            packer.open(f"/s/{day.seller.slug}/sizes/")
+            skus = [parse_qs(urlsplit(url).query).get("sku", [""])[0] for url, _text in packer.page.links]
+            lines = "\n".join(f"{sku},30,22,4,0.45" for sku in skus if sku)
+            packer.submit(packer.page.form_to("/sizes/lines/"), lines=lines)
+
     def label(self, packer: Visitor) -> None:
         """The answer to one request is lost, the labels of two come late."""
         control("POST", "faults", operation="generate_labels", kind="drop_after", times=1)
@@ -154,7 +174,7 @@ class Job:
         day.pdf = folder / f"{day.seller.slug}.pdf"
         day.pdf.write_bytes(packer.download(pdf))
         why = re.search(r"left out: (.+)", packer.page.text)
-        listed = [text for _url, text in packer.page.links if text.strip() == day.cancelled]
+        listed = [text for _url, text in packer.page.links if text.strip() == day.cancelled_shown]
         day.left_out = [[shipment_id, why[1].strip() if why else ""] for shipment_id in listed]
         day.pages = printed_labels(day.pdf)
 
@@ -183,7 +203,7 @@ class Job:
                 if getattr(day, name) != count
             ]
             if len(day.left_out) != 1:
-                wrong.append(f"{day.seller.name}: the cancelled {day.cancelled} is not listed as left out")
+                wrong.append(f"{day.seller.name}: the cancelled {day.cancelled_shown} is not listed as left out")
             for kind, count in (("pack", DUE), ("dispatch", DUE - 1)):
                 times = Counter(
                     e["shipment_id"]

@@ -63,12 +63,16 @@ def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
     entries = [
         Entry(_("Flipkart connection"), "link", "sellers:connection"),
         Entry(_("Facilities"), "warehouse", "sellers:facilities"),
+        Entry(_("Package sizes"), "straighten", "fulfillment:sizes", also=_SIZES),
         Entry(_("People"), "group", "sellers:members"),
         Entry(_("Warehouse"), "forklift", "fulfillment:ways"),
         Entry(_("History"), "history", "portal:history"),
     ]
     is_owner = getattr(request, "role", None) == Role.OWNER
-    return [_group(request, _("Account"), entries if is_owner else entries[:2], slug)]
+    return [_group(request, _("Account"), entries if is_owner else entries[:3], slug)]
+
+
+_SIZES = ("fulfillment:enter_size", "fulfillment:enter_sizes")
 
 
 def _of_the_platform() -> list[Entry]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from fulfillment.models import Dispatch, LabelRequest
+from fulfillment.models import Dispatch, LabelRequest, PackageSize
 from orders.models import Shipment
 from sellers.models import Role
 from shipcrowd.tenancy import seller_scope
@@ -116,6 +116,7 @@ def test_every_screen_fits_and_complains_of_nothing(person, flipkart_on_a_socket
         "pulls": "/pull/",
         "set-aside": "/shipments/?stage=set_aside",
         "facilities": "/facilities/",
+        "package-sizes": "/sizes/",
         "members": "/members/",
         "print-jobs": "/print/",
     }.items():
@@ -173,6 +174,7 @@ def a_few_in_trouble(seller) -> None:
                 says="Flipkart refused it: the serial number is missing",
                 settled_at=timezone.now(),
             )
+        PackageSize.objects.create(seller=seller, sku="TS-BLK-M", length=30, breadth=20, height=5, weight="0.4")
         Shipment.objects.filter(pk=rows[2].pk).update(
             attention=Attention.PULL, attention_says="the buyer cancelled after the label was printed"
         )

@@ -1,13 +1,13 @@
 """A day's work in Flipkart's published format: packed by size, papers told apart, dispatched location by location."""
 
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pikepdf
 import pytest
 from django.utils import timezone
 
-from fulfillment.models import Dispatch, Document, LabelRequest, PackageSize, Paper, Step
+from fulfillment.models import Dispatch, Document, LabelRequest, PackageSize, Step
 from orders.models import Shipment
 from sellers.models import Seller, WireName
 from shipcrowd import files
@@ -90,7 +90,7 @@ def test_shipments_are_packed_their_papers_stored_and_dispatched(connected, sell
     assert sorted(flipkart.ledger.labels) == sorted(flipkart.ledger.dispatches) == all_theirs(connected, shipments)
     for shipment in shipments:
         assert {paper.paper: paper.pages for paper in papers(shipment)} == {"label": 1, "invoice": 1}
-        assert papers(shipment)[0].holds(as_ops(Shipment, pk=shipment.pk)[0].tracking_id) is True
+        assert papers(shipment)[0].holds(reload(shipment).tracking_id) is True
     assert {row.state for row in as_ops(Shipment)} == {"READY_TO_DISPATCH"}
 
 
@@ -185,6 +185,20 @@ def test_dispatch_is_asked_for_location_by_location(connected, seller, flipkart,
     assert len(by_location) == 2
     calls = [set(call.ids) for call in flipkart.ledger.calls_of("dispatch")]
     assert sorted(calls, key=sorted) == sorted(by_location.values(), key=sorted)
+
+
+def test_the_calls_of_each_location_are_full(connected, seller, flipkart, packer, clock, sizes):
+    shipments = bring(connected, flipkart, 60, states="PACKED")
+    ask_labels(seller, shipments, packer)
+    work_on(clock)
+
+    ask_dispatch(seller, shipments, packer)
+    work_on(clock)
+
+    counts = Counter(shipment.facility_id for shipment in shipments)
+    fewest = sum(-(-count // 25) for count in counts.values())
+    assert len(counts) == 2
+    assert len(flipkart.ledger.calls_of("dispatch")) == fewest
 
 
 def test_what_travels_in_several_parcels_has_a_label_for_each(connected, seller, flipkart, packer, clock, sizes):
@@ -378,8 +392,7 @@ def test_what_cannot_be_told_apart_is_asked_for_apart(connected, seller, flipkar
 
     assert states(LabelRequest) == [State.DONE] * 4
     assert sorted(len(call.ids) for call in flipkart.ledger.calls_of("download_labels")) == [1, 1, 1, 1, 2, 2, 4]
-    held = {row.pk: row.tracking_id for row in as_ops(Shipment)}
-    assert {paper.holds(held[paper.shipment_id]) for paper in as_ops(Document, paper=Paper.LABEL)} == {True}
+    assert [papers(one)[0].holds(reload(one).tracking_id) for one in shipments] == [True] * 4
 
 
 def test_pages_that_cannot_be_told_even_alone_are_kept_whole_and_a_person_is_told(
