@@ -1,8 +1,8 @@
 """Has a paper checked, made safe and cut by a child process with limits: a hostile PDF can only kill that child.
 
-One child per process answers one paper after the other: starting Python for each label would cost more than reading it.
-It is replaced when it dies, after a few hundred papers, and after a fork. Safe from several threads, which wait for one
-another.
+A process has one child for papers of one shipment, and one for merged papers, which may take more. Each answers one
+paper after the other: starting Python for each label would cost more than reading it. They are replaced when they die,
+after a few hundred papers, and after a fork. Safe from several threads, which wait for one another.
 """
 
 import atexit
@@ -80,31 +80,39 @@ def _cut(head: dict[str, Any], pdf: bytes) -> CutLabel:
 def _ask(verb: bytes, pdf: bytes, limits: Limits) -> tuple[dict[str, Any], list[bytes]]:
     if len(pdf) > limits.pdf_bytes:
         raise PaperRefused(f"it is larger than {limits.pdf_bytes // 2**20} MB")
-    with _reader.lock:
-        head, pdfs = _reader.ask(verb, pdf, limits)
+    reader = _readers.get(limits)
+    if reader is not None:
+        with reader.lock:
+            head, pdfs = reader.ask(verb, pdf)
+    else:
+        reader = _Reader(limits)
+        try:
+            head, pdfs = reader.ask(verb, pdf)
+        finally:
+            reader.stop()
     if "refused" in head:
         raise PaperRefused(head["refused"])
     return head, pdfs
 
 
 class _Reader:
-    """The child of this process, if there is one."""
+    """The child of this process that keeps to `limits`, if there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
-        self.limits = LIMITS
+        self.limits = limits
         self.papers = 0
 
-    def ask(self, verb: bytes, pdf: bytes, limits: Limits) -> tuple[dict[str, Any], list[bytes]]:
-        process = self._started(limits)
+    def ask(self, verb: bytes, pdf: bytes) -> tuple[dict[str, Any], list[bytes]]:
+        process = self._started()
         too_late = threading.Event()
 
         def end() -> None:
             too_late.set()
             process.kill()
 
-        timer = threading.Timer(limits.wall_seconds, end)
+        timer = threading.Timer(self.limits.wall_seconds, end)
         timer.start()
         try:
             self._write(process, child.HEAD.pack(verb, len(pdf)) + pdf)
@@ -113,7 +121,7 @@ class _Reader:
         except (BrokenPipeError, EOFError) as error:
             self.stop()
             if too_late.is_set():
-                raise PaperRefused(f"it takes longer than {limits.wall_seconds:g} seconds to read") from error
+                raise PaperRefused(f"it takes longer than {self.limits.wall_seconds:g} seconds to read") from error
             raise PaperRefused("it takes more memory or time to read than a label may") from error
         except BaseException:
             self.stop()  # half an answer may be left in the pipe: the next paper must not be taken for this one
@@ -141,15 +149,13 @@ class _Reader:
                 pipe.close()
         process.returncode = 0  # not ours to wait for
 
-    def _started(self, limits: Limits) -> "subprocess.Popen[bytes]":
-        if self.process is not None and (self.limits != limits or self.papers >= PAPERS_PER_CHILD):
-            self.stop()
-        if self.process is not None and self.process.poll() is None:
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self.papers < PAPERS_PER_CHILD and self.process is not None and self.process.poll() is None:
             return self.process
         self.stop()
-        self.limits, self.papers = limits, 0
+        self.papers = 0
         self.process = subprocess.Popen(  # noqa: S603 - our own module, our own interpreter
-            [sys.executable, "-m", child.__name__, json.dumps(asdict(limits))],
+            [sys.executable, "-m", child.__name__, json.dumps(asdict(self.limits))],
             bufsize=0,  # a buffer has a lock, and a fork may happen while another thread holds it
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -185,6 +191,7 @@ class _Reader:
             left = left[process.stdin.write(left) :]
 
 
-_reader = _Reader()
-os.register_at_fork(after_in_child=_reader.forget)
-atexit.register(_reader.stop)
+_readers = {limits: _Reader(limits) for limits in (LIMITS, MERGED_LIMITS)}
+for _reader in _readers.values():
+    os.register_at_fork(after_in_child=_reader.forget)
+    atexit.register(_reader.stop)
