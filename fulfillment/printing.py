@@ -121,8 +121,9 @@ def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User,
         )
     # As they leave the printer: a stack for one that stacks face up comes out from its end.
     printed = lines[::-1] if stack.job.is_reversed else lines
-    last = max(good, key=printed.index)
-    rest = [line.shipment_id for line in lines if printed.index(line) > printed.index(last)]
+    at = max(number for number, line in enumerate(printed) if line in good)
+    last, ahead = printed[at], {line.pk for line in printed[at + 1 :]}
+    rest = [line.shipment_id for line in lines if line.pk in ahead]
     if not rest:
         raise CannotContinue(_("This was the last parcel of stack %(letter)s.") % {"letter": stack.letter})
     name = last.shipment.tracking_id or last.shipment.flipkart_shipment_id
