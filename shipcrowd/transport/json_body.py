@@ -7,6 +7,8 @@ and raises UnexpectedPayload with that path, never with the content.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -17,6 +19,7 @@ from shipcrowd.transport.errors import UnexpectedPayload
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _MOST_RUPEES = Decimal(10) ** 10  # no parcel; a column of 12 digits holds it
 _MOST_DIGITS = 30
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
 _LONGEST = Decimal(10) ** 6  # in any unit: no parcel is ten kilometres long
 _FINEST = -30  # decimal places: room for a sum that was made with floats (0.30000000000000004), not for more
 
@@ -25,6 +28,63 @@ class Twice(dict[str, Any]):
     """An object that says `key` twice with different values: nobody knows which is meant."""
 
     key: str = ""
+
+
+class Noted(dict[str, Any]):
+    """An object that remembers which of its fields were asked for."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+
+_noting: ContextVar[list[Any] | None] = ContextVar("noting", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[list[Any]]:
+    """The answers that are parsed meanwhile; their objects are `Noted`, for `unread` to tell afterwards."""
+    answers: list[Any] = []
+    token = _noting.set(answers)
+    try:
+        yield answers
+    finally:
+        _noting.reset(token)
+
+
+def unread(answer: Any, path: str = "") -> dict[str, str]:
+    """What a noted answer holds and nobody asked for: what sort of value it is, by path ("shipments[].mps").
+
+    Names and sorts only, never a value; a key that is no name, such as an id, is shown as "…".
+    """
+    found: dict[str, str] = {}
+    if isinstance(answer, list):
+        for one in answer:
+            found |= unread(one, f"{path}[]")
+    elif isinstance(answer, Noted):
+        for key, value in answer.items():
+            inner = f"{path}.{_shown(key)}".lstrip(".")
+            found |= unread(value, inner) if key in answer.asked else {inner: sort_of(value)}
+    return found
+
+
+def shape_of(answer: Any) -> str:
+    """What it has in it, a line: "hasMore: true or false, shipments: list of 20"."""
+    if not isinstance(answer, dict):
+        return sort_of(answer)
+    return ", ".join(f"{_shown(key)}: {sort_of(value)}" for key, value in answer.items())
+
+
+def sort_of(value: Any) -> str:
+    """What sort of value it is, in a word; of a list how many."""
+    if isinstance(value, list):
+        return f"list of {len(value)}"
+    sorts = {bool: "true or false", str: "text", type(None): "null"}
+    return sorts.get(type(value)) or ("object" if isinstance(value, dict) else "number")
 
 
 class NoNumber:
@@ -44,13 +104,17 @@ def parse_json(body: bytes, *, operation: str) -> Any:
         raise UnexpectedPayload(operation, "an empty answer")
     try:
         text = body.decode("utf-8-sig")
-        return json.loads(
+        noted = _noting.get()
+        value = json.loads(
             text,
             parse_float=_decimal,
             parse_int=_whole_number,
             parse_constant=lambda _constant: NoNumber(),
-            object_pairs_hook=_object_of_pairs,
+            object_pairs_hook=_object_of_pairs if noted is None else _noted_of_pairs,
         )
+        if noted is not None:
+            noted.append(value)
+        return value
     except (ValueError, RecursionError) as error:
         # JSONDecodeError and UnicodeDecodeError carry the whole text: they must not travel along as __context__.
         says = f"not JSON ({type(error).__name__})"
@@ -184,6 +248,15 @@ def _decimal(text: str) -> Decimal | NoNumber:
 def _whole_number(text: str) -> int | NoNumber:
     # Ids have 18 digits; turning thousands of digits into a number takes long, and Python refuses from 4,300 on.
     return int(text) if len(text) <= _MOST_DIGITS else NoNumber()
+
+
+def _shown(key: str) -> str:
+    return key if _NAME.match(key) else "…"
+
+
+def _noted_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = _object_of_pairs(pairs)
+    return values if isinstance(values, Twice) else Noted(values)
 
 
 def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipcrowd.transport.errors import UnexpectedPayload
-from shipcrowd.transport.json_body import Node, parse_json
+from shipcrowd.transport.json_body import Node, noting, parse_json, shape_of, unread
 
 
 def node(text: str) -> Node:
@@ -176,3 +176,56 @@ def test_no_value_makes_a_reader_raise_anything_else(value):
     assert outcome_of(found.flag) == "search a" or found.flag() is bool(value)
     assert outcome_of(found.count) == "search a" or found.count() == value
     assert outcome_of(found.rupees) == "search a" or value is None or found.rupees() >= 0
+
+
+# --- What nobody asked for -------------------------------------------------------------------------------------------
+
+
+def test_what_an_answer_holds_and_nobody_reads_is_named_without_its_values():
+    text = """{"hasMore": false, "note": "Asha Rao, 9876543210", "rows": [
+        {"id": 1, "extra": {"deep": "secret"}, "list": [1, 2], "no": null, "yes": true, "price": 1.5},
+        {"id": 2, "inner": {"read": 1, "left": "x"}, "9876543210": "x", "Asha Rao": "y"}
+    ]}"""
+    with noting() as answers:
+        root = node(text)
+        root.get("hasMore").flag()
+        for row in root.get("rows").rows():
+            row.get("id").count()
+            row.get("absent")
+            if not (inner := row.get("inner")).is_absent:
+                inner.get("read").count()
+
+    assert unread(answers[0]) == {
+        "note": "text",
+        "rows[].extra": "object",
+        "rows[].list": "list of 2",
+        "rows[].no": "null",
+        "rows[].yes": "true or false",
+        "rows[].price": "number",
+        "rows[].inner.left": "text",
+        "rows[].…": "text",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        (
+            '{"shipments": [1, 2], "hasMore": true, "next": null, "9876543210": {}}',
+            "shipments: list of 2, hasMore: true or false, next: null, …: object",
+        ),
+        ("[1, 2, 3]", "list of 3"),
+        ('"Asha Rao"', "text"),
+        ("1.5", "number"),
+    ],
+)
+def test_a_shape_has_names_and_sorts_and_no_value(text, shape):
+    assert shape_of(node(text).value) == shape
+
+
+def test_noting_ends_with_its_block():
+    with noting() as answers:
+        node("{}")
+    node("{}")
+
+    assert len(answers) == 1
