@@ -472,6 +472,7 @@ def database_now() -> datetime:
 
 # --- Named places where a test kills the process ---------------------------------------------------------------------
 
+
 def crash_point(name: str) -> None:
     """Outside tests nothing.
 
