@@ -23,6 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 
 from shipcrowd.tenancy import SellerOwned, seller_scope, through_door
 
@@ -31,14 +32,14 @@ DUE_DOOR = {"due": "wake_at is not null and {door} = 'on'"}
 
 
 class State(models.TextChoices):
-    DUE = "due", "waiting for its turn"
-    CLAIMED = "claimed", "taken by a worker"
-    CALLING = "calling", "being sent"
-    UNKNOWN = "unknown", "answer lost, will be read back"
-    DONE = "done", "done"
-    REFUSED = "refused", "refused"
-    GIVEN_UP = "given_up", "given up"
-    WITHDRAWN = "withdrawn", "withdrawn"
+    DUE = "due", gettext_lazy("waiting for its turn")
+    CLAIMED = "claimed", gettext_lazy("taken by a worker")
+    CALLING = "calling", gettext_lazy("being sent")
+    UNKNOWN = "unknown", gettext_lazy("answer lost, will be read back")
+    DONE = "done", gettext_lazy("done")
+    REFUSED = "refused", gettext_lazy("refused")
+    GIVEN_UP = "given_up", gettext_lazy("given up")
+    WITHDRAWN = "withdrawn", gettext_lazy("withdrawn")
 
 
 OPEN = (State.DUE, State.CLAIMED, State.CALLING, State.UNKNOWN)
@@ -47,19 +48,24 @@ OPEN = (State.DUE, State.CLAIMED, State.CALLING, State.UNKNOWN)
 class Attention(models.TextChoices):
     """Why the machine needs a person."""
 
-    NONE = "", "nothing"
-    REFUSED = "refused", "Flipkart refused it"
-    LATE = "late", "it takes too long"
-    GIVEN_UP = "given_up", "tried too long"
-    BAD_PAPER = "bad_paper", "the paper cannot be used"
-    RECONNECT = "reconnect", "the connection must be renewed"
-    PULL = "pull", "pull this parcel"
-    PARKED = "parked", "parked when the connection was cut"
-    UNREADABLE = "unreadable", "Flipkart's answer cannot be read"
-    UNKNOWN_STATE = "unknown_state", "a state that this version does not know"
-    ODD_MOVE = "odd_move", "its state moved in a way we do not expect"
-    FORM = "form", "a form must be acknowledged"
-    BROKEN = "broken", "our own mistake"
+    NONE = "", gettext_lazy("nothing")
+    REFUSED = "refused", gettext_lazy("Flipkart refused it")
+    LATE = "late", gettext_lazy("it takes too long")
+    GIVEN_UP = "given_up", gettext_lazy("tried too long")
+    BAD_PAPER = "bad_paper", gettext_lazy("the paper cannot be used")
+    RECONNECT = "reconnect", gettext_lazy("the connection must be renewed")
+    PULL = "pull", gettext_lazy("pull this parcel")
+    PARKED = "parked", gettext_lazy("parked when the connection was cut")
+    UNREADABLE = "unreadable", gettext_lazy("Flipkart's answer cannot be read")
+    UNKNOWN_STATE = "unknown_state", gettext_lazy("a state that this version does not know")
+    ODD_MOVE = "odd_move", gettext_lazy("its state moved in a way we do not expect")
+    FORM = "form", gettext_lazy("a form must be acknowledged")
+    BROKEN = "broken", gettext_lazy("our own mistake")
+
+
+# What is still open goes on by itself, whatever has happened to it; only a form waits for a number that a person tells.
+NEEDS_PERSON = ~Q(attention=Attention.NONE) & (~Q(state__in=OPEN) | Q(attention=Attention.FORM))
+GOES_ON = ~Q(attention__in=(Attention.NONE, Attention.FORM)) & Q(state__in=OPEN)
 
 
 class Due(SellerOwned):

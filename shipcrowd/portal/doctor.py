@@ -78,6 +78,12 @@ def consent_ends_at(row: Connection) -> datetime | None:
     return None if row.client_id or row.consented_at is None else row.consented_at + settings.CONSENT_LIFE
 
 
+def consent_that_ends(row: Connection | None, now: datetime) -> Line | None:
+    """What an owner should know before nothing goes any more; None where all is well, or where more is wrong."""
+    line = _consent(row, now) if row is not None and row.is_connected else None
+    return line if line is not None and line.tone == "warn" else None
+
+
 def _access(row: Connection, now: datetime) -> Line:
     title = _("Access")
     if not row.is_connected:

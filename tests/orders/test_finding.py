@@ -130,7 +130,7 @@ def test_an_id_that_nobody_knows_says_so(packer, connected):
     asked = packer.post(f"/s/{connected.seller.slug}/shipments/look-up/", {"q": "SHIP404"})
     run_due_work()
 
-    assert "Flipkart does not know this id either." in words(packer.get(asked.url))
+    assert "Flipkart knows no shipment by this id" in words(packer.get(asked.url))
     assert b"hx-trigger" not in packer.get(asked.url).content
 
 
@@ -163,5 +163,5 @@ def test_another_sellers_shipment_is_not_found_by_looking_it_up(packer, connecte
     asked = packer.post(f"/s/{connected.seller.slug}/shipments/look-up/", {"q": theirs})
     run_due_work()
 
-    assert "Flipkart does not know this id either." in words(packer.get(asked.url))
+    assert "Flipkart knows no shipment by this id" in words(packer.get(asked.url))
     assert as_ops(Shipment) == []
