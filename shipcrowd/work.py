@@ -20,7 +20,7 @@ from typing import ClassVar, TypeVar, cast
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, connection, models
+from django.db import InterfaceError, OperationalError, connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy
@@ -29,6 +29,9 @@ from shipcrowd.tenancy import SellerOwned, seller_scope, through_door
 
 # The door by which bell and readiness look at due rows: id, seller, kind and time only.
 DUE_DOOR = {"due": "wake_at is not null and {door} = 'on'"}
+
+# A row that met a mistake of ours once more, all alone: only a new version will help it, or other data.
+MISTAKE_AGAIN = timedelta(minutes=15)
 
 
 class State(models.TextChoices):
@@ -114,20 +117,24 @@ def claim_due(
     """Up to `limit` rows that are due, oldest first, now ours until the lease ends. Opens its own scope and commits.
 
     Of rows in doubt only such are returned in one batch, and of others only others: one is read back, the other sent.
+    A row that met a mistake of ours comes alone: whichever of them is the cause holds up no other (`mistakes_noted`).
     """
     token = uuid.uuid4()
     with seller_scope(seller_id):
         waiting = model.objects.filter(seller_id=seller_id, wake_at__lte=Now()).filter(only or Q())
         free = waiting.order_by("wake_at", "pk").select_for_update(skip_locked=True)
-        first = free.values_list("in_doubt", flat=True).first()
+        first = free.values_list("pk", "in_doubt", "attention").first()
         if first is None:
             return []
-        taken = list(free.filter(in_doubt=first).values_list("pk", flat=True)[:limit])
+        taken, in_doubt = [first[0]], first[1]
+        if first[2] != Attention.BROKEN:
+            alike = free.filter(in_doubt=in_doubt).exclude(attention=Attention.BROKEN)
+            taken = list(alike.values_list("pk", flat=True)[:limit])
         model.objects.filter(pk__in=taken).update(
             state=State.CLAIMED,
             claim_token=token,
             wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
-            lost_at=Now() if first else F("lost_at"),
+            lost_at=Now() if in_doubt else F("lost_at"),
         )
         mine = _all(model).filter(seller_id=seller_id, claim_token=token)
         rows = list(mine.select_related(*related).order_by("pk"))
@@ -259,25 +266,41 @@ def mistakes_noted(rows: Sequence[RowT]) -> Iterator[None]:
     """A mistake of our own ends on the claimed rows as attention, in no one's words: an exception's text may hold a
     name.
 
-    Rows that were being sent stay in doubt; all come again when the longest lease has passed. The exception goes on,
-    to be logged.
+    Nobody knows which row of a batch it was, so each is tried alone soon (`claim_due`); the one that meets it again is
+    tried rarely, and given up by age. Rows that were being sent stay in doubt. The exception goes on, to be logged.
     """
     try:
         yield
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         raise  # nothing can be written now: the lease ends by itself
     except Exception as error:
         with seller_scope(rows[0].seller_id):
-            _still_ours(type(rows[0]), rows).update(
-                state=models.Case(
-                    models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)
-                ),
-                claim_token=None,
-                attention=Attention.BROKEN,
-                says=f"a mistake of ours ({type(error).__name__}): will be tried again",
-                wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
-            )
+            left = list(_still_ours(type(rows[0]), rows).order_by("pk").select_for_update())
+            _note_mistake(left, f"a mistake of ours ({type(error).__name__})", was_alone=len(rows) == 1)
         raise
+
+
+def _note_mistake(rows: Sequence[RowT], mistake: str, *, was_alone: bool) -> None:
+    broken, lease = Attention.BROKEN, timedelta(seconds=settings.LEASE_SECONDS)
+    again = [row for row in rows if row.attention == broken]
+    first = [row for row in rows if row.attention != broken]
+    if was_alone:
+        put_off(first, after=lease, attention=broken, says=f"{mistake}: will be tried again")
+    else:
+        says = f"{mistake} with one of several: each is tried alone"
+        put_off([row for row in first if not row.in_doubt], after=timedelta(0), attention=broken, says=says)
+        put_off([row for row in first if row.in_doubt], after=lease, attention=broken, says=says)
+    # What is in doubt is looked up however late: only a look can tell whether it was done.
+    now = database_now()
+    over = [row for row in again if not row.in_doubt and _gives_up_at(row) <= now]
+    given_up(over, because=Attention.GIVEN_UP, says=f"tried too long: {mistake}")
+    in_time = [row for row in again if row not in over]
+    put_off(in_time, after=MISTAKE_AGAIN, attention=broken, says=f"{mistake}, again: will be tried again")
+
+
+def _gives_up_at(row: WorkRow) -> datetime:
+    at: datetime = row.give_up_at or row.asked_at + settings.GIVE_UP_AFTER
+    return at
 
 
 def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None) -> int:

@@ -148,10 +148,10 @@ def home(request: SellerRequest) -> HttpResponse:
 @require_POST
 @member_required(Role.STAFF)
 def fetch_now(request: SellerRequest) -> HttpResponse:
-    if polling.poll_now(request.seller):
-        messages.info(request, _("Asked Flipkart for what is new. It shows here in a moment."))
+    if why_not := polling.poll_now(request.seller):
+        messages.warning(request, why_not)
     else:
-        messages.warning(request, _("Flipkart is being read just now, or this seller is not connected."))
+        messages.info(request, _("Asked Flipkart for what is new. It shows here in a moment."))
     return redirect("portal:home", slug=request.seller.slug)
 
 

@@ -11,6 +11,7 @@ from fulfillment.models import LabelRequest
 from orders.ingest import ingest
 from orders.models import PollCursor, Shipment, TimelineEntry, Unreadable
 from orders.states import State
+from sellers import switches
 from sellers.models import Connection, Member, MemberFacility, Quota, Role, Standing
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.flipkart import types
@@ -220,6 +221,19 @@ def test_home_says_as_of_when_and_fetch_now_wakes_the_poll(packer, viewer, selle
     assert factories.as_ops(PollCursor)[0].wake_at is not None
     assert viewer.post(f"/s/{seller.slug}/fetch/").status_code == 403
     assert "Fetch now" not in words(viewer.get(f"/s/{seller.slug}/"))
+
+
+def test_fetch_now_says_why_nothing_is_read_while_the_platform_has_stopped_reading(packer, seller):
+    connect(seller)
+    with seller_scope(seller):
+        before = PollCursor.objects.get().wake_at
+        switches.turn(seller, switches.Switch.READING, off="Flipkart asked us to", by=factories.user(is_staff=True))
+
+    answer = packer.post(f"/s/{seller.slug}/fetch/", follow=True)
+
+    assert "the platform has stopped reading: Flipkart asked us to" in words(answer)
+    assert "Asked Flipkart for what is new" not in words(answer)
+    assert factories.as_ops(PollCursor)[0].wake_at == before
 
 
 def test_sending_switched_off_is_said_on_every_page(packer, seller, settings):
