@@ -25,6 +25,10 @@ class NoOwner(ImproperlyConfigured):
         super().__init__("The owner's log-in is missing: set DATABASE_OWNER_URL (role shipcrowd_owner).")
 
 
+class NotReached(OperationalError):
+    """No connection came about; the text is one line for a person."""
+
+
 class DatabaseOperations(operations.DatabaseOperations):
     """A flush passes the triggers that keep append-only tables from being emptied, in its own transaction."""
 
@@ -83,6 +87,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 raise OperationalError(str(error)) from error
         parameters: dict[str, Any] = super().get_connection_params()
         return parameters
+
+    def connect(self) -> None:
+        """Raises NotReached."""
+        try:
+            super().connect()
+        except (OperationalError, base.Database.OperationalError) as error:  # Django's is of the embedded server
+            raise NotReached(f"The database cannot be reached: {' '.join(str(error).split())}") from error
 
     @contextmanager
     def as_owner(self) -> Iterator[None]:
