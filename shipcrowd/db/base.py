@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -92,7 +93,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Raises NotReached."""
         try:
             super().connect()
-        except (OperationalError, base.Database.OperationalError) as error:  # Django's is of the embedded server
+        except (OperationalError, psycopg.OperationalError) as error:  # Django's is of the embedded server
             raise NotReached(f"The database cannot be reached: {' '.join(str(error).split())}") from error
 
     @contextmanager
