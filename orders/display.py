@@ -157,7 +157,12 @@ def label(shipment: Shipment) -> Words:
 def troubles(shipment: Shipment) -> list[Words]:
     """Why a person is needed: for the shipment itself, for its label, for its dispatch."""
     found = [Words(shipment.get_attention_display(), "bad", shipment.attention_says)] if shipment.attention else []
-    asked = [*shipment.label_requests.all(), *shipment.dispatches.all()]
+    asked = [
+        *shipment.label_requests.all(),
+        *shipment.dispatches.all(),
+        *shipment.cancellations.all(),
+        *shipment.form_acks.all(),
+    ]
     return found + [Words(row.get_attention_display(), "bad", row.says) for row in asked if row.attention]
 
 

@@ -48,7 +48,7 @@ _ACT_NAMES = {
 # What the rules call an act, as the form's buttons call it.
 _PRESSED = {Act.LABEL: "labels", Act.PRINT: "print", Act.DISPATCH: "dispatch"}
 # What was asked of Flipkart, named by string: papers and work rows belong to an app above this one.
-_ASKED = ("label_requests", "dispatches")
+_ASKED = ("label_requests", "dispatches", "cancellations", "form_acks")
 _NEXT: dict[Stage | None, str] = {
     Stage.TO_LABEL: "labels",
     Stage.TO_PRINT: "print",
@@ -343,6 +343,8 @@ def _work(found: Shipment) -> list[tuple[str, Any, str, bool]]:
     tones = {"done": "good", "refused": "bad", "given_up": "bad", "unknown": "warn"}
     rows: list[tuple[str, Any]] = [(_("Label"), row) for row in found.label_requests.all()]
     rows += [(_("Ready to dispatch"), row) for row in found.dispatches.all()]
+    rows += [(_("Cancellation"), row) for row in found.cancellations.all()]
+    rows += [(_("Form"), row) for row in found.form_acks.all()]
     return [
         (name, row, tones.get(row.state, ""), row.state in ("refused", "given_up", "withdrawn") or bool(row.attention))
         for name, row in rows
