@@ -15,13 +15,14 @@ from fulfillment import queries, sending
 from fulfillment.models import FormAcknowledgement, LabelRequest, Step
 from fulfillment.sending import Effect
 from fulfillment.verdicts import give_up_at
-from orders import timeline
+from orders import rules, timeline
 from orders.models import Shipment
 from orders.states import is_packing_or_later
+from sellers import gateway
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import AcknowledgedForm, Acknowledgement, State
+from shipcrowd.flipkart.types import AcknowledgedForm, Acknowledgement, Offer, State
 from shipcrowd.tenancy import require_scope
 
 KIND = FormAcknowledgement.KIND
@@ -34,7 +35,7 @@ class MayNotAcknowledge(Exception):
 
 def wanted(shipment: Shipment) -> list[str]:
     """The names of the forms that a person must acknowledge. Pure."""
-    return [form["name"] for form in shipment.forms if not form.get("is_automated")]
+    return [form["name"] for form in rules.forms_wanted(shipment.forms)]
 
 
 def why_not(shipment: Shipment) -> str | None:
@@ -55,7 +56,7 @@ def request(*, seller: Seller, shipment_id: int, numbers: Mapping[str, str], by:
         if not found:
             raise MayNotAcknowledge(_("there is no such shipment"))
         shipment = found[0]
-        if reason := why_not(shipment):
+        if reason := rules.why_not_here(gateway.abilities_of(seller.pk), Offer.FORMS) or why_not(shipment):
             raise MayNotAcknowledge(reason)
         told = {name: numbers.get(name, "").strip() for name in wanted(shipment)}
         if missing := [name for name, number in told.items() if not 1 <= len(number) <= LONGEST]:
@@ -91,9 +92,11 @@ def _write(
     )
 
 
-def _acknowledgements(_client: FlipkartClient, rows: Sequence[FormAcknowledgement]) -> dict[int, Acknowledgement | str]:
+def _acknowledgements(client: FlipkartClient, rows: Sequence[FormAcknowledgement]) -> dict[int, Acknowledgement | str]:
+    not_here = rules.why_not_here(client.wire.ABILITIES, Offer.FORMS)
     return {
-        row.pk: Acknowledgement(
+        row.pk: not_here
+        or Acknowledgement(
             flipkart_shipment_id=row.shipment.flipkart_shipment_id,
             numbers=tuple(AcknowledgedForm(form=name, number=number) for name, number in row.numbers.items()),
         )

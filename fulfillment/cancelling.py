@@ -16,16 +16,15 @@ from fulfillment.models import CancelReason, LabelRequest, SellerCancellation
 from fulfillment.sending import Effect
 from fulfillment.verdicts import CANCELLED, MAY_BE_DONE, give_up_at
 from orders import queries as orders
-from orders import timeline
+from orders import rules, timeline
 from orders.models import Shipment, ShipmentItem
 from orders.outcome import Outcome, Split, split
-from orders.states import BEFORE_PACK, HANDED_OVER
 from sellers import gateway, switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Abilities, Cancellation, Offer, State
+from shipcrowd.flipkart.types import Cancellation, Offer, State
 from shipcrowd.tenancy import require_scope, seller_scope
 
 BATCH = 5000  # rows of one statement
@@ -62,25 +61,7 @@ def preview(*, seller: Seller, shipment_ids: Collection[int], **_asked: object) 
 
 def why_not(shipment: Shipment, request: LabelRequest | None) -> str | None:
     """Why the seller may not cancel it, or None; `request` is that for its label. Pure."""
-    state = State(shipment.state)
-    if state is State.UNKNOWN:
-        return _("its state “{state}” is not known here").format(state=shipment.state_word)
-    if state is State.CANCELLED:
-        return _("cancelled")
-    if state in HANDED_OVER:
-        return _("already handed over")
-    if state not in BEFORE_PACK:
-        return _("packed already: only the buyer can cancel it now")
-    if request is not None and request.is_open:
-        return _("its label is on its way")
-    return None
-
-
-def why_not_here(abilities: Abilities | None) -> str:
-    """Why nothing can be cancelled through a connection that can do so much (None: there is none yet), or "". Pure."""
-    if abilities is None or Offer.CANCEL in abilities.offers:
-        return ""
-    return _("this connection's format of Flipkart's cannot cancel: do it in Flipkart's own panel")
+    return rules.why_not_cancel(shipment, is_being_labelled=request is not None and request.is_open)
 
 
 def work_due(*, seller_id: int) -> bool:
@@ -93,7 +74,7 @@ def _split(seller: Seller, shipments: Iterable[Shipment]) -> Split[SellerCancell
     ids = [shipment.pk for shipment in shipments]
     asked = queries.cancellations(seller, ids)
     labels = queries.label_requests(seller, ids)
-    not_here = why_not_here(gateway.abilities_of(seller.pk))
+    not_here = rules.why_not_here(gateway.abilities_of(seller.pk), Offer.CANCEL)
     return split(shipments, asked, lambda shipment, _row: not_here or why_not(shipment, labels.get(shipment.pk)))
 
 
@@ -124,7 +105,7 @@ def _cancellations(client: FlipkartClient, rows: Sequence[SellerCancellation]) -
         for item in items:
             if not item.is_cancelled:
                 groups[item.shipment_id].append(item.cancellation_group_id)
-    not_here = why_not_here(client.wire.ABILITIES)
+    not_here = rules.why_not_here(client.wire.ABILITIES, Offer.CANCEL)
     return {row.pk: not_here or _cancellation(row, groups[row.shipment_id]) for row in rows}
 
 

@@ -55,6 +55,14 @@ class Row:
     troubles: list[Words]
 
 
+@dataclass(frozen=True, slots=True)
+class WantedForm:
+    """A paper that a state wants; `link` is where it is to be had, "" where Flipkart did not say."""
+
+    name: str
+    link: str
+
+
 def row(shipment: Shipment, now: datetime) -> Row:
     """`shipment` with its items, its facility and what was asked for it already read."""
     items = list(shipment.items.all())
@@ -204,6 +212,16 @@ def _why_not(shipment: Shipment, act: Act, now: datetime) -> str:
     if is_copy and is_free and shipment.state in (State.PACKED, State.READY_TO_DISPATCH):
         return ""
     return rules.why_not(shipment, act, now) or ""
+
+
+def forms(shipment: Shipment) -> list[WantedForm]:
+    """The forms that a person must get and acknowledge before Flipkart packs on."""
+    return [WantedForm(form["name"], _safe_link(form.get("link", ""))) for form in rules.forms_wanted(shipment.forms)]
+
+
+def _safe_link(link: str) -> str:
+    """What came from outside is a link only where it leads to a page; "" else."""
+    return link if link.startswith(("https://", "http://")) else ""
 
 
 def masked_name(name: str) -> str:

@@ -135,9 +135,9 @@ def by_seller(seller_ids: Sequence[int]) -> dict[int, list[Group]]:
         rows = model._default_manager.filter(seller_id__in=seller_ids).order_by()
         if model is not Unreadable:
             rows = rows.exclude(attention="")
-        named = rows.annotate(kind=models.Value(kind, output_field=models.CharField()), reason=reason)
-        counted = named.values("seller_id", "kind", "reason").annotate(n=Count("pk"))
-        parts.append(counted.values_list("seller_id", "kind", "reason", "n"))
+        named = rows.annotate(kind=models.Value(kind, output_field=models.CharField()), why=reason)
+        counted = named.values("seller_id", "kind", "why").annotate(n=Count("pk"))
+        parts.append(counted.values_list("seller_id", "kind", "why", "n"))
     found: dict[int, list[Group]] = {}
     for seller_id, kind, reason, number in parts[0].union(*parts[1:], all=True):
         found.setdefault(seller_id, []).append(_group(kind, reason, number))
@@ -256,6 +256,8 @@ def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), ids: S
 
 
 def _mend(kind: str, reason: Attention) -> Mend | None:
+    if reason is Attention.FORM:
+        return None  # only its number mends it: it is told on the shipment's page
     if kind in {model.KIND for model in _WORK}:
         return Mend("fulfillment:retry", _("Retry"), RETRY, "row")
     if kind == "unreadable":

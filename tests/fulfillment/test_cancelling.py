@@ -101,7 +101,7 @@ def test_what_cannot_be_cancelled_is_left_out_with_its_reason(connected, seller,
     assert dict(outcome.left_out) == {
         "packed already: only the buyer can cancel it now": [packed.flipkart_shipment_id],
         "cancelled": [gone.flipkart_shipment_id],
-        "already handed over": [shipped.flipkart_shipment_id],
+        "already handed over (shipped)": [shipped.flipkart_shipment_id],
         "its label is on its way": [asked.flipkart_shipment_id],
     }
 
