@@ -54,11 +54,11 @@ def why_not(shipment: Facts, act: Act | str, now: datetime, *, is_asked: bool = 
 
 def _why_untouchable(shipment: Facts, state: State) -> str | None:
     if state is State.UNKNOWN:
-        return f"its state “{shipment.state_word}” is not known here"
+        return _("its state “%(word)s” is not known here") % {"word": shipment.state_word}
     if state is State.CANCELLED:
-        return "cancelled"
+        return _("cancelled")
     if state in HANDED_OVER or state is State.PICKUP_COMPLETE:
-        return f"already handed over ({_words(state)})"
+        return _("already handed over (%(state)s)") % {"state": _words(state)}
     return None
 
 
@@ -68,8 +68,8 @@ def why_kept_back(shipment: Facts) -> str | None:
     People know of it already: what was on its way for it stops, and nobody else need be told.
     """
     if shipment.attention == Attention.PULL:
-        return shipment.attention_says or "to be pulled out of the stack"
-    return f"set aside: {shipment.set_aside_reason}" if shipment.set_aside_at else None
+        return shipment.attention_says or _("to be pulled out of the stack")
+    return _("set aside: %(reason)s") % {"reason": shipment.set_aside_reason} if shipment.set_aside_at else None
 
 
 def why_not_fetch(shipment: Facts) -> str | None:
@@ -104,34 +104,38 @@ def forms_wanted(forms: Collection[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _why_on_hold(shipment: Facts) -> str | None:
-    return "on hold at Flipkart" if shipment.is_on_hold else None
+    return _("on hold at Flipkart") if shipment.is_on_hold else None
 
 
 def _why_too_late(shipment: Facts, act: Act, state: State, *, is_asked: bool) -> str | None:
     if act is Act.LABEL:
         if shipment.label_stored_at:
-            return "already labelled"
+            return _("already labelled")
         if shipment.label_requested_at and not is_asked:
-            return "its label is already asked for"
+            return _("its label is already asked for")
         if shipment.labelled_outside or (state not in BEFORE_PACK | PACKING and not is_asked):
-            return "already labelled outside of Shipcrowd"
+            return _("already labelled outside of Shipcrowd")
         if state not in BEFORE_PACK:
-            return f"already with Flipkart ({_words(state)})"
+            return _("already with Flipkart (%(state)s)") % {"state": _words(state)}
     if act is Act.DISPATCH:
         if state in READY:
-            return "already marked ready to dispatch"
+            return _("already marked ready to dispatch")
         if shipment.dispatch_requested_at and not is_asked:
-            return "its dispatch is already asked for"
+            return _("its dispatch is already asked for")
     return None
 
 
 def _why_too_early(shipment: Facts, act: Act, state: State, now: datetime) -> str | None:
     if shipment.dispatch_after_at and now < shipment.dispatch_after_at:
-        return f"not due before {in_indian_words(shipment.dispatch_after_at)}"
+        return _("not due before %(time)s") % {"time": in_indian_words(shipment.dispatch_after_at)}
     if act is Act.PRINT and not shipment.label_stored_at:
-        return "labelled outside of Shipcrowd, no copy stored" if shipment.labelled_outside else "no label stored yet"
+        return (
+            _("labelled outside of Shipcrowd, no copy stored")
+            if shipment.labelled_outside
+            else _("no label stored yet")
+        )
     if act is Act.DISPATCH and state is not State.PACKED:
-        return f"not packed yet ({_words(state)})"
+        return _("not packed yet (%(state)s)") % {"state": _words(state)}
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
 from django.db.models.functions import Cast
+from django.utils.translation import gettext_lazy
 
 from orders.models import Shipment
 from orders.states import BEFORE_PACK, HANDED_OVER, READY
@@ -40,17 +41,17 @@ class Stage(StrEnum):
         return self not in (Stage.HANDED_OVER, Stage.CANCELLED, Stage.ATTENTION)
 
 
-WORDS: Mapping[Stage, str] = {
-    Stage.UPCOMING: "Upcoming",
-    Stage.TO_LABEL: "To label",
-    Stage.TO_PRINT: "To print",
-    Stage.TO_DISPATCH: "To dispatch",
-    Stage.AWAITING_PICKUP: "Awaiting pickup",
-    Stage.ON_HOLD: "On hold",
-    Stage.SET_ASIDE: "Set aside",
-    Stage.ATTENTION: "Attention",
-    Stage.HANDED_OVER: "Handed over",
-    Stage.CANCELLED: "Cancelled",
+WORDS = {
+    Stage.UPCOMING: gettext_lazy("Upcoming"),
+    Stage.TO_LABEL: gettext_lazy("To label"),
+    Stage.TO_PRINT: gettext_lazy("To print"),
+    Stage.TO_DISPATCH: gettext_lazy("To dispatch"),
+    Stage.AWAITING_PICKUP: gettext_lazy("Awaiting pickup"),
+    Stage.ON_HOLD: gettext_lazy("On hold"),
+    Stage.SET_ASIDE: gettext_lazy("Set aside"),
+    Stage.ATTENTION: gettext_lazy("Attention"),
+    Stage.HANDED_OVER: gettext_lazy("Handed over"),
+    Stage.CANCELLED: gettext_lazy("Cancelled"),
 }
 
 _NEEDS_PERSON = ~Q(attention="") | Q(state=State.UNKNOWN, is_open=True)

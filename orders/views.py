@@ -283,7 +283,7 @@ def _tabs(form: ShipmentFilter, counts: dict[Stage, int | str], address: str) ->
     tabs = [
         Tab(
             stage=stage.value,
-            title=stages.WORDS[stage],
+            title=str(stages.WORDS[stage]),
             count=counts[stage],
             link=f"{address}?stage={stage.value}{facility}",
             is_here=stage == here,

@@ -472,19 +472,18 @@ def database_now() -> datetime:
 
 # --- Named places where a test kills the process ---------------------------------------------------------------------
 
-CRASH_POINTS = ("claimed", "calling", "called", "settling", "settled")
-
 
 def crash_point(name: str) -> None:
     """Outside tests nothing.
 
-    With SHIPCROWD_CRASH="<name> <file>" the process is killed here once: the file remembers.
+    With SHIPCROWD_CRASH="<name>,<name>... <folder>" the process is killed at each of the names, once: the folder
+    remembers.
     """
-    wanted = os.environ.get("SHIPCROWD_CRASH", "")
-    if not wanted or wanted.split(" ", 1)[0] != name:
+    names, _space, folder = os.environ.get("SHIPCROWD_CRASH", "").partition(" ")
+    if name not in names.split(","):
         return
     try:
-        Path(wanted.split(" ", 1)[1]).touch(exist_ok=False)
+        Path(folder, name).touch(exist_ok=False)
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGKILL)

@@ -231,4 +231,4 @@ def _tile(stage: Stage, found: tuple[int, int, int], address: str) -> Tile:
     says = _("%(count)d today") % {"count": today}
     if late:
         says = f"{ngettext('%(count)d late', '%(count)d late', late) % {'count': late}} · {says}"
-    return Tile(WORDS[stage], count, says, bool(late), f"{address}?stage={stage.value}")
+    return Tile(str(WORDS[stage]), count, says, bool(late), f"{address}?stage={stage.value}")
