@@ -36,9 +36,9 @@ ACTS = {
     "print": "fulfillment:request_print",
     "dispatch": "fulfillment:request_dispatch",
     "pick_list": "fulfillment:pick_list",
-    "cancel": "fulfillment:request_cancellation",
     "set_aside": "orders:set_aside",
     "put_back": "orders:put_back",
+    "cancel": "fulfillment:request_cancellation",
 }
 _ACT_NAMES = {
     "label_print": gettext_lazy("Label and print"),
@@ -46,9 +46,9 @@ _ACT_NAMES = {
     "print": gettext_lazy("Print"),
     "dispatch": gettext_lazy("Ready to dispatch"),
     "pick_list": gettext_lazy("Pick list"),
-    "cancel": gettext_lazy("Cancel at Flipkart"),
     "set_aside": gettext_lazy("Set aside"),
     "put_back": gettext_lazy("Put back"),
+    "cancel": gettext_lazy("Cancel at Flipkart"),
 }
 # What the rules call an act, as the form's buttons call it.
 _PRESSED = {Act.LABEL: "labels", Act.PRINT: "print", Act.DISPATCH: "dispatch"}
@@ -369,14 +369,18 @@ def _place(found: Shipment) -> str:
 
 
 def _work(found: Shipment) -> list[tuple[str, Any, str, bool]]:
-    """(what, its work row, tone, whether a retry makes sense) of each effect that was asked for."""
+    """(what, its work row, tone, whether a retry makes sense) of each effect that was asked for.
+
+    A form is mended by its number alone.
+    """
+    ended = ("refused", "given_up", "withdrawn")
     tones = {"done": "good", "refused": "bad", "given_up": "bad", "unknown": "warn"}
     rows: list[tuple[str, Any]] = [(_("Label"), row) for row in found.label_requests.all()]
     rows += [(_("Ready to dispatch"), row) for row in found.dispatches.all()]
     rows += [(_("Cancellation"), row) for row in found.cancellations.all()]
     rows += [(_("Form"), row) for row in found.form_acks.all()]
     return [
-        (name, row, tones.get(row.state, ""), row.state in ("refused", "given_up", "withdrawn") or bool(row.attention))
+        (name, row, tones.get(row.state, ""), row.state in ended or row.attention not in ("", Attention.FORM))
         for name, row in rows
     ]
 

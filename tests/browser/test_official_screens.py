@@ -23,6 +23,7 @@ def test_a_form_is_told_and_what_is_not_there_is_cancelled(person, flipkart_on_a
     account = flipkart.world.add_seller("Asha Textiles")
     (wanting,) = flipkart.world.add_shipments(account, 1, items=2)
     flipkart.world.want_form(wanting)
+    flipkart.world.take_to_pack(0, 0)
     flipkart.world.add_shipments(account, 2)
     person.sees(width, scheme)
     log_in(person, owner)
@@ -69,10 +70,8 @@ def test_a_form_is_told_and_what_is_not_there_is_cancelled(person, flipkart_on_a
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_on_the_guides_format_cancelling_is_off_and_says_why(person, flipkart_on_a_socket, width):
     flipkart = flipkart_on_a_socket
-    seller = factories.seller(name="Asha Textiles", slug="asha-textiles")
-    packer = factories.member(seller, Role.STAFF)
     connected = factories.connected_seller(flipkart, name="Brass & Copper Works", slug="brass-copper")
-    factories.member(connected.seller, Role.STAFF, user=packer)
+    packer = factories.member(connected.seller, Role.STAFF)
     shipment = factories.shipment(connected.seller)
     person.sees(width, "light")
     log_in(person, packer)
