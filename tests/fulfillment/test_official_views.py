@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from fulfillment import pick_lists
 from fulfillment.models import FormAcknowledgement, SellerCancellation
 from orders.models import Shipment
 from sellers.models import Role, Seller, WireName
@@ -64,6 +65,47 @@ def button(page, act: str) -> str:
     html = page.content.decode()
     found = [part.split(">", 1)[0] for part in html.split("<button") if f'value="{act}"' in part.split(">", 1)[0]]
     return found[0] if found else ""
+
+
+# --- What is out of the ordinary ------------------------------------------------------------------------------------
+
+
+def test_a_shipment_that_is_out_of_the_ordinary_says_so_in_the_list_and_on_its_page(
+    client, connected, seller, flipkart
+):
+    (made,) = flipkart.world.add_shipments(connected.account, 1, items=2, shipment_type="EXPRESS")
+    flipkart.world.send_in_parcels(made, 3)
+    flipkart.world.cancel_item(made, 2)
+    stays, gone = (item.goods.sku for item in connected.account.shipments[made].items)
+    (shipment,) = take_in(seller, [connected.account.shipments[made].official_id])
+    (plain,) = bring(connected, flipkart)
+
+    listed = client.get(f"/s/{seller.slug}/shipments/")
+    pages = [page_of(client, one) for one in (shipment, plain)]
+
+    assert {row.shipment.pk: [mark.says for mark in row.marks] for row in listed.context["rows"]} == {
+        shipment.pk: ["Express", "Partly cancelled", "3 parcels"],
+        plain.pk: [],
+    }
+    assert [[mark.says for mark in page.context["marks"]] for page in pages] == [
+        ["Express", "Partly cancelled", "3 parcels"],
+        [],
+    ]
+    assert {item.sku: says.says for item, _price, says in pages[0].context["items"]} == {stays: "", gone: "Cancelled"}
+    (row,) = [row for row in listed.context["rows"] if row.shipment.pk == shipment.pk]
+    assert [item.sku for item in row.items] == [stays]
+
+
+def test_nobody_fetches_what_is_cancelled_of_a_shipment(connected, seller, flipkart):
+    (made,) = flipkart.world.add_shipments(connected.account, 1, items=2)
+    flipkart.world.cancel_item(made, 1)
+    (shipment,) = take_in(seller, [connected.account.shipments[made].official_id])
+
+    with seller_scope(seller):
+        found = pick_lists.of_shipments(seller=seller, shipment_ids=[shipment.pk])
+
+    ((_place, picks),) = found.places
+    assert [pick.sku for pick in picks] == [connected.account.shipments[made].items[1].goods.sku]
 
 
 # --- Cancel ----------------------------------------------------------------------------------------------------------
