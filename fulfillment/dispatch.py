@@ -145,6 +145,6 @@ DISPATCHING = Effect(
     group=lambda parcel: parcel.flipkart_location_id,
     limit=lambda limits: limits.dispatch,
     is_there=is_dispatched_or_later,
-    act=rules.Act.DISPATCH,
+    why_not=lambda shipment, now: rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=True),
     arrived=_dispatched,
 )

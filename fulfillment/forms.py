@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from fulfillment.models import CancelReason
 from fulfillment.options import STACK_SIZE, Layout, Options, Sorting
 from orders.forms import UUIDs
 
@@ -24,6 +25,31 @@ class Scan(forms.Form):
     """What a scanner sent, or a person typed; a label's square code holds far more than its id."""
 
     scanned = forms.CharField(max_length=1000)
+
+
+class CancelForm(forms.Form):
+    """Nothing is chosen beforehand: Flipkart keeps the reason, and counts it."""
+
+    reason = forms.ChoiceField(
+        label=_("Why"),
+        choices=[("", _("Choose a reason")), *CancelReason.choices],
+        widget=forms.Select,
+        help_text=_("Flipkart keeps it with the order."),
+    )
+
+    def clean_reason(self) -> CancelReason:
+        return CancelReason(self.cleaned_data["reason"])
+
+
+class FormNumbers(forms.Form):
+    """`form` names a form that a state wants, `number` beside it what it is acknowledged by."""
+
+    def clean(self) -> dict[str, Any]:
+        sent: Any = self.data
+        names, numbers = sent.getlist("form"), sent.getlist("number")
+        if not names or len(names) != len(numbers):
+            raise forms.ValidationError(_("Give the number of each form."))
+        return {"numbers": dict(zip(names, numbers, strict=True))}
 
 
 class PrintForm(forms.Form):

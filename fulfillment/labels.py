@@ -121,6 +121,7 @@ def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Spli
     shipments = list(shipments)
     asked = queries.label_requests(seller, [shipment.pk for shipment in shipments])
     unfit = parcels.why_not(seller, shipments, today=now.astimezone(INDIAN_TIME).date())
+    unfit |= _being_cancelled(seller.pk, shipments)
     return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now) or unfit.get(shipment.pk))
 
 
@@ -172,11 +173,17 @@ def _packed(rows: Sequence[LabelRequest], outside: bool) -> None:
 def _parcels(client: FlipkartClient, rows: Sequence[LabelRequest]) -> dict[int, Parcel | str]:
     seller_id = rows[0].seller_id
     today = timezone.now().astimezone(INDIAN_TIME).date()
+    shipments = [row.shipment for row in rows]
     with seller_scope(seller_id):
-        found = parcels.parcels_of(
-            seller_id, [row.shipment for row in rows], abilities=client.wire.ABILITIES, today=today
-        )
+        found = parcels.parcels_of(seller_id, shipments, abilities=client.wire.ABILITIES, today=today)
+        found |= _being_cancelled(seller_id, shipments)
     return {row.pk: found[row.shipment_id] for row in rows}
+
+
+def _being_cancelled(seller_id: int, shipments: Sequence[Shipment]) -> dict[int, str]:
+    """Those (our keys) that we have asked Flipkart to cancel, with the reason that this is; in a scope."""
+    asked = queries.cancellations(seller_id, [shipment.pk for shipment in shipments])
+    return {key: _("its cancellation is on its way") for key, row in asked.items() if row.is_open}
 
 
 PACKING = Effect(
@@ -187,6 +194,6 @@ PACKING = Effect(
     send=lambda client, parcels: client.generate_labels(parcels),
     limit=lambda limits: limits.labels,
     is_there=is_packing_or_later,
-    act=rules.Act.LABEL,
+    why_not=lambda shipment, now: rules.why_not(shipment, rules.Act.LABEL, now, is_asked=True),
     arrived=_packed,
 )

@@ -14,6 +14,7 @@ from fulfillment.options import STACK_SIZE, Layout, Options, Sorting
 from fulfillment.papers.types import holds
 from orders.models import Shipment
 from sellers.models import Facility, Member, User
+from shipcrowd.flipkart import types
 from shipcrowd.flipkart.types import Dimensions
 from shipcrowd.tenancy import SellerOwned, SellersKey
 from shipcrowd.work import Due, WorkRow
@@ -134,6 +135,54 @@ class Dispatch(WorkRow):
 
     def __str__(self) -> str:
         return f"dispatch {self.pk}"
+
+
+class CancelReason(models.TextChoices):
+    """Why a seller may cancel; the values are Flipkart's own words."""
+
+    CANNOT_PROCURE_ITEM = types.CancelReason.CANNOT_PROCURE_ITEM.value, gettext_lazy("cannot be procured")
+    NOT_ENOUGH_INVENTORY = types.CancelReason.NOT_ENOUGH_INVENTORY.value, gettext_lazy("not enough in stock")
+    B2B_ORDER = types.CancelReason.B2B_ORDER.value, gettext_lazy("the order of a business")
+
+
+class SellerCancellation(WorkRow):
+    """Cancel a shipment at Flipkart before it is packed. One a shipment: a retry uses the same row."""
+
+    KIND = "cancellations"
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="cancellations")
+    reason = models.CharField(max_length=30, choices=CancelReason)
+
+    class Meta(WorkRow.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="cancelled_once")]
+        indexes = [
+            models.Index(fields=["seller", "wake_at"], name="cancellation_due", condition=Q(wake_at__isnull=False)),
+            models.Index(fields=["seller", "id"], name="cancellation_attention", condition=~Q(attention="")),
+            models.Index(fields=["seller", "lost_at"], name="cancellation_lost", condition=Q(lost_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"cancellation {self.pk}"
+
+
+class FormAcknowledgement(WorkRow):
+    """Tell Flipkart the numbers of the forms that a shipment wants, so that it is packed on. One a shipment."""
+
+    KIND = "form_acks"
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="form_acks")
+    numbers = models.JSONField(default=dict)  # by the form's name
+
+    class Meta(WorkRow.Meta):
+        constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="acknowledged_once")]
+        indexes = [
+            models.Index(fields=["seller", "wake_at"], name="form_ack_due", condition=Q(wake_at__isnull=False)),
+            models.Index(fields=["seller", "id"], name="form_ack_attention", condition=~Q(attention="")),
+            models.Index(fields=["seller", "lost_at"], name="form_ack_lost", condition=Q(lost_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"form acknowledgement {self.pk}"
 
 
 class PrintOptions(models.Model):

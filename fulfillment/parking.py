@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import ngettext
 
 from fulfillment import queries
-from fulfillment.models import Dispatch, LabelRequest
+from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, SellerCancellation
 from orders import timeline
 from sellers.models import Seller, User
 from shipcrowd import audit, work
@@ -16,15 +16,19 @@ from shipcrowd.work import Attention, State
 SAYS = "parked when the connection to Flipkart was cut: press retry once it is connected again"
 
 
+EFFECTS = (LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement)
+
+
 def open_effects(seller: Seller) -> list[tuple[str, int]]:
     """What is on its way, in words with their count; what is nowhere on its way is not listed."""
     require_scope(seller)
-    counts = {
-        model: model.objects.filter(seller=seller, state__in=work.OPEN).count() for model in (LabelRequest, Dispatch)
-    }
+    counts = {model: model.objects.filter(seller=seller, state__in=work.OPEN).count() for model in EFFECTS}
+    cancelled, forms = counts[SellerCancellation], counts[FormAcknowledgement]
     words = [
         (ngettext("label request", "label requests", counts[LabelRequest]), counts[LabelRequest]),
         (ngettext("dispatch", "dispatches", counts[Dispatch]), counts[Dispatch]),
+        (ngettext("cancellation", "cancellations", cancelled), cancelled),
+        (ngettext("acknowledged form", "acknowledged forms", forms), forms),
     ]
     return [(word, count) for word, count in words if count]
 
@@ -37,7 +41,7 @@ def park(seller: Seller, by: User) -> int:
     require_scope(seller)
     parked = 0
     with transaction.atomic():
-        for model in (LabelRequest, Dispatch):
+        for model in EFFECTS:
             rows = model.objects.filter(seller=seller, state__in=work.OPEN)
             shipment_ids = list(rows.order_by("shipment_id").values_list("shipment_id", flat=True))
             if not shipment_ids:

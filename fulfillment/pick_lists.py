@@ -17,6 +17,7 @@ from orders.models import Shipment, ShipmentItem
 from orders.outcome import by_reason
 from orders.rules import in_indian_words
 from sellers.models import Seller
+from shipcrowd.flipkart.types import State
 from shipcrowd.tenancy import require_scope
 
 SHEETS = {"a4": A4_SHEET, "4x6": THERMAL_SHEET}
@@ -87,6 +88,7 @@ def _list(seller: Seller, shipments: Sequence[Shipment]) -> PickList:
     left_out = by_reason((shipment, reason) for shipment in shipments if (reason := against[shipment.pk]))
     rows = (
         ShipmentItem.objects.filter(seller=seller, shipment_id__in=wanted)
+        .exclude(state_word=State.CANCELLED)
         .values("shipment__facility__name", "shipment__facility_id", "sku")
         .annotate(pieces=Sum("quantity"), parcels=Count("shipment_id", distinct=True), words=Max("title"))
         .order_by("shipment__facility__name", "shipment__facility_id", "sku")

@@ -6,7 +6,16 @@ from uuid import UUID
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from fulfillment.models import Dispatch, Document, LabelRequest, Paper, PrintJob, PrintJobLine, PrintStack
+from fulfillment.models import (
+    Dispatch,
+    Document,
+    LabelRequest,
+    Paper,
+    PrintJob,
+    PrintJobLine,
+    PrintStack,
+    SellerCancellation,
+)
 from fulfillment.options import Layout
 from orders.models import Reading, Shipment
 from sellers.models import Seller
@@ -38,6 +47,12 @@ def label_requests(seller: Seller, shipment_ids: Collection[int]) -> dict[int, L
 def dispatches(seller: Seller, shipment_ids: Collection[int]) -> dict[int, Dispatch]:
     """By shipment."""
     rows = Dispatch.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("pk")
+    return {row.shipment_id: row for row in rows}
+
+
+def cancellations(seller: Seller | int, shipment_ids: Collection[int]) -> dict[int, SellerCancellation]:
+    """By shipment."""
+    rows = SellerCancellation.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("pk")
     return {row.shipment_id: row for row in rows}
 
 

@@ -10,14 +10,14 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from fulfillment import queries
-from fulfillment.models import Dispatch, LabelRequest, PrintJob
+from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, PrintJob, SellerCancellation
 from orders import timeline
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.tenancy import require_scope
 from shipcrowd.work import State
 
-Rows = list[LabelRequest] | list[Dispatch] | list[PrintJob]
+Rows = list[LabelRequest] | list[Dispatch] | list[PrintJob] | list[SellerCancellation] | list[FormAcknowledgement]
 
 
 def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
@@ -48,6 +48,8 @@ def _chosen(seller: Seller, row_ids: Collection[UUID]) -> list[Rows]:
         list(LabelRequest.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
         list(Dispatch.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
         list(PrintJob.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
+        list(SellerCancellation.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
+        list(FormAcknowledgement.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
     ]
     return [rows for rows in found if rows]
 

@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from fulfillment import verdicts
-from fulfillment.models import Dispatch, LabelRequest
+from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, SellerCancellation
 from fulfillment.queries import lock_shipments
 from fulfillment.verdicts import AskPerson, Drop, Lost, NotThere, Send, There, Verdict, Wait
 from orders import reading, rules, timeline
@@ -30,7 +30,7 @@ from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import CallFailed, Refused, Throttled
 from shipcrowd.work import Attention
 
-RowT = TypeVar("RowT", LabelRequest, Dispatch)
+RowT = TypeVar("RowT", LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement)
 PayloadT = TypeVar("PayloadT")
 
 NO_CONNECTION = "waiting: there is no working connection to Flipkart"
@@ -44,8 +44,11 @@ CALLS_TOGETHER = 4
 class Effect(Generic[RowT, PayloadT]):
     """One kind of effect: which rows are waiting for it, how it is sent, and what follows.
 
-    `words` is what a shipment has become by it ("packed"). `act` is what the rules call it. `payloads(client, rows)`
-    is what to send for each row (by key), or why it cannot be sent, in words; it opens its own scope. `send` gets those
+    `words` is what a shipment has become by it ("packed"). `why_not(shipment, now)` is what the rules have against it.
+    `is_of_the_day`: a step of the day's work, which waits for holds and its time, and stops for what is kept back.
+    `payloads(client, rows)` is what to send for each row (by key), or why it cannot be sent, in words; it opens its own
+    scope. `may_be_done`: the codes by which Flipkart may mean that it is done. `reads_after`: what was accepted is read
+    at once, for more of the shipment has changed than its state. `send` gets those
     that `group` names alike, where `is_grouped`: one call is for those alone.
     `arrived(rows, outside)` settles rows whose effect is there, in the open scope; `outside`: done before we ever
     asked.
@@ -58,8 +61,11 @@ class Effect(Generic[RowT, PayloadT]):
     send: Callable[[FlipkartClient, Sequence[PayloadT]], Sequence[RowOutcome]]
     limit: Callable[[Limits], int]
     is_there: Callable[[State], bool]
-    act: rules.Act
+    why_not: Callable[[Shipment, datetime], str | None]
     arrived: Callable[[Sequence[RowT], bool], None]
+    is_of_the_day: bool = True
+    may_be_done: frozenset[str] = verdicts.MAY_BE_DONE
+    reads_after: bool = False
     is_grouped: Callable[[Abilities], bool] = lambda _abilities: False
     group: Callable[[PayloadT], str] = lambda _payload: ""
 
@@ -137,17 +143,17 @@ def _before_sending(effect: Effect[RowT, PayloadT], row: RowT, *, now: datetime)
     state = State(shipment.state)
     verdict = verdicts.before_sending(
         state=state,
-        is_on_hold=shipment.is_on_hold,
-        dispatch_after_at=shipment.dispatch_after_at,
+        is_on_hold=effect.is_of_the_day and shipment.is_on_hold,
+        dispatch_after_at=shipment.dispatch_after_at if effect.is_of_the_day else None,
         is_there=effect.is_there(state),
         attempts=row.attempts,
         now=now,
     )
     if not isinstance(verdict, Send):
         return verdict
-    if kept_back := rules.why_kept_back(shipment):
+    if effect.is_of_the_day and (kept_back := rules.why_kept_back(shipment)):
         return Drop(kept_back)
-    reason = rules.why_not(shipment, effect.act, now, is_asked=True)
+    reason = effect.why_not(shipment, now)
     return AskPerson(Attention.REFUSED, reason) if reason else verdict
 
 
@@ -193,8 +199,11 @@ def _send(
         return _after_failed_call(rows, error)
     work.crash_point(f"{effect.model.KIND}.called")
     gateway.heard(rows[0].seller_id, None)
+    if effect.reads_after:
+        done = [row.shipment for row, outcome in zip(rows, outcomes, strict=True) if outcome.ok]
+        reading.read_again(seller_id=rows[0].seller_id, shipments=done, client=client)
     return [
-        (row, verdicts.after_answer(outcome, attempt=row.attempts + 1))
+        (row, verdicts.after_answer(outcome, attempt=row.attempts + 1, may_be_done=effect.may_be_done))
         for row, outcome in zip(rows, outcomes, strict=True)
     ]
 

@@ -1,6 +1,6 @@
 """What the bell starts: one batch of one seller's one kind of work."""
 
-from fulfillment import dispatch, going_live, handover, labels, prefetching, print_work
+from fulfillment import acknowledging, cancelling, dispatch, going_live, handover, labels, prefetching, print_work
 
 
 def work_labels(*, seller_id: int, **_unknown: object) -> bool:
@@ -11,6 +11,16 @@ def work_labels(*, seller_id: int, **_unknown: object) -> bool:
 def work_dispatches(*, seller_id: int, **_unknown: object) -> bool:
     """True when more is due now."""
     return dispatch.work_due(seller_id=seller_id)
+
+
+def work_cancellations(*, seller_id: int, **_unknown: object) -> bool:
+    """True when more is due now."""
+    return cancelling.work_due(seller_id=seller_id)
+
+
+def work_form_acks(*, seller_id: int, **_unknown: object) -> bool:
+    """True when more is due now."""
+    return acknowledging.work_due(seller_id=seller_id)
 
 
 def work_print_jobs(*, seller_id: int, **_unknown: object) -> bool:

@@ -33,6 +33,7 @@ REFUSALS = {
     "ORDER_ITEM_NOT_PACKED": "Flipkart says that it is not packed yet",
     "INVALID_INVOICE": "Flipkart does not accept its invoice",
     "INVALID_HSN": "Flipkart does not accept its HSN code",
+    "EMPTY_OR_INVALID_REASON_FOR_CANCELLATION": "Flipkart does not accept this reason",
 }
 
 WORDS_CANCELLED = "cancelled at Flipkart"
@@ -116,14 +117,14 @@ def before_sending(
     return Send()
 
 
-def after_answer(outcome: RowOutcome, *, attempt: int) -> Verdict:
-    """What Flipkart's answer for one row of attempt number `attempt` means."""
+def after_answer(outcome: RowOutcome, *, attempt: int, may_be_done: frozenset[str] = MAY_BE_DONE) -> Verdict:
+    """What Flipkart's answer for one row of attempt number `attempt` means; `may_be_done` are the effect's codes."""
     if outcome.ok:
         return There()
     read_back = timedelta(seconds=settings.READ_BACK_SECONDS)
     if outcome.ok is None:
         return Lost(read_back, "Flipkart's answer does not say what became of it: will be read back")
-    if outcome.code in MAY_BE_DONE or 1 < attempt <= ATTEMPTS_READ_BACK:
+    if outcome.code in may_be_done or 1 < attempt <= ATTEMPTS_READ_BACK:
         return Lost(read_back, f"Flipkart says {outcome.code or 'no'}: will be read back")
     if outcome.code in CANCELLED:
         return Drop(WORDS_CANCELLED)

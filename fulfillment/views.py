@@ -1,22 +1,26 @@
-"""What a person presses on the way out: labels, ready to dispatch, retry; and stored papers."""
+"""What a person presses on the way out: labels, ready to dispatch, cancel, forms, retry; and stored papers."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from fulfillment import dispatch, going_live, labels, retrying
-from fulfillment.forms import RowChoice
+from fulfillment import acknowledging, cancelling, dispatch, going_live, labels, retrying
+from fulfillment.forms import CancelForm, FormNumbers, RowChoice
 from fulfillment.models import Document
 from fulfillment.papers.checking import preview_in_child
 from fulfillment.papers.types import ChildFailed, PaperRefused
 from fulfillment.serving import pdf_page
+from orders import queries as orders
 from orders.acting import BulkAct, Press, confirm_or_do, go_back, lists
+from orders.models import Shipment
 from sellers.access import SellerRequest, calls_outside, member_required
 from sellers.models import Role
 from shipcrowd import files
@@ -37,6 +41,27 @@ def request_labels(request: SellerRequest) -> HttpResponse:
 @member_required(Role.STAFF)
 def request_dispatch(request: SellerRequest) -> HttpResponse:
     return confirm_or_do(request, DISPATCH)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required(Role.STAFF)
+def request_cancellation(request: SellerRequest) -> HttpResponse:
+    return confirm_or_do(request, CANCEL)
+
+
+@require_POST
+@member_required(Role.STAFF)
+def acknowledge_forms(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    """The numbers of the forms that a shipment wants, told on its page."""
+    found = orders.find(request.seller, public_id)
+    if found is None:
+        raise Http404
+    form = FormNumbers(request.POST)
+    if form.is_valid():
+        _acknowledge(request, found, form.cleaned_data["numbers"])
+    else:
+        messages.error(request, _("Give the number of each form."))
+    return redirect("orders:shipment", slug=request.seller.slug, public_id=public_id)
 
 
 @calls_outside
@@ -118,6 +143,29 @@ def _do_dispatch(request: SellerRequest, press: Press) -> HttpResponse:
     return go_back(request)
 
 
+def _do_cancel(request: SellerRequest, press: Press) -> HttpResponse:
+    outcome = cancelling.request_cancellation(
+        seller=request.seller,
+        shipment_ids=press.shipment_ids,
+        reason=press.said["reason"],
+        by=request.user,
+        now=timezone.now(),
+    )
+    messages.info(request, outcome.in_words())
+    return go_back(request)
+
+
+def _acknowledge(request: SellerRequest, shipment: Shipment, numbers: Mapping[str, str]) -> None:
+    try:
+        acknowledging.request(
+            seller=request.seller, shipment_id=shipment.pk, numbers=numbers, by=request.user, now=timezone.now()
+        )
+    except acknowledging.MayNotAcknowledge as reason:
+        messages.error(request, capfirst(f"{reason}."))
+    else:
+        messages.success(request, _("The numbers are on their way to Flipkart; it packs on by itself."))
+
+
 LABELS = BulkAct(
     title=gettext_lazy("Request labels"),
     button=gettext_lazy("Request labels"),
@@ -139,4 +187,16 @@ DISPATCH = BulkAct(
     route="fulfillment:request_dispatch",
     preview=dispatch.preview,
     do=_do_dispatch,
+)
+CANCEL = BulkAct(
+    title=gettext_lazy("Cancel at Flipkart"),
+    button=gettext_lazy("Cancel them for good"),
+    consequence=gettext_lazy(
+        "Flipkart tells the buyers that their orders are cancelled by you, all that is left of each. "
+        "This cannot be undone, and Flipkart counts it against you."
+    ),
+    route="fulfillment:request_cancellation",
+    preview=cancelling.preview,
+    do=_do_cancel,
+    asks=lambda _request, sent: CancelForm(sent),
 )

@@ -3,7 +3,7 @@
 A tone is a colour's name (`good`, `note`, `warn`, `bad`, or empty); its words always say the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,10 +17,13 @@ from orders import rules
 from orders.models import PaymentType, Shipment, ShipmentItem
 from orders.rules import Act
 from orders.states import HANDED_OVER, READY
-from shipcrowd.flipkart.types import State
+from shipcrowd.flipkart.types import ShipmentType, State
 
 SOON = timedelta(hours=3)
 ITEMS_SHOWN = 2
+# Flipkart's own words.
+EXPRESS, REGULAR = "EXPRESS", "REGULAR"
+ORDINARY_PACKAGING = ("", "NA", "DEFAULT")
 
 _TONES = {
     **dict.fromkeys(READY, "note"),
@@ -43,7 +46,10 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the list. `items` are the first of its items, `more_items` how many are not shown."""
+    """A line of the list. `items` are the first of those to be packed, `more_items` how many are not shown.
+
+    `marks` are what sets it apart from most.
+    """
 
     shipment: Shipment
     deadline: Words
@@ -52,22 +58,77 @@ class Row:
     payment: str
     items: list[ShipmentItem]
     more_items: int
+    marks: list[Words]
     troubles: list[Words]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedForm:
+    """A paper that a state wants; `link` is where it is to be had, "" where Flipkart did not say."""
+
+    name: str
+    link: str
 
 
 def row(shipment: Shipment, now: datetime) -> Row:
     """`shipment` with its items, its facility and what was asked for it already read."""
     items = list(shipment.items.all())
+    wanted = to_pack(items)
     return Row(
         shipment=shipment,
         deadline=deadline(shipment, now),
         state=state(shipment),
         label=label(shipment),
         payment=payment(shipment),
-        items=items[:ITEMS_SHOWN],
-        more_items=max(0, len(items) - ITEMS_SHOWN),
+        items=wanted[:ITEMS_SHOWN],
+        more_items=max(0, len(wanted) - ITEMS_SHOWN),
+        marks=marks(shipment, items),
         troubles=troubles(shipment),
     )
+
+
+def to_pack(items: Iterable[ShipmentItem]) -> list[ShipmentItem]:
+    """Of a shipment that is cancelled in part those that are not; else all."""
+    items = list(items)
+    return [item for item in items if not item.is_cancelled] or items
+
+
+def marks(shipment: Shipment, items: Sequence[ShipmentItem]) -> list[Words]:
+    """What sets it apart from most shipments, in a word each; most have none."""
+    found = []
+    if EXPRESS in (shipment.service_tier, shipment.shipment_type):
+        found.append(Words(_("Express"), "note", _("Flipkart wants it dispatched sooner than others")))
+    elif shipment.service_tier not in ("", REGULAR):
+        found.append(Words(_in_words(shipment.service_tier), "note"))
+    if shipment.shipment_type == ShipmentType.SELF:
+        found.append(Words(_("Own courier"), "note", _("Ships with the seller's own courier")))
+    if any(item.is_replacement for item in items):
+        found.append(Words(_("Replacement"), "note", _("Sent in place of one that came back")))
+    if 0 < (gone := sum(item.is_cancelled for item in items)) < len(items):
+        words = ngettext("%(count)d of its items is cancelled", "%(count)d of its items are cancelled", gone)
+        found.append(Words(_("Partly cancelled"), "warn", words % {"count": gone}))
+    if (parcels := len(shipment.parcels)) > 1:
+        found.append(
+            Words(_("%(count)d parcels") % {"count": parcels}, "note", _("A label and a tracking id for each"))
+        )
+    return found
+
+
+def item_state(item: ShipmentItem, shipment: Shipment) -> Words:
+    """Empty where it is what the shipment's own state says."""
+    if item.is_cancelled and shipment.state != State.CANCELLED:
+        return Words(_("Cancelled"), "bad", _("Not to be packed"))
+    return Words("" if item.state_word == shipment.state_word else item.state_word)
+
+
+def packaging(shipment: Shipment) -> str:
+    """What Flipkart asks for, in its own words; "" where it is nothing in particular."""
+    policy = shipment.packaging_policy
+    return "" if policy in ORDINARY_PACKAGING else _in_words(policy)
+
+
+def _in_words(word: str) -> str:
+    return word.replace("_", " ").capitalize()
 
 
 def deadline(shipment: Shipment, now: datetime) -> Words:
@@ -157,7 +218,12 @@ def label(shipment: Shipment) -> Words:
 def troubles(shipment: Shipment) -> list[Words]:
     """Why a person is needed: for the shipment itself, for its label, for its dispatch."""
     found = [Words(shipment.get_attention_display(), "bad", shipment.attention_says)] if shipment.attention else []
-    asked = [*shipment.label_requests.all(), *shipment.dispatches.all()]
+    asked = [
+        *shipment.label_requests.all(),
+        *shipment.dispatches.all(),
+        *shipment.cancellations.all(),
+        *shipment.form_acks.all(),
+    ]
     return found + [Words(row.get_attention_display(), "bad", row.says) for row in asked if row.attention]
 
 
@@ -199,6 +265,16 @@ def _why_not(shipment: Shipment, act: Act, now: datetime) -> str:
     if is_copy and is_free and shipment.state in (State.PACKED, State.READY_TO_DISPATCH):
         return ""
     return rules.why_not(shipment, act, now) or ""
+
+
+def forms(shipment: Shipment) -> list[WantedForm]:
+    """The forms that a person must get and acknowledge before Flipkart packs on."""
+    return [WantedForm(form["name"], _safe_link(form.get("link", ""))) for form in rules.forms_wanted(shipment.forms)]
+
+
+def _safe_link(link: str) -> str:
+    """What came from outside is a link only where it leads to a page; "" else."""
+    return link if link.startswith(("https://", "http://")) else ""
 
 
 def masked_name(name: str) -> str:

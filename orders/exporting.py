@@ -83,7 +83,7 @@ def _head() -> list[str]:
 
 
 def _row(shipment: Shipment) -> Sequence[str]:
-    items = "; ".join(f"{item.sku} × {item.quantity}" for item in shipment.items.all())
+    items = "; ".join(f"{item.sku} × {item.quantity}" for item in display.to_pack(shipment.items.all()))
     return [
         shipment.flipkart_shipment_id,
         shipment.flipkart_order_id,

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from orders.states import BEFORE_PACK, FINAL, HANDED_OVER, PACKING, READY
 from shipcrowd.flipkart.times import INDIAN_TIME
-from shipcrowd.flipkart.types import State
+from shipcrowd.flipkart.types import Abilities, Offer, State
 from shipcrowd.work import Attention
 
 
@@ -74,6 +75,32 @@ def why_kept_back(shipment: Facts) -> str | None:
 def why_not_fetch(shipment: Facts) -> str | None:
     """Why nothing should be fetched for it, or None. Whether it has a label does not matter, nor whether it is due."""
     return _why_untouchable(shipment, State(shipment.state)) or why_kept_back(shipment) or _why_on_hold(shipment)
+
+
+_NOT_OFFERED = {
+    Offer.CANCEL: gettext_lazy("this connection's format of Flipkart's cannot cancel: do it in Flipkart's own panel"),
+    Offer.FORMS: gettext_lazy("this connection's format of Flipkart's knows no forms: tell it in Flipkart's own panel"),
+}
+
+
+def why_not_here(abilities: Abilities | None, offer: Offer) -> str:
+    """Why `offer` is not to be had through a connection that can do so much (None: there is none yet), or ""."""
+    return "" if abilities is None or offer in abilities.offers else str(_NOT_OFFERED[offer])
+
+
+def why_not_cancel(shipment: Facts, *, is_being_labelled: bool) -> str | None:
+    """Why the seller may not cancel it, or None. A hold, its time, and being set aside are no reasons against it."""
+    state = State(shipment.state)
+    if untouchable := _why_untouchable(shipment, state):
+        return untouchable
+    if state not in BEFORE_PACK:
+        return _("packed already: only the buyer can cancel it now")
+    return _("its label is on its way") if is_being_labelled else None
+
+
+def forms_wanted(forms: Collection[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of a shipment's forms those that a person must acknowledge: Flipkart fetches the others by itself."""
+    return [form for form in forms if not form.get("is_automated")]
 
 
 def _why_on_hold(shipment: Facts) -> str | None:

@@ -15,15 +15,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from orders import display, looking, queries, setting_aside, stages, timeline
+from orders import display, looking, queries, rules, setting_aside, stages, timeline
 from orders.acting import BulkAct, Press, confirm_or_do, go_back
 from orders.forms import EVERYTHING, LookedAt, SetAsideForm, ShipmentFilter
 from orders.models import Buyer, Shipment, ShipmentItem
 from orders.rules import Act
 from orders.stages import Stage
+from orders.states import BEFORE_PACK
+from sellers import gateway
 from sellers.access import SellerRequest, member_required
 from sellers.models import Facility, MemberFacility, Role
 from shipcrowd import audit
+from shipcrowd.flipkart.types import Abilities, Offer, State
 from shipcrowd.work import Attention
 
 # Where a press on the list or the page leads; what it means stands there.
@@ -35,6 +38,7 @@ ACTS = {
     "pick_list": "fulfillment:pick_list",
     "set_aside": "orders:set_aside",
     "put_back": "orders:put_back",
+    "cancel": "fulfillment:request_cancellation",
 }
 _ACT_NAMES = {
     "label_print": gettext_lazy("Label and print"),
@@ -44,11 +48,12 @@ _ACT_NAMES = {
     "pick_list": gettext_lazy("Pick list"),
     "set_aside": gettext_lazy("Set aside"),
     "put_back": gettext_lazy("Put back"),
+    "cancel": gettext_lazy("Cancel at Flipkart"),
 }
 # What the rules call an act, as the form's buttons call it.
 _PRESSED = {Act.LABEL: "labels", Act.PRINT: "print", Act.DISPATCH: "dispatch"}
 # What was asked of Flipkart, named by string: papers and work rows belong to an app above this one.
-_ASKED = ("label_requests", "dispatches")
+_ASKED = ("label_requests", "dispatches", "cancellations", "form_acks")
 _NEXT: dict[Stage | None, str] = {
     Stage.TO_LABEL: "labels",
     Stage.TO_PRINT: "print",
@@ -121,7 +126,7 @@ def shipments(request: SellerRequest) -> HttpResponse:
         "unfiltered": f"{address}?stage={stage.value if stage else form.cleaned_data['stage']}&facility=",
         "rows": [display.row(shipment, now) for shipment in page.shipments],
         "may_act": may_act,
-        "acts": _acts(stage),
+        "acts": _acts(stage, gateway.abilities_of(request.seller.pk)) if may_act and page.shipments else [],
         "matching": matching,
         "all_that_match": _all_in_words(matching) if matching > len(page.shipments) else "",
         "query": form.as_query(),
@@ -236,17 +241,28 @@ PUT_BACK = BulkAct(
 )
 
 
-def _acts(stage: Stage | None) -> list[dict[str, Any]]:
-    """What can be done with ticked rows: of what is set aside, that it is put back; elsewhere the steps of the day."""
+def _acts(stage: Stage | None, abilities: Abilities | None) -> list[dict[str, Any]]:
+    """What can be done with ticked rows: of what is set aside, that it is put back or cancelled; elsewhere the steps
+    of the day, and before the first of them that it is cancelled. `why_not` is why it can never be done here, or "".
+    """
     if stage is Stage.SET_ASIDE:
-        offered = ["put_back"]
+        offered = ["put_back", "cancel"]
     else:
         offered = [act for act in _ACT_NAMES if act != "put_back"]
         if stage not in (Stage.TO_LABEL, None):
             offered.remove("label_print")
-    quiet = ("pick_list", "set_aside")
+        if stage is not Stage.TO_LABEL:
+            offered.remove("cancel")
+    quiet = ("pick_list", "set_aside", "cancel")
+    not_here = {"cancel": rules.why_not_here(abilities, Offer.CANCEL)}
     return [
-        {"value": act, "name": _ACT_NAMES[act], "is_next": _NEXT.get(stage) == act, "is_quiet": act in quiet}
+        {
+            "value": act,
+            "name": _ACT_NAMES[act],
+            "is_next": _NEXT.get(stage) == act,
+            "is_quiet": act in quiet,
+            "why_not": not_here.get(act, ""),
+        }
         for act in offered
     ]
 
@@ -317,8 +333,12 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "label": display.label(found),
         "payment": display.payment(found),
         "total": display.rupees(found.total_price),
-        "items": [(item, display.rupees(item.total_price)) for item in items],
-        "acts": [(_PRESSED[act], name, why) for act, name, why in display.acts_open(found, now)],
+        "items": [(item, display.rupees(item.total_price), display.item_state(item, found)) for item in items],
+        "marks": display.marks(found, items),
+        "packaging": display.packaging(found),
+        "acts": [(_PRESSED[act], name, why) for act, name, why in display.acts_open(found, now)] + _cancelling(found),
+        "forms": display.forms(found) if found.state == State.FORM_FAILED else [],
+        "forms_are_told": any(row.is_open for row in found.form_acks.all()),
         "place": _place(found) if found.attention == Attention.PULL else "",
         "set_aside": setting_aside.open_note(request.seller, found.pk) if found.set_aside_at else None,
         "may_set_aside": setting_aside.why_not_aside(found) is None,
@@ -333,6 +353,18 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
     }
 
 
+def _cancelling(found: Shipment) -> list[tuple[str, str, str]]:
+    """The button that cancels, where it could be thought of; off with its reason where it cannot be done."""
+    if found.state not in BEFORE_PACK:
+        return []
+    is_labelled = any(row.is_open for row in found.label_requests.all())
+    why_not = rules.why_not_here(gateway.abilities_of(found.seller_id), Offer.CANCEL)
+    if any(row.is_open for row in found.cancellations.all()):
+        why_not = _("its cancellation is on its way")
+    why_not = why_not or rules.why_not_cancel(found, is_being_labelled=is_labelled) or ""
+    return [("cancel", str(_ACT_NAMES["cancel"]), why_not)]
+
+
 def _place(found: Shipment) -> str:
     """Where the label of what must be pulled was printed last."""
     printed = found.print_lines.filter(seller_id=found.seller_id, page__isnull=False).exclude(job__layout="invoices")
@@ -341,12 +373,18 @@ def _place(found: Shipment) -> str:
 
 
 def _work(found: Shipment) -> list[tuple[str, Any, str, bool]]:
-    """(what, its work row, tone, whether a retry makes sense) of each effect that was asked for."""
+    """(what, its work row, tone, whether a retry makes sense) of each effect that was asked for.
+
+    A form is mended by its number alone.
+    """
+    ended = ("refused", "given_up", "withdrawn")
     tones = {"done": "good", "refused": "bad", "given_up": "bad", "unknown": "warn"}
     rows: list[tuple[str, Any]] = [(_("Label"), row) for row in found.label_requests.all()]
     rows += [(_("Ready to dispatch"), row) for row in found.dispatches.all()]
+    rows += [(_("Cancellation"), row) for row in found.cancellations.all()]
+    rows += [(_("Form"), row) for row in found.form_acks.all()]
     return [
-        (name, row, tones.get(row.state, ""), row.state in ("refused", "given_up", "withdrawn") or bool(row.attention))
+        (name, row, tones.get(row.state, ""), row.state in ended or row.attention not in ("", Attention.FORM))
         for name, row in rows
     ]
 

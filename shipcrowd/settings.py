@@ -108,6 +108,8 @@ WORK_KINDS = {
     "lookups": ("clicks", "orders.tasks.look_up"),
     "labels": ("clicks", "fulfillment.tasks.work_labels"),
     "dispatches": ("clicks", "fulfillment.tasks.work_dispatches"),
+    "cancellations": ("clicks", "fulfillment.tasks.work_cancellations"),
+    "form_acks": ("clicks", "fulfillment.tasks.work_form_acks"),
     "checks": ("clicks", "fulfillment.tasks.work_checks"),
     "watch": ("default", "shipcrowd.portal.watching.work_watch"),
     "print_jobs": ("clicks", "fulfillment.tasks.work_print_jobs"),

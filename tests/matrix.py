@@ -29,6 +29,7 @@ from reportlab.pdfgen.canvas import Canvas
 from fulfillment.models import (
     Dispatch,
     Document,
+    FormAcknowledgement,
     GoLiveCheck,
     HandOver,
     LabelRequest,
@@ -38,6 +39,7 @@ from fulfillment.models import (
     PrintJob,
     PrintJobLine,
     PrintStack,
+    SellerCancellation,
     Ways,
 )
 from orders.models import Buyer, LookUp, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
@@ -499,6 +501,22 @@ WORK = (
         )
         for name in ("request_labels", "request_dispatch")
     ),
+    SellersPage(
+        name="fulfillment:request_cancellation",
+        least=Role.STAFF,
+        get=200,
+        post=302,
+        sent=_shipments(confirmed="1", reason="not_enough_inventory"),
+        names_rows=True,
+        takes=frozenset({"once", "query"}),
+    ),
+    SellersPage(
+        name="fulfillment:acknowledge_forms",
+        least=Role.STAFF,
+        post=302,
+        row=lambda rows: {"public_id": rows.shipment},
+        sent=lambda _rows: {"form": ["e-Way Bill"], "number": ["EWB-1"]},
+    ),
     *(
         SellersPage(
             name=f"fulfillment:{name}",
@@ -880,7 +898,7 @@ def nobody() -> Rows:
         waiting_job=next(ids),
         left_out="left out nobody",
         hand_over=next(ids),
-        work_rows=(next(ids), next(ids), next(ids)),
+        work_rows=tuple(itertools.islice(ids, 5)),
         unreadable=next(ids),
         look_up=next(ids),
         keys=keys
@@ -1020,6 +1038,10 @@ def _work_on(
         document = Document.objects.create(seller=seller, shipment=shipment, paper="label", **kept)
         label = LabelRequest.objects.create(shipment=shipment, **asked, **ended)
         dispatch = Dispatch.objects.create(shipment=shipment, **asked, **ended)
+        cancellation = SellerCancellation.objects.create(
+            shipment=shipment, reason="not_enough_inventory", **asked, **ended
+        )
+        told = FormAcknowledgement.objects.create(shipment=shipment, numbers={word: word}, **asked, **ended)
         made = uuid4()
         job = PrintJob.objects.create(
             public_id=made,
@@ -1058,7 +1080,7 @@ def _work_on(
         PrintJobLine.objects.create(seller=seller, job=waiting, shipment=shipment, document=document, is_claim=True)
         GoLiveCheck.objects.create(name="payments", passed=False, **asked, **ended)
         PackageSize.objects.create(seller=seller, sku=f"SKU-{word}", length=30, breadth=20, height=5, weight="0.4")
-    return document, job, waiting, sheet, [label, dispatch, waiting]
+    return document, job, waiting, sheet, [label, dispatch, waiting, cancellation, told]
 
 
 def _keys(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fulfillment import pulling
-from fulfillment.models import Dispatch, LabelRequest, PrintJob
+from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, PrintJob, SellerCancellation
 from orders.models import PollCursor, Shipment, Unreadable
 from sellers.access import memberships
 from sellers.models import Connection, Seller, Standing, User
@@ -24,11 +24,13 @@ MENDED_AT_ONCE = 500  # by one press; the next press takes the next
 LOST_SHOWN_FOR = timedelta(days=1)
 FAILURES_SHOWN = 3  # polls that failed in a row before a person is told: fewer mend themselves
 
-_WORK: tuple[type[WorkRow], ...] = (LabelRequest, Dispatch, PrintJob)
+_WORK: tuple[type[WorkRow], ...] = (LabelRequest, Dispatch, PrintJob, SellerCancellation, FormAcknowledgement)
 _WHAT = {
     LabelRequest.KIND: gettext_lazy("Labels"),
     Dispatch.KIND: gettext_lazy("Ready to dispatch"),
     PrintJob.KIND: gettext_lazy("Print jobs"),
+    SellerCancellation.KIND: gettext_lazy("Cancellations"),
+    FormAcknowledgement.KIND: gettext_lazy("Acknowledged forms"),
     "shipments": gettext_lazy("Shipments"),
     "unreadable": gettext_lazy("What Flipkart sent"),
     "connection": gettext_lazy("Connection"),
@@ -53,6 +55,7 @@ _DO = {
     Attention.ODD_MOVE: gettext_lazy(
         "Compare it with Flipkart's panel before you pack it; then say that you have looked."
     ),
+    Attention.FORM: gettext_lazy("Get the form where its link leads, and tell its number on the shipment's page."),
     Attention.BROKEN: gettext_lazy("Tell the platform which it is. Press Retry to begin again."),
 }
 # Of what goes on by itself: what may be done meanwhile.
@@ -189,7 +192,7 @@ class Lost:
 def lost_answers(seller: Seller, now: datetime) -> list[Lost]:
     """Those that are still looked for, and those that ended within a day; the latest first, one statement a table."""
     found: list[Lost] = []
-    for model in (LabelRequest, Dispatch):
+    for model in (LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement):
         rows = model.objects.filter(seller=seller, lost_at__gte=now - LOST_SHOWN_FOR).select_related("shipment")
         what = str(_WHAT[model.KIND])
         found += [Lost(what, row, row.shipment, row.in_doubt) for row in rows.order_by("-lost_at", "-pk")[:SHOWN]]
@@ -287,6 +290,8 @@ def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), ids: S
 
 
 def _mend(kind: str, reason: Attention) -> Mend | None:
+    if reason is Attention.FORM:
+        return None  # only its number mends it: it is told on the shipment's page
     if kind in {model.KIND for model in _WORK}:
         return Mend("fulfillment:retry", _("Retry"), RETRY, "row")
     if kind == "unreadable":

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from fulfillment.models import Dispatch, LabelRequest, PrintJob
+from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, PrintJob, SellerCancellation
 from orders.models import PollCursor, Shipment, Unreadable
 from sellers import quota
 from sellers.models import Connection, Facility, Seller, Standing, User
@@ -19,7 +19,7 @@ from shipcrowd.tenancy import everyone_scope
 from shipcrowd.work import NEEDS_PERSON
 
 SELLERS_SHOWN = 500
-_WORK = (LabelRequest, Dispatch, PrintJob)
+_WORK = (LabelRequest, Dispatch, PrintJob, SellerCancellation, FormAcknowledgement)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,16 +19,28 @@ from django.conf import settings as portal
 from django.db import connection
 from django.utils import timezone
 
-from fulfillment.models import Dispatch, LabelRequest, PrintJob, PrintJobLine, PrintStack
+from fulfillment.models import (
+    CancelReason,
+    Dispatch,
+    FormAcknowledgement,
+    LabelRequest,
+    PrintJob,
+    PrintJobLine,
+    PrintStack,
+    SellerCancellation,
+)
 from fulfillment.options import Options
 from orders.models import Shipment
-from sellers.models import Quota, Role
+from sellers.models import Quota, Role, WireName
 from shipcrowd import files, work
 from shipcrowd.db import embedded
 from shipcrowd.simulator import Simulator
 from shipcrowd.simulator.serving import running
 from tests import factories
 from tests.factories import as_ops, reload
+from tests.fulfillment.test_acknowledging import tell
+from tests.fulfillment.test_cancelling import ask_to_cancel, cancelled
+from tests.fulfillment.test_official import bring, enter_sizes, theirs
 from tests.fulfillment.warehouse import ask_dispatch, ask_labels, ask_print, only, papers, take_in, told
 
 pytestmark = pytest.mark.slow
@@ -181,6 +193,48 @@ def test_workers_killed_at_points_of_dispatch_lose_and_double_nothing(connected,
     assert sorted(flipkart.ledger.attempts_of("dispatch")) == ids(parcels)
     assert sorted(flipkart.ledger.dispatches) == ids(parcels)
     assert {shipment.state for shipment in as_ops(Shipment)} == {"READY_TO_DISPATCH"}
+
+
+@pytest.fixture
+def published(transactional_db, flipkart):
+    """A seller on Flipkart's published format."""
+    found = factories.connected_seller(flipkart, wire=WireName.OFFICIAL)
+    with factories.ops():
+        Quota.objects.update(left=1000)
+    return found
+
+
+@pytest.mark.parametrize("points", ROUND_THE_CALL)
+def test_workers_killed_at_points_of_cancelling_lose_and_double_nothing(published, flipkart, doomed, points):
+    packer = factories.member(published.seller, Role.STAFF)
+    shipments = bring(published, flipkart, 30)
+    ask_to_cancel(published.seller, shipments, packer, CancelReason.B2B_ORDER)
+
+    worker = doomed(*(f"cancellations.{point}" for point in points))
+    until(worker, lambda: is_done(SellerCancellation, 30))
+
+    assert worker.lived_through == set()
+    wanted = sorted(theirs(published, shipment) for shipment in shipments)
+    assert sorted(flipkart.ledger.attempts_of("cancel")) == sorted(cancelled(flipkart)) == wanted
+    assert {shipment.state for shipment in as_ops(Shipment)} == {"CANCELLED"}
+
+
+def test_a_worker_killed_while_it_tells_a_forms_number_tells_it_once(published, flipkart, doomed):
+    packer = factories.member(published.seller, Role.STAFF)
+    enter_sizes(published.seller)
+    (made,) = flipkart.world.add_shipments(published.account, 1)
+    flipkart.world.want_form(made)
+    (shipment,) = take_in(published.seller, [published.account.shipments[made].official_id])
+    ask_labels(published.seller, [shipment], packer)
+    worker = doomed("form_acks.called")
+    until(worker, lambda: reload(shipment).state == "FORM_FAILED")
+
+    tell(published.seller, shipment, packer, {"e-Way Bill": "EWB-1"})
+    until(worker, lambda: is_done(FormAcknowledgement, 1) and is_done(LabelRequest, 1))
+
+    assert worker.lived_through == set()
+    assert flipkart.ledger.attempts_of("acknowledge_forms") == [made]
+    assert flipkart.ledger.attempts_of("generate_labels") == [made]
 
 
 def test_a_print_job_of_several_stacks_survives_its_workers_deaths(connected, flipkart, doomed):

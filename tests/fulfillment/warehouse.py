@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from fulfillment import dispatch, labels, printing
-from fulfillment.models import Dispatch, Document, LabelRequest, PrintJob
+from fulfillment.models import Dispatch, Document, FormAcknowledgement, LabelRequest, PrintJob, SellerCancellation
 from orders.ingest import ingest
 from orders.models import Reading, Shipment, TimelineEntry
 from orders.outcome import Outcome
@@ -14,10 +14,12 @@ from sellers import gateway
 from sellers.models import Seller, User
 from shipcrowd import queue, work
 from shipcrowd.tenancy import seller_scope
+from shipcrowd.work import WorkRow
 from tests import factories
 from tests.factories import as_ops
 
-KINDS = ("labels", "dispatches", "print_jobs", "hand_overs")
+KINDS = ("labels", "dispatches", "print_jobs", "hand_overs", "cancellations", "form_acks")
+WAITING = (LabelRequest, Dispatch, PrintJob, SellerCancellation, FormAcknowledgement)
 
 
 def take_in(seller: Seller, shipment_ids: Sequence[str]) -> list[Shipment]:
@@ -47,7 +49,7 @@ def drain() -> int:
 def wait(clock, **span: float) -> None:
     """Time passes, at Flipkart and here, and what wants to wake up does."""
     clock.pass_(**span)
-    factories.wake(LabelRequest, Dispatch, PrintJob)
+    factories.wake(*WAITING)
 
 
 def read_long_ago() -> None:
@@ -60,7 +62,7 @@ def work_on(clock, *, looks: int = 12, seconds: float = 6) -> None:
     """Works until everything has ended or only wants to wait for longer than `looks` times `seconds`."""
     drain()
     for _ in range(looks):
-        if not [row for model in (LabelRequest, Dispatch, PrintJob) for row in as_ops(model, wake_at__isnull=False)]:
+        if not [row for model in WAITING for row in as_ops(model, wake_at__isnull=False)]:
             return
         wait(clock, seconds=seconds)
         drain()
@@ -85,7 +87,7 @@ def keys(shipments: Sequence[Shipment]) -> list[int]:
     return [shipment.pk for shipment in shipments]
 
 
-def states(model: type[LabelRequest] | type[Dispatch], **filters) -> list[str]:
+def states(model: type[WorkRow], **filters) -> list[str]:
     return [row.state for row in as_ops(model, **filters)]
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from orders import display
-from orders.models import Shipment
+from orders.models import Shipment, ShipmentItem
 from sellers.models import Facility
 from tests.factories import at
 
@@ -107,3 +107,61 @@ def test_a_copy_of_a_label_made_outside_may_be_asked_for_on_its_page(changes, sa
     why_not = {act: reason for act, _name, reason in display.acts_open(shipment, at("2026-11-23T12:00:00Z"))}
 
     assert why_not["label"] == says
+
+
+# --- What sets a shipment apart --------------------------------------------------------------------------------------
+
+
+def an_item(word: str = "APPROVED", **values) -> ShipmentItem:
+    return ShipmentItem(**{"sku": "TS", "quantity": 1, "state_word": word, "is_replacement": False} | values)
+
+
+@pytest.mark.parametrize(
+    ("values", "items", "says"),
+    [
+        ({}, [an_item()], []),
+        ({"shipment_type": "NORMAL", "service_tier": "REGULAR"}, [an_item()], []),
+        ({"shipment_type": "EXPRESS"}, [an_item()], ["Express"]),
+        ({"shipment_type": "EXPRESS", "service_tier": "EXPRESS"}, [an_item()], ["Express"]),
+        ({"service_tier": "SAME_DAY"}, [an_item()], ["Same day"]),
+        ({"shipment_type": "SELF"}, [an_item()], ["Own courier"]),
+        ({}, [an_item(), an_item(is_replacement=True)], ["Replacement"]),
+        ({}, [an_item(), an_item("CANCELLED")], ["Partly cancelled"]),
+        ({"state": "CANCELLED"}, [an_item("CANCELLED"), an_item("CANCELLED")], []),
+        ({"parcels": [{"id": "SS-1"}]}, [an_item()], []),
+        ({"parcels": [{"id": "SS-1"}, {"id": "SS-2"}, {"id": "SS-3"}]}, [an_item()], ["3 parcels"]),
+    ],
+)
+def test_most_shipments_have_no_mark_and_the_others_a_word_each(values, items, says):
+    ordinary = {"state": "APPROVED", "shipment_type": "", "service_tier": "", "parcels": []}
+
+    assert [mark.says for mark in display.marks(Shipment(**ordinary | values), items)] == says
+
+
+def test_what_is_cancelled_of_a_shipment_is_not_among_what_is_to_be_packed():
+    stays, gone = an_item(), an_item("CANCELLED")
+
+    assert display.to_pack([stays, gone]) == [stays]
+    assert display.to_pack([gone]) == [gone]
+
+
+@pytest.mark.parametrize(
+    ("word", "of_shipment", "says"),
+    [
+        ("APPROVED", "APPROVED", ""),
+        ("CANCELLED", "APPROVED", "Cancelled"),
+        ("CANCELLED", "CANCELLED", ""),
+        ("PACKED", "APPROVED", "PACKED"),
+    ],
+)
+def test_an_items_state_is_said_where_it_is_another_than_the_shipments(word, of_shipment, says):
+    shipment = Shipment(state=of_shipment, state_word=of_shipment)
+
+    assert display.item_state(an_item(word), shipment).says == says
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"), [("", ""), ("NA", ""), ("DEFAULT", ""), ("GREEN_PACKAGE", "Green package")]
+)
+def test_packaging_is_said_where_flipkart_asks_for_something(policy, says):
+    assert display.packaging(Shipment(packaging_policy=policy)) == says

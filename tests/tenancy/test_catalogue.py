@@ -48,6 +48,8 @@ DOORS = {
     ("orders_lookup", "door_due"),
     ("fulfillment_labelrequest", "door_due"),
     ("fulfillment_dispatch", "door_due"),
+    ("fulfillment_sellercancellation", "door_due"),
+    ("fulfillment_formacknowledgement", "door_due"),
     ("fulfillment_printjob", "door_due"),
     ("fulfillment_prefetch", "door_due"),
     ("fulfillment_handover", "door_due"),
