@@ -145,9 +145,9 @@ def _clocks(signs: Signs) -> Line:
 
 
 def _quota(signs: Signs) -> Line:
-    says = _("%(left)d of %(all)d calls at once are left; %(rate)d come back each minute") % {
-        "left": signs.quota_left,
-        "all": settings.QUOTA_BURST,
-        "rate": settings.QUOTA_PER_MINUTE,
-    }
-    return Line(_("Quota"), "good" if signs.quota_left >= 1 else "warn", says)
+    title, rate = _("Quota"), settings.QUOTA_PER_MINUTE
+    if signs.quota_left < 1:
+        says = _("used up, or Flipkart asked for a pause: wait, up to %(rate)d calls come back each minute after it")
+        return Line(title, "warn", says % {"rate": rate})
+    says = _("%(left)d of %(all)d calls at once are left; %(rate)d come back each minute")
+    return Line(title, "good", says % {"left": signs.quota_left, "all": settings.QUOTA_BURST, "rate": rate})
