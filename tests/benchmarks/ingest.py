@@ -7,12 +7,10 @@ WAL is what pg_waldump says of the tables (and indexes) of orders, shipments, it
 
 import gc
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -21,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from shipcrowd.db import embedded
+from tests.benchmarks.apart import measured
 
 SHIPMENTS, GUIDES, PAGE, ROUNDS = 20_000, 1_000, 50, 3
 BEGAN = datetime.fromisoformat("2026-11-20T06:00:00+00:00")
@@ -30,23 +28,7 @@ MINUTE = timedelta(minutes=1)
 
 def run() -> dict[str, object]:
     """Flat figures: speed ratios (bigger is faster), statements a page with its scope, bytes of WAL."""
-    with tempfile.TemporaryDirectory(prefix="shipcrowd-ingest-") as folder:
-        environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "SHIPCROWD_EMBEDDED": f"{folder}/database",
-        }
-        try:
-            measured = subprocess.run(
-                [sys.executable, "-m", "tests.benchmarks.ingest"],
-                env=environment,
-                stdout=subprocess.PIPE,
-                check=True,
-                text=True,
-            )
-        finally:
-            embedded.let_go(f"{folder}/database")
-    figures: dict[str, object] = json.loads(measured.stdout.splitlines()[-1])
-    return figures
+    return measured(__name__)
 
 
 def main() -> None:

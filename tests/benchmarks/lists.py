@@ -6,12 +6,8 @@ differences under 0.2 ms count as none.
 """
 
 import json
-import os
 import re
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +17,7 @@ from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from shipcrowd.db import embedded
+from tests.benchmarks.apart import measured
 
 SELLERS, OPEN = 20, 300
 SIZES = (10_000, 1_000_000)
@@ -32,23 +28,7 @@ RARE = "RARE-SKU"
 
 def run() -> dict[str, object]:
     """Flat figures for each view: growth of its SQL time (`_ratio`) and of the whole view, its statements."""
-    with tempfile.TemporaryDirectory(prefix="shipcrowd-lists-") as folder:
-        environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "SHIPCROWD_EMBEDDED": f"{folder}/database",
-        }
-        try:
-            measured = subprocess.run(
-                [sys.executable, "-m", "tests.benchmarks.lists"],
-                env=environment,
-                stdout=subprocess.PIPE,
-                check=True,
-                text=True,
-            )
-        finally:
-            embedded.let_go(f"{folder}/database")
-    figures: dict[str, object] = json.loads(measured.stdout.splitlines()[-1])
-    return figures
+    return measured(__name__)
 
 
 def main() -> None:
