@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext as _
 
 from orders.rules import in_indian_words
 from orders.states import HANDED_OVER, is_dispatched_or_later, is_odd_move
-from shipcrowd.flipkart.types import Address, Shipment, ShipmentItem, State
+from shipcrowd.flipkart.types import Address, Shipment, ShipmentItem, ShipmentType, State
 from shipcrowd.work import Attention
 
 
@@ -22,14 +24,21 @@ class KnownItem(NamedTuple):
     hsn: str
     mrp: Decimal | None
     selling_price: Decimal | None
+    listing_id: str
+    group_id: str
+    is_replacement: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A shipment as it is stored, before a new copy is written over it. `items` by Flipkart's order item id."""
+    """A shipment as it is stored, before a new copy is written over it.
+
+    `items` by Flipkart's order item id, `forms` their status by their name, `parcels` as their column holds them.
+    """
 
     id: int
     flipkart_shipment_id: str
+    flipkart_order_id: str
     ordered_at: datetime
     state: State
     state_word: str
@@ -58,8 +67,12 @@ class Known:
     packed_at_bench_at: datetime | None
     attention: str
     attention_says: str
-    forms: Sequence[str] = ()
-    parcels: int = 0
+    shipment_type: str
+    service_tier: str
+    packaging_policy: str
+    is_multi_parcel: bool
+    forms: Mapping[str, str]
+    parcels: Sequence[Mapping[str, Any]]
 
 
 LONGEST_TITLE = 500  # of the column
@@ -100,6 +113,7 @@ def _lines(known: Known, copy: Shipment) -> Iterator[Line]:
     if known.is_on_hold != copy.is_on_hold:
         yield Line("hold", "held by Flipkart" if copy.is_on_hold else "released by Flipkart")
     for words, before, after in (
+        (_("ordered"), known.ordered_at, copy.ordered_at or known.ordered_at),
         ("dispatch after", known.dispatch_after_at, copy.dispatch_after_at),
         ("dispatch by", known.dispatch_by_at, copy.dispatch_by_at),
         ("deliver by", known.deliver_by_at, copy.deliver_by_at),
@@ -108,21 +122,88 @@ def _lines(known: Known, copy: Shipment) -> Iterator[Line]:
             yield Line("dates", f"{words} {_time(after)} (was {_time(before)})")
     yield from _item_lines(known.items, copy)
     for kind, words, was, now in (
+        ("order", _("order id"), known.flipkart_order_id, copy.flipkart_order_id),
         ("place", "location", known.flipkart_location_id, copy.flipkart_location_id),
         ("payment", "payment", known.payment_type, copy.payment_type.value),
         ("payment", "cash to collect", known.cod_amount, rupees(copy.cod_amount)),
         ("tracking", "tracking id", known.tracking_id, copy.tracking_id or known.tracking_id),
         ("tracking", "courier", known.courier, copy.courier or known.courier),
         ("invoice", "invoice number", known.invoice_number, copy.invoice_number or known.invoice_number),
+        ("type", _("shipment type"), known.shipment_type, shipment_type(copy)),
+        ("type", _("service tier"), known.service_tier, copy.service_tier or known.service_tier),
+        ("type", _("packaging policy"), known.packaging_policy, copy.packaging_policy),
     ):
         if was != now:
             yield Line(kind, f"{words} {_text(now)}" + (f" (was {_text(was)})" if was else ""))
-    if list(known.forms) != (forms := [form.name for form in copy.forms]):
-        yield Line("forms", f"forms wanted: {', '.join(forms) or 'none'}")
-    if known.parcels and known.parcels != len(copy.sub_shipments):
-        yield Line("parcels", f"travels in {len(copy.sub_shipments)} parcels (was {known.parcels})")
+    yield from _form_lines(known.forms, copy)
+    yield from _parcel_lines(known, copy)
     if _is_other_buyer(known, copy):
         yield Line("address", "the buyer's name, phone or address changed")
+
+
+def _form_lines(known: Mapping[str, str], copy: Shipment) -> Iterator[Line]:
+    wanted = {form.name: form.status for form in copy.forms}
+    if list(known) != list(wanted):
+        yield Line("forms", f"forms wanted: {', '.join(wanted) or 'none'}")
+    for name, status in wanted.items():
+        if name in known and known[name] != status:
+            yield Line("forms", f"{name}: {_text(known[name])} → {_text(status)}")
+
+
+def _parcel_lines(known: Known, copy: Shipment) -> Iterator[Line]:
+    if known.is_multi_parcel != copy.is_multi_parcel:
+        yield Line(
+            "parcels", _("may travel in several parcels") if copy.is_multi_parcel else _("travels as one parcel")
+        )
+    parcels = parcels_of(copy)
+    if known.parcels and len(known.parcels) != len(parcels):
+        yield Line("parcels", f"travels in {len(parcels)} parcels (was {len(known.parcels)})")
+    before = {parcel["id"]: _sizes(parcel) for parcel in known.parcels}
+    for parcel in parcels:
+        was, now = before.get(parcel["id"]), _sizes(parcel)
+        if was is not None and was != now:
+            says = _("parcel {id}: {size} (was {before})")
+            yield Line("parcels", says.format(id=parcel["id"], size=_in_words(now), before=_in_words(was)))
+
+
+def parcels_of(copy: Shipment) -> list[dict[str, Any]]:
+    """The parcels of a copy as their column holds them."""
+    return [
+        {
+            "id": part.flipkart_sub_shipment_id,
+            "packages": [
+                {
+                    "sku": package.sku,
+                    "title": package.title,
+                    "dimensions": {name: str(value) for name, value in asdict(package.dimensions).items()}
+                    if package.dimensions
+                    else None,
+                }
+                for package in part.packages
+            ],
+        }
+        for part in copy.sub_shipments
+    ]
+
+
+def _sizes(parcel: Mapping[str, Any]) -> list[dict[str, Decimal] | None]:
+    """Of each package of a stored parcel; equal where only the digits after the point differ ("3", "3.0")."""
+    return [
+        {name: Decimal(value) for name, value in size.items()} if (size := package["dimensions"]) else None
+        for package in parcel["packages"]
+    ]
+
+
+def _in_words(sizes: Sequence[Mapping[str, Decimal] | None]) -> str:
+    return ", ".join(
+        f"{size['length']} × {size['breadth']} × {size['height']} cm, {size['weight']} kg" if size else _("no size")
+        for size in sizes
+    ) or _("no size")
+
+
+def shipment_type(copy: Shipment) -> str:
+    """As its column holds it."""
+    return "" if copy.shipment_type is ShipmentType.UNKNOWN else copy.shipment_type.value
 
 
 def _item_lines(known: Mapping[str, KnownItem], copy: Shipment) -> Iterator[Line]:
@@ -141,9 +222,14 @@ def _item_lines(known: Mapping[str, KnownItem], copy: Shipment) -> Iterator[Line
             ("MRP", before.mrp, rupees(item.mrp)),
             ("FSN", before.fsn, item.fsn),
             ("HSN", before.hsn, item.hsn),
+            (_("listing id"), before.listing_id, item.flipkart_listing_id),
+            (_("cancellation group"), before.group_id, item.cancellation_group_id),
         ):
             if was != now:
                 yield Line("items", f"{item.sku}: {words} {_text(was)} → {_text(now)}")
+        if before.is_replacement != item.is_replacement:
+            words = _("{sku}: is a replacement") if item.is_replacement else _("{sku}: is no replacement any more")
+            yield Line("items", words.format(sku=item.sku))
         if before.title != item.title[:LONGEST_TITLE]:
             yield Line("items", f"{item.sku}: its title changed, now “{item.title[:200]}”")
         # The state of the only item is the shipment's, which has its own line.

@@ -33,7 +33,9 @@ from orders.changes import (
     is_older,
     lines,
     live_items,
+    parcels_of,
     rupees,
+    shipment_type,
 )
 from orders.models import Reading
 from orders.states import is_packed_or_later
@@ -42,7 +44,6 @@ from shipcrowd.flipkart.types import (
     Form,
     Shipment,
     ShipmentItem,
-    ShipmentType,
     State,
     SubShipment,
     Unreadable,
@@ -262,7 +263,8 @@ def _find_known(seller_id: int, copies: Mapping[str, Shipment], read_began_at: d
                 "state": State(row["state"]),
                 "items": _known_items(row["items"]),
                 "shipping_address": _json(row),
-                "forms": [form["name"] for form in json.loads(row["forms"])],
+                "forms": {form["name"]: form.get("status", "") for form in json.loads(row["forms"])},
+                "parcels": json.loads(row["parcels"]),
             }
         )
         for row in _run_named(_KNOWN, seller=seller_id, began=read_began_at, rows=asked)
@@ -281,8 +283,25 @@ def _known_items(text: str | None) -> dict[str, KnownItem]:
             hsn=hsn,
             mrp=_decimal(mrp),
             selling_price=_decimal(selling_price),
+            listing_id=listing_id,
+            group_id=group_id,
+            is_replacement=is_replacement,
         )
-        for item_id, sku, quantity, total_price, word, title, fsn, hsn, mrp, selling_price in json.loads(text or "[]")
+        for (
+            item_id,
+            sku,
+            quantity,
+            total_price,
+            word,
+            title,
+            fsn,
+            hsn,
+            mrp,
+            selling_price,
+            listing_id,
+            group_id,
+            is_replacement,
+        ) in json.loads(text or "[]")
     }
 
 
@@ -321,18 +340,18 @@ found as materialized (
     ) s
 )
 select
-    s.id, s.flipkart_shipment_id, s.ordered_at, s.state, s.state_word, s.is_on_hold, s.dispatch_after_at,
-    s.dispatch_by_at, s.deliver_by_at, s.dispatched_at, s.was_dispatched_late,
+    s.id, s.flipkart_shipment_id, s.flipkart_order_id, s.ordered_at, s.state, s.state_word, s.is_on_hold,
+    s.dispatch_after_at, s.dispatch_by_at, s.deliver_by_at, s.dispatched_at, s.was_dispatched_late,
     coalesce(f.flipkart_location_id, '') as flipkart_location_id, s.payment_type,
     s.cod_amount, s.tracking_id, s.courier, s.invoice_number, s.flipkart_updated_at, s.read_began_at,
     s.label_requested_at, s.label_stored_at, s.labelled_outside, s.packed_at_bench_at, s.attention, s.attention_says,
-    s.forms::text, jsonb_array_length(s.parcels) as parcels,
+    s.shipment_type, s.service_tier, s.packaging_policy, s.is_multi_parcel, s.forms::text, s.parcels::text,
     coalesce(r.read_at, s.read_began_at) as read_at, coalesce(b.name, '') as buyer_name,
     coalesce(b.phone, '') as buyer_phone, b.shipping_address::text,
     (
         select jsonb_agg(jsonb_build_array(
             i.flipkart_order_item_id, i.sku, i.quantity, i.total_price::text, i.state_word, i.title, i.fsn, i.hsn,
-            i.mrp::text, i.selling_price::text
+            i.mrp::text, i.selling_price::text, i.flipkart_listing_id, i.cancellation_group_id, i.is_replacement
         ))::text
         from orders_shipmentitem i where i.seller_id + 0 = %(seller)s and i.shipment_id = s.id
     ) as items
@@ -381,12 +400,12 @@ def _shipment_row(number: int, change: _Change, read_began_at: datetime) -> dict
         "sku": alive[0].sku if alive else "",
         "sku_count": len({item.sku for item in alive}),
         "quantity": sum(item.quantity for item in alive),
-        "shipment_type": "" if copy.shipment_type is ShipmentType.UNKNOWN else copy.shipment_type.value,
+        "shipment_type": shipment_type(copy),
         "service_tier": copy.service_tier,
         "packaging_policy": copy.packaging_policy,
         "is_multi_parcel": copy.is_multi_parcel,
         "forms": [asdict(form) for form in copy.forms],
-        "parcels": [_parcel(part) for part in copy.sub_shipments],
+        "parcels": parcels_of(copy),
         "updated_at": copy.updated_at,
         "labelled_outside": is_outside or (known is not None and known.labelled_outside),
         "dispatched_at": dispatched_at,
@@ -394,20 +413,6 @@ def _shipment_row(number: int, change: _Change, read_began_at: datetime) -> dict
         "attention": attention,
         "attention_says": says[:300],
     }
-
-
-def _parcel(part: SubShipment) -> dict[str, Any]:
-    packages = [
-        {
-            "sku": package.sku,
-            "title": package.title,
-            "dimensions": {name: str(value) for name, value in asdict(package.dimensions).items()}
-            if package.dimensions
-            else None,
-        }
-        for package in part.packages
-    ]
-    return {"id": part.flipkart_sub_shipment_id, "packages": packages}
 
 
 # Two workers that meet a shipment for the first time both come here believing it new: the later read wins, as is_older

@@ -7,6 +7,7 @@ from sellers.models import Seller, User
 from shipcrowd.tenancy import require_scope
 
 _LONGEST = 300
+SHOWN = 200  # lines of one shipment on its page
 
 
 def note(seller_id: int, shipment_ids: Collection[int], kind: str, says: str, by: User | None = None) -> None:
@@ -26,10 +27,11 @@ def note_each(seller_id: int, says: Mapping[int, str], kind: str, by: User | Non
     )
 
 
-def of_shipment(seller: Seller, shipment_id: int, *, limit: int = 200) -> Sequence[TimelineEntry]:
-    """The latest lines of a shipment, newest first, with who did it joined."""
+def of_shipment(seller: Seller, shipment_id: int, *, limit: int = SHOWN) -> tuple[Sequence[TimelineEntry], bool]:
+    """The latest lines of a shipment, newest first, with who did it joined; and whether there are older ones."""
     entries = TimelineEntry.objects.filter(seller=seller, shipment_id=shipment_id)
-    return list(entries.select_related("by").order_by("-at", "-pk")[:limit])
+    found = list(entries.select_related("by").order_by("-at", "-pk")[: limit + 1])
+    return found[:limit], len(found) > limit
 
 
 def latest(seller: Seller, shipment_id: int, kind: str) -> TimelineEntry | None:

@@ -325,6 +325,7 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
     items = list(queries.items(request.seller, [found.pk]))
     documents = sorted(found.documents.all(), key=lambda paper: (paper.paper != "label", paper.paper, -paper.version))
     reading = queries.reading(request.seller, found.pk)
+    told, has_older = timeline.of_shipment(request.seller, found.pk)
     return {
         "title": found.flipkart_shipment_id,
         "shipment": found,
@@ -349,7 +350,8 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "may_show_buyer": request.role == Role.OWNER,
         "may_act": request.role != Role.VIEWER,
         "read_at": reading.read_at if reading else found.read_began_at,
-        "timeline": timeline.of_shipment(request.seller, found.pk),
+        "timeline": told,
+        "older_than_shown": timeline.SHOWN if has_older else 0,
     }
 
 

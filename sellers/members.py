@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Collection
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +26,10 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 class MayNot(Exception):
     """Why it is not done, in a sentence for a person."""
+
+
+def name_taken() -> str:
+    return _("Somebody has this user name already: choose another.")
 
 
 # --- By a link -------------------------------------------------------------------------------------------------------
@@ -75,7 +80,7 @@ def accept(invitation: Invitation, *, user: User) -> Member:
 def join_as_new_user(invitation: Invitation, *, username: str, password: str) -> User:
     """A new person joins; name and password are checked by the form. Raises MayNot, and then there is no new person."""
     with seller_scope(invitation.seller_id):
-        user = User.objects.create_user(username, email=invitation.email, password=password)
+        user = _new_user(username, email=invitation.email, password=password)
         accept(invitation, user=user)
     return user
 
@@ -101,12 +106,29 @@ def _by_digest(digest: str) -> Invitation | None:
 
 
 def add_person(*, seller: Seller, by: User, username: str, role: Role) -> str:
-    """Makes a person with this user name, which the form has found free; returns the one-time password."""
+    """Makes a person with this user name, which the form has found free; returns the one-time password.
+
+    Raises MayNot for a name that somebody else was given meanwhile.
+    """
     require_scope(seller)
-    user = User.objects.create_user(username)
+    user = _new_user(username)
     member = Member.objects.create(seller=seller, user=user, role=role)
     audit.record(by, f"added {_with_article(role)}", seller=seller, rows=[member])
     return _one_time_password(seller, by, user)
+
+
+def works_here(seller: Seller, username: str | None) -> bool:
+    require_scope(seller)
+    return bool(username) and Member.objects.filter(seller=seller, user__username__iexact=username).exists()
+
+
+def _new_user(username: str, **values: str) -> User:
+    """Raises MayNot for a name that is taken: two who choose it at once have both found it free."""
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(username, **values)
+    except IntegrityError as error:
+        raise MayNot(name_taken()) from error
 
 
 def new_password(member: Member, *, by: User) -> str:

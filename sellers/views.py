@@ -191,11 +191,19 @@ def add_person(request: SellerRequest) -> HttpResponse:
     """As `invite`, for somebody without an e-mail address: the one-time password is shown once."""
     form = forms.AddPersonForm(request.POST)
     if not form.is_valid():
+        if members.works_here(request.seller, form["username"].value()):
+            # Pressed twice, the browser shows the second answer only, and the password stood in the first.
+            says = _("They work here already. If you have just added them, press “One-time password” in their line.")
+            form.add_error("username", says)
         return _members_page(request, add_form=form)
     username = form.cleaned_data["username"]
-    password = members.add_person(
-        seller=request.seller, by=request.user, username=username, role=form.cleaned_data["role"]
-    )
+    try:
+        password = members.add_person(
+            seller=request.seller, by=request.user, username=username, role=form.cleaned_data["role"]
+        )
+    except MayNot as error:
+        form.add_error("username", str(error))
+        return _members_page(request, add_form=form)
     return _members_page(request, username=username, one_time_password=password)
 
 

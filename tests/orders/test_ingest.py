@@ -295,6 +295,67 @@ def test_forms_and_parcels_that_change_are_told(seller):
     assert says(seller)[1:] == ["forms wanted: e-Way Bill", "travels in 2 parcels (was 1)"]
 
 
+CHANGED = {
+    "an order id": ({"flipkart_order_id": "OD9"}, ["order id OD9 (was OD000000000000001)"]),
+    "when it was ordered": ({"ordered_at": ORDERED_AT + MINUTE}, ["ordered 20 Nov 10:01 (was 20 Nov 10:00)"]),
+    "a type": ({"shipment_type": ShipmentType.SELF}, ["shipment type SELF (was NORMAL)"]),
+    "a tier": ({"service_tier": "SLOW"}, ["service tier SLOW (was EXPRESS)"]),
+    "a packaging": ({"packaging_policy": ""}, ["packaging policy none (was GREEN_PACKAGE)"]),
+    "several parcels": ({"is_multi_parcel": True}, ["may travel in several parcels"]),
+    "a form's status": ({"forms": (replace(WAYBILL, status="DONE"),)}, ["e-Way Bill: none → DONE"]),
+    "a size": (
+        {
+            "sub_shipments": (
+                replace(
+                    PARCELS[0], packages=(types.Package(sku="TS-BLK-M", dimensions=replace(SIZE, weight=Decimal(1))),)
+                ),
+            )
+        },
+        ["parcel SS-1: 25 × 20.5 × 3 cm, 1 kg (was 25 × 20.5 × 3 cm, 0.25 kg)"],
+    ),
+    "no size": (
+        {"sub_shipments": (replace(PARCELS[0], packages=(types.Package(sku="TS-BLK-M"),)),)},
+        ["parcel SS-1: no size (was 25 × 20.5 × 3 cm, 0.25 kg)"],
+    ),
+    "a size in other digits": (
+        {
+            "sub_shipments": (
+                replace(
+                    PARCELS[0], packages=(types.Package(sku="X", dimensions=replace(SIZE, height=Decimal("3.0"))),)
+                ),
+            )
+        },
+        [],
+    ),
+    "an item's own": (
+        {"items": (item(flipkart_listing_id="LST2", cancellation_group_id="grp2", is_replacement=True),)},
+        [
+            "TS-BLK-M: listing id LST1 → LST2",
+            "TS-BLK-M: cancellation group grp1 → grp2",
+            "TS-BLK-M: is a replacement",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_what_only_the_published_format_tells_is_told_when_it_changes(seller, what):
+    values, told = CHANGED[what]
+    before = {
+        "items": (item(flipkart_listing_id="LST1", cancellation_group_id="grp1"),),
+        "shipment_type": ShipmentType.NORMAL,
+        "service_tier": "EXPRESS",
+        "packaging_policy": "GREEN_PACKAGE",
+        "forms": (WAYBILL,),
+        "sub_shipments": PARCELS[:1],
+    }
+    take_in(seller, copy(**before))
+
+    take_in(seller, copy(**before | values), began=BEGAN + MINUTE)
+
+    assert says(seller)[1:] == told
+
+
 def test_of_a_shipment_that_is_cancelled_in_part_what_lives_is_to_be_picked(seller):
     """wire.md 3.7."""
     mug = item(2, sku="MUG", quantity=3, total_price=Decimal(300))

@@ -329,6 +329,25 @@ def test_a_shipments_page_shows_items_papers_work_timeline_and_why_acts_are_off(
     assert "Request label: on hold at Flipkart" in page
 
 
+def test_a_long_timeline_says_that_only_its_last_lines_are_shown(packer, seller):
+    row = factories.shipment(seller)
+    address = f"/s/{seller.slug}/shipments/{row.public_id}/"
+    write_lines(row, 200)
+    assert "there are older ones" not in words(packer.get(address))
+
+    write_lines(row, 1)
+
+    page = packer.get(address)
+    assert "Only the last 200 lines are shown; there are older ones." in words(page)
+    assert len(page.context["timeline"]) == 200
+
+
+def write_lines(of: Shipment, count: int) -> None:
+    with seller_scope(of.seller_id):
+        lines = [TimelineEntry(seller_id=of.seller_id, shipment=of, kind="read", says="read") for _ in range(count)]
+        TimelineEntry.objects.bulk_create(lines)
+
+
 def test_a_page_of_another_seller_or_of_nothing_is_not_there(packer, seller, other_seller):
     theirs = factories.shipment(other_seller)
 

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -268,6 +269,60 @@ def test_a_user_name_that_is_taken_is_not_taken_over(browser, seller, other_sell
     assert "Somebody has this user name already" in answer.content.decode()
     assert reload(theirs).check_password(PASSWORD)
     assert theirs.username not in roles(seller)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["add", "join"])
+def test_of_two_who_take_one_user_name_at_once_the_second_is_told_so(flipkart, way):
+    """Both forms have found it free; the second waits for the first one's transaction, and is refused in words."""
+    seller, other = factories.seller(), factories.seller()
+    browser, path = Client(), f"/s/{seller.slug}/members/add/"
+    values = {"username": "packer1", "role": "staff", "password1": PASSWORD, "password2": PASSWORD}
+    if way == "add":
+        browser = browser_of(factories.member(seller, Role.OWNER))
+    else:
+        path = invite(browser_of(factories.member(seller, Role.OWNER)), seller)
+    answers = []
+
+    def press() -> None:
+        try:
+            answers.append(browser.post(path, values))
+        finally:
+            connection.close()
+
+    second = threading.Thread(target=press)
+    with seller_scope(other):
+        members.add_person(seller=other, by=factories.user(), username="packer1", role=Role.STAFF)
+        second.start()
+        until_somebody_waits()
+    second.join(timeout=30)
+
+    assert answers[0].status_code == 200
+    assert "Somebody has this user name already" in answers[0].content.decode()
+    assert "packer1" not in roles(seller)
+
+
+def until_somebody_waits() -> None:
+    deadline = time.monotonic() + 20
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("select pg_stat_clear_snapshot()")
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError("nobody waits")
+
+
+def test_who_pressed_add_twice_is_told_how_to_come_by_a_password(browser, seller, other_seller):
+    add(browser, seller)
+
+    answer = browser.post(f"/s/{seller.slug}/members/add/", {"username": "packer1", "role": "staff"})
+
+    assert "If you have just added them, press “One-time password” in their line." in answer.content.decode()
+    theirs = factories.member(other_seller, Role.OWNER)
+    elsewhere = browser.post(f"/s/{seller.slug}/members/add/", {"username": theirs.username, "role": "staff"})
+    assert "They work here already" not in elsewhere.content.decode()
 
 
 def test_an_owner_gives_a_new_password_to_somebody_who_forgot_theirs(browser, seller):
