@@ -168,7 +168,8 @@ def finish(
 def redirect_uri(environment: str) -> str:
     """Where Flipkart sends the browser back to: from PUBLIC_URL alone. Raises CannotConnect unless it is https.
 
-    Flipkart accepts nothing else (guide 1.3); the simulator and DEBUG do.
+    Flipkart accepts nothing else (guide 1.3). The simulator does, outside DEBUG too: it gives no access to anything
+    real, the demo speaks http, and `check --deploy` finds both an error.
     """
     if not (settings.PUBLIC_URL.startswith("https://") or settings.DEBUG or environment == Environment.SIMULATOR):
         raise CannotConnect(Trouble.NOT_HTTPS)

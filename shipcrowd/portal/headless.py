@@ -2,8 +2,8 @@
 
 Two sellers connect, several pages of shipments come in, labels are asked for and waited for, one PDF a seller is
 printed, and what is in it is marked ready to dispatch. On the way: a 401, a 429, two lost answers, labels that come
-late, and a buyer who cancels after the label. The simulator's ledger is the judge; any count that is off makes the
-exit code 1.
+late, and a buyer who cancels after the label. The simulator's ledger is the judge; any count that is off, a fault that
+befell nothing, or far more calls than the job can take, makes the exit code 1.
 """
 
 import math
@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +35,26 @@ ALL = DUE + HELD + NOT_YET_DUE
 OPEN_STAGES = ("upcoming", "to_label", "to_print", "to_dispatch", "awaiting_pickup", "on_hold")
 ON_A_LABEL = "AWB No."
 PATIENCE = 240.0  # seconds for one step
+# Of the fewest: faults, read-backs and looking for labels that are not there yet cost what they must (about twice).
+MOST_CALLS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """What goes wrong on the way: so many calls of an operation meet a fault of the simulator's."""
+
+    operation: str
+    kind: str
+    times: int = 1
+    how: dict[str, object] = field(default_factory=dict)
+
+
+AT_FIRST_POLLS = (Planted("search", "unauthorized"), Planted("search", "throttled", how={"retry_after": "2"}))
+AT_LABELS = (
+    Planted("generate_labels", "drop_after"),
+    Planted("generate_labels", "late_labels", times=2, how={"seconds": 8}),
+)
+AT_DISPATCH = (Planted("dispatch", "drop_after"),)
 
 
 @dataclass
@@ -128,8 +148,7 @@ class Job:
 
     def connect(self, house: House) -> None:
         """Both owners press Connect; the first polls meet a 401 and a 429."""
-        control("POST", "faults", operation="search", kind="unauthorized", times=1)
-        control("POST", "faults", operation="search", kind="throttled", times=1, retry_after="2")
+        plant(AT_FIRST_POLLS)
         for day in self.days:
             owner = house.visit_as(day.seller.owner)
             owner.open(f"/s/{day.seller.slug}/connection/")
@@ -152,8 +171,7 @@ class Job:
 
     def label(self, packer: Visitor) -> None:
         """The answer to one request is lost, the labels of two come late."""
-        control("POST", "faults", operation="generate_labels", kind="drop_after", times=1)
-        control("POST", "faults", operation="generate_labels", kind="late_labels", times=2, seconds=8)
+        plant(AT_LABELS)
         for day in self.days:
             press(packer, day, "to_label", "labels")
         for day in self.days:
@@ -178,7 +196,7 @@ class Job:
 
     def dispatch(self, packer: Visitor) -> None:
         """The answer to one dispatch is lost."""
-        control("POST", "faults", operation="dispatch", kind="drop_after", times=1)
+        plant(AT_DISPATCH)
         for day in self.days:
             press(packer, day, "to_dispatch", "dispatch")
         for day in self.days:
@@ -191,7 +209,7 @@ class Job:
 
     def what_is_wrong(self) -> list[str]:
         """A line for each count that is off; what the portal shows is held against the simulator's ledger."""
-        wrong = []
+        wrong = self.what_did_not_happen()
         for day in self.days:
             wanted = {"held": HELD, "not_yet_due": NOT_YET_DUE}
             wanted |= {"ingested": ALL, "labels": DUE, "pages": DUE - 1, "dispatched": DUE - 1}
@@ -212,6 +230,23 @@ class Job:
                     wrong.append(
                         f"{day.seller.name}: Flipkart counts {sum(times.values())} of {kind}, expected {count}"
                     )
+            if not day.fewest_calls <= day.calls <= MOST_CALLS * day.fewest_calls:
+                wrong.append(f"{day.seller.name}: {day.calls} calls, where {day.fewest_calls} can do")
+        return wrong
+
+    def what_did_not_happen(self) -> list[str]:
+        """A line for each fault that befell too few calls or too many, and for a buyer who did not cancel."""
+        befell = Counter((call["operation"], call["fault"]) for call in self.ledger["calls"] if call["fault"])
+        planted = (*AT_FIRST_POLLS, *AT_LABELS, *AT_DISPATCH)
+        wanted = {(each.operation, each.kind): each.times for each in planted}
+        wrong = [
+            f"The fault {kind} befell {befell[at, kind]} calls of {at}, expected {wanted.get((at, kind), 0)}"
+            for at, kind in sorted({*wanted, *befell})
+            if befell[at, kind] != wanted.get((at, kind), 0)
+        ]
+        cancelled = sorted(effect["shipment_id"] for effect in self.ledger["effects"] if effect["kind"] == "cancel")
+        if cancelled != sorted(day.cancelled for day in self.days):
+            wrong.append(f"Cancelled were {', '.join(cancelled) or 'none'}, and not one of each seller")
         return wrong
 
     def print_table(self) -> None:
@@ -265,6 +300,11 @@ def order(day: SellersDay) -> None:
         dispatchAfter=tomorrow.isoformat(),
         dispatchBy=later.isoformat(),
     )
+
+
+def plant(faults: Iterable[Planted]) -> None:
+    for each in faults:
+        control("POST", "faults", operation=each.operation, kind=each.kind, times=each.times, **each.how)
 
 
 def press(packer: Visitor, day: SellersDay, stage: str, act: str) -> None:

@@ -49,19 +49,22 @@ def serve(
     for account in simulator.world.accounts.values() if day else ():
         simulator.world.let_days_pass(account)
         simulator.world.add_day(account, day)
-    with contextlib.ExitStack() as stack:
-        if state_path is not None:
-            stack.enter_context(StateFile(simulator, Path(state_path)))
-        _stop_on_signals(server)
-        print(f"Flipkart simulator at http://{host}:{server.port}/", flush=True)  # noqa: T201 - as above
-        server.serve_forever(poll_interval=0.05)
-        server.server_close()
+    _stop_on_signals(server)
+    try:
+        with StateFile(simulator, Path(state_path)) if state_path is not None else contextlib.nullcontext():
+            print(f"Flipkart simulator at http://{host}:{server.port}/", flush=True)  # noqa: T201 - as above
+            server.serve_forever(poll_interval=0.05)
+            server.server_close()
+    except OSError as error:  # the last save: the disk is full, or the folder is gone
+        print(_in_words(error), file=sys.stderr)  # noqa: T201 - as above
+        return 1
     return 0
 
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"{error.filename} cannot be used ({error.strerror}): make room, or choose another with --state."
+        what = error.filename or "The file of the world"
+        return f"{what} cannot be used ({error.strerror}): make room, or choose another with --state."
     return str(error)
 
 

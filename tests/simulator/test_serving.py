@@ -183,6 +183,21 @@ def test_what_hinders_its_start_is_one_sentence(arguments, says):
     assert (process.returncode, out, err) == (1, "", f"{says}\n")
 
 
+def test_a_world_that_cannot_be_kept_at_the_end_is_one_sentence(tmp_path):
+    folder = tmp_path / "world"
+    process = start("--port", "0", "--state", str(folder / "world.json"))
+    process.stdout.readline()
+    (folder / "world.json").unlink()
+    folder.rmdir()
+    folder.touch()
+    process.terminate()
+
+    assert process.communicate(timeout=10)[1] == (
+        f"{folder} cannot be used (File exists): make room, or choose another with --state.\n"
+    )
+    assert process.returncode == 1
+
+
 def test_a_world_kept_over_night_still_knows_its_tokens_are_dead(tmp_path):
     clock = StandingClock()
     simulator = Simulator(clock=clock)
