@@ -198,9 +198,7 @@ class FacilityForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for place, weekday in enumerate(WEEKDAYS):
-            self.fields[f"pickup_{place}"] = text(
-                weekday, most=100, required=False, help_text=_("Like 14:00, 18:30; empty where nobody comes.")
-            )
+            self.fields[f"pickup_{place}"] = text(weekday, most=100, required=False)
             # Bound here: a field's own cleaning needs a name that a method can have.
             setattr(self, f"clean_pickup_{place}", lambda name=f"pickup_{place}": self._clean_times(name))
 

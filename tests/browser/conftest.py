@@ -51,6 +51,13 @@ class Person:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
+    def becomes(self, session: str | None) -> None:
+        """Whoever has this session, or nobody."""
+        self.driver.delete_all_cookies()
+        if session:
+            cookie = {"name": "sessionid", "value": session, "domain": "127.0.0.1", "path": "/"}
+            self.driver.execute_cdp_cmd("Network.setCookie", cookie)
+
     def opens(self, path: str) -> None:
         self.driver.get(self.address + path)
         self._hear()

@@ -1,6 +1,11 @@
 """The warehouse's day in a real browser: stacks, scans and sheets, at a desk and on a phone, light and dark."""
 
+import base64
+import io
+
 import pytest
+import zxingcpp
+from PIL import Image
 
 from fulfillment.models import Dispatch, LabelRequest, PrintJob, PrintJobLine
 from orders import reading
@@ -9,6 +14,7 @@ from tests import factories
 from tests.browser.conftest import NARROW, WIDE
 from tests.browser.walking import GO_ON, choose, connect, log_in, press, shows, work_until_done
 
+SCREEN = 2  # pixels of the picture to one of the page: the least that phones have
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -38,6 +44,7 @@ def test_parcels_are_picked_printed_in_stacks_pulled_and_handed_over(person, fli
     choose(person)
     person.presses("button[name=act][value=pick_list]")
     shows(person, f"pick-list-{seen}")
+    assert read_from(person) == {title.text for title in person.all(".sc-picks .sc-title .sc-strong")}
     person.opens(f"{here}/shipments/?stage=to_label")
     choose(person)
     person.presses("button[name=act][value=label_print]")
@@ -103,3 +110,13 @@ def test_parcels_are_picked_printed_in_stacks_pulled_and_handed_over(person, fli
     person.opens(f"{here}/facilities/")
     person.presses(f"a[href^='{here}/facilities/']:not([href$='/facilities/'])")
     shows(person, f"facility-{seen}")
+
+
+def read_from(person) -> set[str]:
+    """What a scanner reads from the screen, scrolled over from above to below."""
+    layout = person.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+    clip = {"x": 0, "y": 0, "width": layout["width"], "height": layout["height"], "scale": SCREEN}
+    asked = {"format": "png", "captureBeyondViewport": True, "clip": clip}
+    taken = person.driver.execute_cdp_cmd("Page.captureScreenshot", asked)
+    picture = Image.open(io.BytesIO(base64.b64decode(taken["data"])))
+    return {code.text for code in zxingcpp.read_barcodes(picture)}

@@ -137,7 +137,7 @@ def test_the_lists_button_leads_to_an_address_that_shows_the_same_again(seller, 
     again = client.get(address)
 
     assert words(page) == words(again)
-    assert "2 pieces of 2 SKUs for 2 parcels" in words(page)
+    assert "2 pieces, 2 SKUs, 2 parcels" in words(page)
     assert page.content.decode().count('<svg class="sc-bars"') == 2
 
 
@@ -184,7 +184,7 @@ def test_five_thousand_shipments_are_one_list(seller, packer):
     address = f"/s/{seller.slug}/pick-list/?all_matching=1&query=stage%3Dto_label%26facility%3D"
     page = logged_in(packer).get(address)
 
-    assert "5000 pieces of 40 SKUs for 5000 parcels" in words(page)
+    assert "5000 pieces, 40 SKUs, 5000 parcels" in words(page)
 
 
 def test_more_than_fits_an_address_goes_by_all_that_match(seller, packer):
