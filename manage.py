@@ -16,7 +16,8 @@ def main() -> None:
     from shipcrowd import checks  # noqa: PLC0415 - app loading
 
     checks.refuse_without_settings(sys.argv)
-    execute_from_command_line(sys.argv)
+    with checks.refuse_without_database(sys.argv):
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

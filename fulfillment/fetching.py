@@ -16,7 +16,7 @@ from django.utils import timezone
 from fulfillment import queries, unmerging
 from fulfillment.keeping import Kept, keep_papers
 from fulfillment.models import Document, LabelRequest, Paper, Step
-from fulfillment.papers.types import holds
+from fulfillment.papers.types import ChildFailed, holds
 from fulfillment.shown import mark_shown
 from fulfillment.unmerging import CannotBeTold
 from fulfillment.verdicts import WORDS_CANCELLED, in_ist, refusal_words
@@ -102,6 +102,9 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
         _read_invoice_numbers(client, here)
     except CannotBeTold:
         _work_in_halves(client, wanted)
+        return
+    except ChildFailed as error:
+        _settle_unread(wanted, error)
         return
     except Refused as error:
         gateway.heard(wanted[0].seller_id, error)
@@ -248,6 +251,8 @@ def _keep(row: LabelRequest, papers: Papers, *, but: Collection[str] = ()) -> Fo
         kept, trouble = keep_papers(row.seller, papers, tracking_id=tracking_id, but=but)
     except StorageFailed as error:
         return Found(row, wants=f"a place to store it: {error}")
+    except ChildFailed as error:
+        return Found(row, wants=_a_way_to_read(error))
     found = Found(row, kept=kept, trouble=trouble)
     label = next((paper for paper in kept if paper.paper == Paper.LABEL), None)
     found.is_other_parcel = label is not None and holds(label.tracking_ids, tracking_id) is False
@@ -302,6 +307,19 @@ def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
                 attention, after = Attention.RECONNECT, settings.READ_AGAIN_AFTER
             ours = work.put_off([row], after=after, says=says, attention=attention)
             LabelRequest.objects.filter(pk__in=ours).update(read_backs=F("read_backs") + 1)
+
+
+def _settle_unread(rows: Sequence[LabelRequest], error: ChildFailed) -> None:
+    """They came and cannot be read on this machine just now, which says nothing about the papers."""
+    now = timezone.now()
+    with seller_scope(rows[0].seller_id):
+        for row in rows:
+            says = f"waiting for {_a_way_to_read(error)}"
+            _look_later([row], after=next_look(row.fetches + 1), says=says, attention=_late(row, now))
+
+
+def _a_way_to_read(error: ChildFailed) -> str:
+    return f"a way to read it: {error}"
 
 
 def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Refused) -> None:

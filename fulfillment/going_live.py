@@ -134,9 +134,12 @@ def work_due(*, seller_id: int) -> bool:
 
 
 def _run(row: GoLiveCheck) -> None:
-    run = _BY_NAME[CheckName(row.name)].run
+    check = _BY_NAME[CheckName(row.name)]
+    with seller_scope(row.seller_id):
+        # Once more: the connection may be another than the one it was asked for.
+        reason = why_not(check, Connection.objects.filter(seller_id=row.seller_id).first())
     try:
-        result = run(row) if run else Failed(_("it is not built yet"))
+        result = check.run(row) if check.run and not reason else Failed(reason)
     except CallFailed as error:
         result = Failed(str(error))
     except (StorageFailed, ChildFailed, PaperRefused) as error:

@@ -21,11 +21,11 @@ from shipcrowd.work import Due, WorkRow
 
 
 class Paper(models.TextChoices):
-    LABEL = "label", "Label"
-    INVOICE = "invoice", "Invoice"
-    MANIFEST = "manifest", "Manifest"
+    LABEL = "label", gettext_lazy("Label")
+    INVOICE = "invoice", gettext_lazy("Invoice")
+    MANIFEST = "manifest", gettext_lazy("Manifest")
     SLIP = "slip", "Invoice cut for 4x6"  # made here, of the invoice or of the page that the label was cut from
-    UNSPLIT = "unsplit", "Pages that could not be told apart"
+    UNSPLIT = "unsplit", gettext_lazy("Pages that could not be told apart")
 
 
 class Document(SellerOwned):
@@ -92,8 +92,8 @@ class PackageSize(SellerOwned):
 
 
 class Step(models.TextChoices):
-    PACK = "pack", "asking Flipkart to pack and make the label"
-    FETCH = "fetch", "waiting for the label"
+    PACK = "pack", gettext_lazy("asking Flipkart to pack and make the label")
+    FETCH = "fetch", gettext_lazy("waiting for the label")
 
 
 class LabelRequest(WorkRow):
@@ -307,14 +307,14 @@ class PrintHabit(PrintOptions, SellerOwned):
 class CheckName(models.TextChoices):
     """Points of the go-live checklist, in the guide's order (8.3)."""
 
-    TOKEN = "token", "Token refresh"
-    LABELS = "labels", "Labels"
-    SELF_SHIP = "self_ship", "Self-ship"
-    NOTIFICATIONS = "notifications", "Notifications"
-    RETURNS = "returns", "Returns"
-    STOCK = "stock", "Stock"
-    PAYMENTS = "payments", "COD and prepaid"
-    INVOICES = "invoices", "Invoices"
+    TOKEN = "token", gettext_lazy("Token refresh")
+    LABELS = "labels", gettext_lazy("Labels")
+    SELF_SHIP = "self_ship", gettext_lazy("Self-ship")
+    NOTIFICATIONS = "notifications", gettext_lazy("Notifications")
+    RETURNS = "returns", gettext_lazy("Returns")
+    STOCK = "stock", gettext_lazy("Stock")
+    PAYMENTS = "payments", gettext_lazy("COD and prepaid")
+    INVOICES = "invoices", gettext_lazy("Invoices")
 
 
 class GoLiveCheck(WorkRow):

@@ -5,24 +5,25 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 STACK_SIZE = 200
 
 
 class Layout(models.TextChoices):
-    THERMAL = "thermal", "4x6 label"
-    WITH_INVOICE = "with_invoice", "4x6 label, its invoice on the next 4x6 page"
-    FOUR_ON_A4 = "four_on_a4", "A4, four labels a sheet"
-    AS_MADE = "as_made", "A4 as Flipkart made it"
-    INVOICES = "invoices", "Invoices only"
+    THERMAL = "thermal", gettext_lazy("4x6 label")
+    WITH_INVOICE = "with_invoice", gettext_lazy("4x6 label, its invoice on the next 4x6 page")
+    FOUR_ON_A4 = "four_on_a4", gettext_lazy("A4, four labels a sheet")
+    AS_MADE = "as_made", gettext_lazy("A4 as Flipkart made it")
+    INVOICES = "invoices", gettext_lazy("Invoices only")
 
 
 class Sorting(models.TextChoices):
     """In which order a stack lies. A facility's parcels always lie together."""
 
-    SKU = "sku", "By SKU, mixed parcels last"
-    DISPATCH_BY = "dispatch_by", "By dispatch-by"
-    FACILITY = "facility", "By facility"
+    SKU = "sku", gettext_lazy("By SKU, mixed parcels last")
+    DISPATCH_BY = "dispatch_by", gettext_lazy("By dispatch-by")
+    FACILITY = "facility", gettext_lazy("By facility")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,10 @@ def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
     except ValidationError as error:
         return refuse(request, error)
     is_confirmed = request.method == "POST" and form.cleaned_data["confirmed"]
+    shown = form.cleaned_data["shown"]
+    if is_confirmed and shown is not None and len(shipment_ids) > shown:
+        messages.warning(request, _("Meanwhile more shipments match than you were shown. Look once more."))
+        is_confirmed = False
     asked = act.asks(request, request.POST if is_confirmed else None) if act.asks else None
     if is_confirmed and (asked is None or asked.is_valid()):
         said = asked.cleaned_data if asked else {}
@@ -65,6 +69,7 @@ def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
         "outcome": act.preview(seller=request.seller, shipment_ids=shipment_ids, now=timezone.now()),
         "chosen": form.cleaned_data,
         "chosen_count": len(shipment_ids),
+        "up_to": max(shipment_ids, default=0),
         "once": uuid4(),
         "back": _safe_back(request),
     }
@@ -106,7 +111,9 @@ def _chosen(request: SellerRequest, form: ShipmentChoice) -> list[int]:
     if not form.cleaned_data["all_matching"]:
         return queries.ids_of(request.seller, form.cleaned_data["shipment"])
     filters = filters_of(request.seller, form.filters)
-    found = queries.matching_ids(request.seller, filters, timezone.now(), most=MOST_MATCHING + 1)
+    found = queries.matching_ids(
+        request.seller, filters, timezone.now(), most=MOST_MATCHING + 1, up_to=form.cleaned_data["up_to"]
+    )
     if len(found) > MOST_MATCHING:
         raise ValidationError(_("More than %(most)s match: narrow the list first.") % {"most": f"{MOST_MATCHING:,}"})
     return found

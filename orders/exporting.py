@@ -4,8 +4,10 @@ A spreadsheet takes a cell that begins with = + - @ for a formula: such text get
 """
 
 import csv
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
@@ -17,6 +19,8 @@ from orders.queries import Filters
 from sellers.models import Seller
 from shipcrowd.tenancy import seller_scope
 
+log = logging.getLogger(__name__)
+
 CHUNK = 500
 # So that a spreadsheet reads UTF-8, and not the letters of Western Europe.
 BYTE_ORDER_MARK = "\ufeff"
@@ -24,9 +28,20 @@ _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 
 def lines(*, seller: Seller, filters: Filters, now: datetime) -> Iterator[str]:
-    """The head and a line for each shipment that `filters` let through, in the list's order. Outside of any scope."""
+    """The head and a line for each shipment that `filters` let through, in the list's order. Outside of any scope.
+
+    The answer has begun when an error comes, and nothing else can tell that it ends too early: its last line does.
+    """
     writer = csv.writer(_Echo())
     yield BYTE_ORDER_MARK + writer.writerow(_head())
+    try:
+        yield from _chunks(writer, seller=seller, filters=filters, now=now)
+    except Exception as error:  # noqa: BLE001 - whatever it is; its text may hold a name, and is not logged
+        log.error("an export of seller %s ended with %s", seller.pk, type(error).__name__)
+        yield writer.writerow([_("THIS FILE IS NOT WHOLE: an error of ours ended it here. Export it again.")])
+
+
+def _chunks(writer: "_Writer", *, seller: Seller, filters: Filters, now: datetime) -> Iterator[str]:
     after = ""
     while True:
         with seller_scope(seller):
@@ -92,6 +107,10 @@ def _row(shipment: Shipment) -> Sequence[str]:
 
 def _time(at: datetime | None) -> str:
     return f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else ""
+
+
+class _Writer(Protocol):
+    def writerow(self, row: Sequence[str], /) -> str: ...
 
 
 class _Echo:

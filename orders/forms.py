@@ -1,6 +1,7 @@
 """What the shipments list is asked to show, and what is chosen from it. The same words name "all that match"."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import PaymentType, SetAsideReason
-from orders.queries import SHORTEST_SEARCH, Filters
+from orders.queries import SHORTEST_SEARCH, Filters, scanned_id
 from orders.stages import Stage
 from orders.states import STATE_CHOICES
 from sellers.models import Facility, Seller
@@ -17,17 +18,19 @@ from shipcrowd.flipkart.types import State
 
 EVERYTHING = "all"
 MINE = "mine"
+LONGEST_SCAN = 500  # a label's square code holds more than its id
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 MOST_CHOSEN = 500  # by hand; "all that match" has no end
 
 
 class ShipmentFilter(forms.Form):
-    """`stage` empty is "to label", the first work of the day; a search looks in every stage.
+    """`stage` empty is "to label", the first work of the day; a search looks in every stage and facility.
 
     `facilities` are the seller's; `mine` the public ids of those that the member's lists open on.
     """
 
     stage = forms.ChoiceField(required=False, choices=[(EVERYTHING, ""), *((stage.value, "") for stage in Stage)])
-    q = forms.CharField(required=False, max_length=64)
+    q = forms.CharField(required=False, max_length=LONGEST_SCAN)
     facility = forms.MultipleChoiceField(required=False)
     state = forms.ChoiceField(label=_("State"), required=False, choices=[("", _("any")), *STATE_CHOICES])
     payment = forms.ChoiceField(label=_("Payment"), required=False, choices=[("", _("any")), *PaymentType.choices])
@@ -54,6 +57,8 @@ class ShipmentFilter(forms.Form):
     @property
     def facility_chosen(self) -> str:
         """What stands in the select box."""
+        if self.cleaned_data.get("q"):
+            return ""
         asked = self._asked.getlist("facility") if "facility" in self._asked else [MINE] if self._mine else [""]
         return asked[0] if len(asked) == 1 else MINE
 
@@ -73,10 +78,16 @@ class ShipmentFilter(forms.Form):
         return any(self.cleaned_data.get(name) or name in self.errors for name in ("state", "payment", "sku", "due"))
 
     def clean_q(self) -> str:
-        words: str = self.cleaned_data["q"]
+        words = scanned_id(self.cleaned_data["q"])
         if words and len(words) < SHORTEST_SEARCH:
             raise forms.ValidationError(_("Give at least %(least)d characters of the id.") % {"least": SHORTEST_SEARCH})
         return words
+
+    def clean_due(self) -> date | None:
+        due: date | None = self.cleaned_data["due"]
+        if due and not FIRST_DAY <= due <= LAST_DAY:
+            raise forms.ValidationError(_("No parcel is dispatched in that year."))
+        return due
 
     def as_filters(self) -> Filters:
         found = self.cleaned_data
@@ -103,6 +114,8 @@ class ShipmentFilter(forms.Form):
         return query.urlencode()
 
     def _facilities(self) -> list[str]:
+        if self.cleaned_data["q"]:
+            return []  # who holds the parcel wants to know of it, wherever it should be
         asked: list[str] = self._asked.getlist("facility") if "facility" in self._asked else [MINE]
         return self._mine if asked == [MINE] else [public_id for public_id in asked if public_id]
 
@@ -168,6 +181,8 @@ class ShipmentChoice(forms.Form):
     query = forms.CharField(required=False, max_length=2000)
     confirmed = forms.BooleanField(required=False)
     once = forms.UUIDField(required=False)
+    shown = forms.IntegerField(required=False, min_value=0)  # how many matched when the consequences were shown
+    up_to = forms.IntegerField(required=False, min_value=0)  # and the newest of them, by our key
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or self.cleaned_data

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from django.db.models.functions import Now
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from orders.ingest import ingest
 from orders.models import LookUp, Shipment
@@ -16,6 +18,8 @@ from shipcrowd.transport.errors import CallFailed, Refused, Throttled
 KIND = LookUp.KIND
 ASK_AGAIN = timedelta(seconds=5)
 LOOKS = 3
+# Flipkart finds by nothing else (guide 2.2); who holds a parcel may as well have scanned its AWB.
+NOT_KNOWN = gettext_lazy("Flipkart knows no shipment by this id; it cannot be asked for an order id or an AWB")
 
 
 def ask(*, seller: Seller, flipkart_shipment_id: str, by: User) -> LookUp:
@@ -48,7 +52,7 @@ def _look(row: LookUp) -> None:
         began = work.database_now()
         page = client.fetch_shipments(_spelled(row))
     except Refused:
-        _end(row, _("Flipkart does not know this id either"))
+        _end(row, NOT_KNOWN)
         return
     except ValueError:
         _end(row, _("this is no shipment id of Flipkart's"))
@@ -62,8 +66,8 @@ def _look(row: LookUp) -> None:
             seller_id=row.seller_id, shipments=page.shipments, unreadable=page.unreadable, read_began_at=began
         )
         is_here = found(row) is not None
-        says = _("found") if is_here else _("Flipkart does not know this id either")
-        work.done([row], says=_("its answer cannot be read: see Attention") if done.unreadable else says)
+        says = _("found") if is_here else NOT_KNOWN
+        work.done([row], says=_("its answer cannot be read: see Attention") if done.unreadable else str(says))
 
 
 def _spelled(look_up: LookUp) -> list[str]:
@@ -71,9 +75,9 @@ def _spelled(look_up: LookUp) -> list[str]:
     return list(dict.fromkeys([look_up.flipkart_shipment_id, look_up.flipkart_shipment_id.upper()]))
 
 
-def _end(row: LookUp, says: str) -> None:
+def _end(row: LookUp, says: str | Promise) -> None:
     with seller_scope(row.seller_id):
-        work.done([row], says=says)
+        work.done([row], says=str(says))
 
 
 def _try_again(row: LookUp, error: CallFailed) -> None:

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, Reverse, Upper
+from django.utils.translation import gettext_lazy
 
 from orders.states import OPEN_STATES, STATE_CHOICES
 from sellers.models import Connection, Facility, User
@@ -12,17 +13,17 @@ from shipcrowd.work import Attention, Due, WorkRow
 
 
 class PaymentType(models.TextChoices):
-    PREPAID = "PREPAID", "Prepaid"
-    COD = "COD", "COD"
-    UNKNOWN = "UNKNOWN", "unknown"
+    PREPAID = "PREPAID", gettext_lazy("Prepaid")
+    COD = "COD", gettext_lazy("COD")
+    UNKNOWN = "UNKNOWN", gettext_lazy("unknown")
 
 
 class SetAsideReason(models.TextChoices):
     """Why a person keeps a parcel back. The value is what the warehouse says."""
 
-    SHORT = "short", "Short: not all of it is there"
-    DAMAGED = "damaged", "Damaged"
-    ADDRESS = "address", "The address cannot be right"
+    SHORT = "short", gettext_lazy("Short: not all of it is there")
+    DAMAGED = "damaged", gettext_lazy("Damaged")
+    ADDRESS = "address", gettext_lazy("The address cannot be right")
 
 
 class Order(SellerOwned):

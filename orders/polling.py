@@ -27,12 +27,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from orders import cursors, reading
 from orders.ingest import ingest
 from orders.models import FollowCursor, PollCursor, Shipment, Unreadable
 from orders.states import BEFORE_PACK, OPEN_STATES
-from sellers import gateway
+from sellers import gateway, switches
 from sellers.models import Connection, Seller
 from shipcrowd import queue
 from shipcrowd.flipkart.client import FlipkartClient
@@ -71,13 +72,15 @@ def start_polling(seller: Seller, connection: Connection) -> None:
     queue.ring(seller.pk, PollCursor.KIND)
 
 
-def poll_now(seller: Seller) -> bool:
-    """A person wants what is new; False when the seller is not connected or is being polled already. In their scope."""
+def poll_now(seller: Seller) -> str:
+    """A person wants what is new: why it is not asked for, in words; empty when it is. In the seller's scope."""
     require_scope(seller)
+    if why_not := switches.why_not_reading(seller):
+        return why_not
     if not cursors.wake(PollCursor, seller.pk):
-        return False
+        return _("Flipkart is being read just now, or this seller is not connected.")
     queue.ring(seller.pk, PollCursor.KIND)
-    return True
+    return ""
 
 
 # --- What a walk asks, and how far it is -----------------------------------------------------------------------------

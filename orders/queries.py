@@ -69,6 +69,16 @@ def page(seller: Seller, filters: Filters, now: datetime, *, after: str = "", si
     return Page(shipments=found[:size], after=more)
 
 
+def one_meant(seller: Seller, page: Page, search: str) -> Shipment | None:
+    """The shipment that a search names: the only one found, or else the only one of which it is a whole id."""
+    if not search or not page.shipments:
+        return None
+    if len(page.shipments) == 1 and not page.after:
+        return page.shipments[0]
+    exact = scanned_ids(seller, search)
+    return chosen(seller, exact).first() if len(exact) == 1 else None
+
+
 def chosen(seller: Seller, shipment_ids: Collection[int]) -> QuerySet[Shipment]:
     """These shipments (our keys) as far as they are the seller's, by key; in the seller's scope."""
     require_scope(seller)
@@ -117,9 +127,16 @@ def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
     )
 
 
-def matching_ids(seller: Seller, filters: Filters, now: datetime, *, most: int) -> list[int]:
-    """Keys of all that match, for a bulk action on "all that match"; `most` of them, in the list's order."""
-    return list(shipments(seller, filters, now).values_list("pk", flat=True)[:most])
+def matching(seller: Seller, filters: Filters, now: datetime) -> QuerySet[Shipment]:
+    """What "all that match" means to a bulk action: where no stage is said, of what is still work of the house."""
+    rows = shipments(seller, filters, now)
+    return rows if filters.stage else rows.filter(is_open=True)
+
+
+def matching_ids(seller: Seller, filters: Filters, now: datetime, *, most: int, up_to: int | None = None) -> list[int]:
+    """Keys of all that match, `most` of them, in the list's order; of those that came after the key `up_to`, none."""
+    rows = matching(seller, filters, now)
+    return list((rows.filter(pk__lte=up_to) if up_to else rows).values_list("pk", flat=True)[:most])
 
 
 def find(seller: Seller, public_id: UUID) -> Shipment | None:

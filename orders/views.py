@@ -108,8 +108,8 @@ def shipments(request: SellerRequest) -> HttpResponse:
         return render(request, "orders/shipments.html", asked, status=400)
     filters = form.as_filters()
     page = queries.page(request.seller, filters, now, after=request.GET.get("after", ""))
-    if filters.search and len(page.shipments) == 1 and not request.GET.get("after"):
-        return redirect("orders:shipment", slug=request.seller.slug, public_id=page.shipments[0].public_id)
+    if not request.GET.get("after") and (one := queries.one_meant(request.seller, page, filters.search)):
+        return redirect("orders:shipment", slug=request.seller.slug, public_id=one.public_id)
     items = Prefetch("items", ShipmentItem.objects.order_by("pk"))
     prefetch_related_objects(list(page.shipments), items, *_ASKED)
     counts = stages.counts(request.seller, now, filters.facilities or None)
@@ -297,13 +297,15 @@ def _tabs(form: ShipmentFilter, counts: dict[Stage, int | str], address: str) ->
 def _matching(request: SellerRequest, form: ShipmentFilter, counts: dict[Stage, int | str]) -> int:
     """How many match, where they are work of the house: what has left is neither counted nor worked on."""
     stage = form.stage_shown
-    if stage is None or not stage.is_open:
+    if stage in (Stage.HANDED_OVER, Stage.CANCELLED):
         return 0
-    known = counts[stage]
+    known = counts[stage] if stage else None
     is_counted = isinstance(known, int) and not any(
         form.cleaned_data[name] for name in ("state", "payment", "sku", "due")
     )
-    return int(known) if is_counted else queries.shipments(request.seller, form.as_filters(), timezone.now()).count()
+    return (
+        int(known or 0) if is_counted else queries.matching(request.seller, form.as_filters(), timezone.now()).count()
+    )
 
 
 def _all_in_words(matching: int) -> str:

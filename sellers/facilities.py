@@ -127,6 +127,11 @@ class Places:
     here: str
     choices: list[tuple[str, str]]
 
+    @property
+    def said(self) -> str:
+        """What the address of a list says to show the same places: nothing is all of them, whoever looks."""
+        return "" if self.here == ALL else self.here
+
 
 def places(seller: Seller, *, member_id: int | None, asked: str) -> Places:
     """`asked` is ALL, MINE or a public id; nothing is a member's own by default, and a name of none is all."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 
 from shipcrowd.encryption import SealedTextField
 from shipcrowd.tenancy import ScopedQuerySet, SellerOwned, SellersKey
@@ -41,9 +42,9 @@ class Seller(models.Model):
 
 
 class Role(models.TextChoices):
-    OWNER = "owner", "Owner"
-    STAFF = "staff", "Warehouse staff"
-    VIEWER = "viewer", "Viewer"
+    OWNER = "owner", gettext_lazy("Owner")
+    STAFF = "staff", gettext_lazy("Warehouse staff")
+    VIEWER = "viewer", gettext_lazy("Viewer")
 
 
 class Member(SellerOwned):
@@ -79,22 +80,22 @@ class Invitation(SellerOwned):
 
 
 class Environment(models.TextChoices):
-    SIMULATOR = "simulator", "Simulator"
-    SANDBOX = "sandbox", "Flipkart sandbox"
-    PRODUCTION = "production", "Flipkart"
+    SIMULATOR = "simulator", gettext_lazy("Simulator")
+    SANDBOX = "sandbox", gettext_lazy("Flipkart sandbox")
+    PRODUCTION = "production", gettext_lazy("Flipkart")
 
 
 class WireName(models.TextChoices):
-    GUIDE = "guide", "Integration guide"
-    OFFICIAL = "official", "Flipkart's published API"
+    GUIDE = "guide", gettext_lazy("Integration guide")
+    OFFICIAL = "official", gettext_lazy("Flipkart's published API")
 
 
 class Standing(models.TextChoices):
     """How a connection stands."""
 
-    CONNECTED = "connected", "Connected"
-    RECONNECT = "reconnect", "Must be renewed"
-    DISCONNECTED = "disconnected", "Not connected"
+    CONNECTED = "connected", gettext_lazy("Connected")
+    RECONNECT = "reconnect", gettext_lazy("Must be renewed")
+    DISCONNECTED = "disconnected", gettext_lazy("Not connected")
 
 
 class Connection(SellerOwned):
@@ -223,10 +224,10 @@ class MemberFacility(SellerOwned):
 class AlertKind(models.TextChoices):
     """Why owners get a mail."""
 
-    RECONNECT = "reconnect", "Connection ended"
-    ENDS_SOON = "ends_soon", "Connection ends soon"
-    READS_FAIL = "reads_fail", "Reading fails"
-    DIGEST = "digest", "Daily digest"
+    RECONNECT = "reconnect", gettext_lazy("Connection ended")
+    ENDS_SOON = "ends_soon", gettext_lazy("Connection ends soon")
+    READS_FAIL = "reads_fail", gettext_lazy("Reading fails")
+    DIGEST = "digest", gettext_lazy("Daily digest")
 
 
 class Alert(WorkRow):

@@ -1,12 +1,14 @@
 """What must be true before anything serves or touches data; each refusal is one plain sentence.
 
 `refuse_without_settings()` looks at the environment before Django starts, `at_start()` at the database before web or
-worker begin, and `manage.py check --deploy` at settings that must not reach production.
+worker begin, `refuse_without_database()` stands round each command, and `manage.py check --deploy` looks at settings
+that must not reach production.
 """
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -81,19 +83,32 @@ def _wrong_keys() -> str:
     return ""
 
 
+@contextmanager
+def refuse_without_database(argv: Sequence[str]) -> Iterator[None]:
+    """Ends the process with one line where a command cannot reach the database; `--traceback` shows all of it."""
+    from shipcrowd.db.base import NotReached  # noqa: PLC0415 - app loading
+
+    try:
+        yield
+    except NotReached as error:
+        if "--traceback" in argv:
+            raise
+        _refuse([str(error)])
+
+
 # --- Before web and worker begin -------------------------------------------------------------------------------------
 
 
 def at_start() -> None:
     """Ends the process unless settings, database role, schema and keys are as they must be."""
-    from django.db import OperationalError  # noqa: PLC0415 - app loading: manage.py imports this module first
+    from shipcrowd.db.base import NotReached  # noqa: PLC0415 - app loading: manage.py imports this module first
 
     if problems := missing_settings():
         _refuse(problems)
     try:
         problems = list(_database_problems())
-    except OperationalError as error:
-        problems = [f"The database cannot be reached: {' '.join(str(error).split())}"]
+    except NotReached as error:
+        problems = [str(error)]
     if problems:
         _refuse(problems)
 

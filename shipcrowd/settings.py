@@ -7,9 +7,11 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 env = environ.Env()
@@ -171,6 +173,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "shipcrowd.portal.addresses.no_nulls",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -213,7 +216,7 @@ def _databases() -> dict[str, dict[str, Any]]:
     database: dict[str, Any] = (
         {"NAME": "shipcrowd", "USER": "shipcrowd_app", "EMBEDDED": EMBEDDED_DATA}
         if EMBEDDED_DATA
-        else env.db_url_config(DATABASE_URL)
+        else _address("DATABASE_URL", DATABASE_URL)
     )
     database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 10)
     # A pooler in transaction mode cannot keep a cursor of the server from one statement to the next.
@@ -226,8 +229,20 @@ def _owner() -> dict[str, Any]:
         return {"USER": "shipcrowd_owner", "PASSWORD": ""}
     if not DATABASE_OWNER_URL:
         return {}
-    owner = env.db_url_config(DATABASE_OWNER_URL)
+    owner = _address("DATABASE_OWNER_URL", DATABASE_OWNER_URL)
     return {key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT") if key in owner}
+
+
+def _address(name: str, url: str) -> dict[str, Any]:
+    """Where a database is. Raises ImproperlyConfigured, whose text never repeats the URL: it holds a password."""
+    try:
+        is_postgres = urlsplit(url).scheme in ("postgres", "postgresql")
+        address: dict[str, Any] = env.db_url_config(url) if is_postgres else {}
+    except ValueError:
+        address = {}
+    if not address.get("NAME"):
+        raise ImproperlyConfigured(f"{name} names no database of PostgreSQL: write postgres://user:password@host/name")
+    return address
 
 
 DATABASES = _databases()

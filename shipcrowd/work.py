@@ -20,25 +20,29 @@ from typing import ClassVar, TypeVar, cast
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, connection, models
+from django.db import InterfaceError, OperationalError, connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 
 from shipcrowd.tenancy import SellerOwned, seller_scope, through_door
 
 # The door by which bell and readiness look at due rows: id, seller, kind and time only.
 DUE_DOOR = {"due": "wake_at is not null and {door} = 'on'"}
 
+# A row that met a mistake of ours once more, all alone: only a new version will help it, or other data.
+MISTAKE_AGAIN = timedelta(minutes=15)
+
 
 class State(models.TextChoices):
-    DUE = "due", "waiting for its turn"
-    CLAIMED = "claimed", "taken by a worker"
-    CALLING = "calling", "being sent"
-    UNKNOWN = "unknown", "answer lost, will be read back"
-    DONE = "done", "done"
-    REFUSED = "refused", "refused"
-    GIVEN_UP = "given_up", "given up"
-    WITHDRAWN = "withdrawn", "withdrawn"
+    DUE = "due", gettext_lazy("waiting for its turn")
+    CLAIMED = "claimed", gettext_lazy("taken by a worker")
+    CALLING = "calling", gettext_lazy("being sent")
+    UNKNOWN = "unknown", gettext_lazy("answer lost, will be read back")
+    DONE = "done", gettext_lazy("done")
+    REFUSED = "refused", gettext_lazy("refused")
+    GIVEN_UP = "given_up", gettext_lazy("given up")
+    WITHDRAWN = "withdrawn", gettext_lazy("withdrawn")
 
 
 OPEN = (State.DUE, State.CLAIMED, State.CALLING, State.UNKNOWN)
@@ -47,19 +51,24 @@ OPEN = (State.DUE, State.CLAIMED, State.CALLING, State.UNKNOWN)
 class Attention(models.TextChoices):
     """Why the machine needs a person."""
 
-    NONE = "", "nothing"
-    REFUSED = "refused", "Flipkart refused it"
-    LATE = "late", "it takes too long"
-    GIVEN_UP = "given_up", "tried too long"
-    BAD_PAPER = "bad_paper", "the paper cannot be used"
-    RECONNECT = "reconnect", "the connection must be renewed"
-    PULL = "pull", "pull this parcel"
-    PARKED = "parked", "parked when the connection was cut"
-    UNREADABLE = "unreadable", "Flipkart's answer cannot be read"
-    UNKNOWN_STATE = "unknown_state", "a state that this version does not know"
-    ODD_MOVE = "odd_move", "its state moved in a way we do not expect"
-    FORM = "form", "a form must be acknowledged"
-    BROKEN = "broken", "our own mistake"
+    NONE = "", gettext_lazy("nothing")
+    REFUSED = "refused", gettext_lazy("Flipkart refused it")
+    LATE = "late", gettext_lazy("it takes too long")
+    GIVEN_UP = "given_up", gettext_lazy("tried too long")
+    BAD_PAPER = "bad_paper", gettext_lazy("the paper cannot be used")
+    RECONNECT = "reconnect", gettext_lazy("the connection must be renewed")
+    PULL = "pull", gettext_lazy("pull this parcel")
+    PARKED = "parked", gettext_lazy("parked when the connection was cut")
+    UNREADABLE = "unreadable", gettext_lazy("Flipkart's answer cannot be read")
+    UNKNOWN_STATE = "unknown_state", gettext_lazy("a state that this version does not know")
+    ODD_MOVE = "odd_move", gettext_lazy("its state moved in a way we do not expect")
+    FORM = "form", gettext_lazy("a form must be acknowledged")
+    BROKEN = "broken", gettext_lazy("our own mistake")
+
+
+# What is still open goes on by itself, whatever has happened to it; only a form waits for a number that a person tells.
+NEEDS_PERSON = ~Q(attention=Attention.NONE) & (~Q(state__in=OPEN) | Q(attention=Attention.FORM))
+GOES_ON = ~Q(attention__in=(Attention.NONE, Attention.FORM)) & Q(state__in=OPEN)
 
 
 class Due(SellerOwned):
@@ -108,20 +117,24 @@ def claim_due(
     """Up to `limit` rows that are due, oldest first, now ours until the lease ends. Opens its own scope and commits.
 
     Of rows in doubt only such are returned in one batch, and of others only others: one is read back, the other sent.
+    A row that met a mistake of ours comes alone: whichever of them is the cause holds up no other (`mistakes_noted`).
     """
     token = uuid.uuid4()
     with seller_scope(seller_id):
         waiting = model.objects.filter(seller_id=seller_id, wake_at__lte=Now()).filter(only or Q())
         free = waiting.order_by("wake_at", "pk").select_for_update(skip_locked=True)
-        first = free.values_list("in_doubt", flat=True).first()
+        first = free.values_list("pk", "in_doubt", "attention").first()
         if first is None:
             return []
-        taken = list(free.filter(in_doubt=first).values_list("pk", flat=True)[:limit])
+        taken, in_doubt = [first[0]], first[1]
+        if first[2] != Attention.BROKEN:
+            alike = free.filter(in_doubt=in_doubt).exclude(attention=Attention.BROKEN)
+            taken = list(alike.values_list("pk", flat=True)[:limit])
         model.objects.filter(pk__in=taken).update(
             state=State.CLAIMED,
             claim_token=token,
             wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
-            lost_at=Now() if first else F("lost_at"),
+            lost_at=Now() if in_doubt else F("lost_at"),
         )
         mine = _all(model).filter(seller_id=seller_id, claim_token=token)
         rows = list(mine.select_related(*related).order_by("pk"))
@@ -253,25 +266,41 @@ def mistakes_noted(rows: Sequence[RowT]) -> Iterator[None]:
     """A mistake of our own ends on the claimed rows as attention, in no one's words: an exception's text may hold a
     name.
 
-    Rows that were being sent stay in doubt; all come again when the longest lease has passed. The exception goes on,
-    to be logged.
+    Nobody knows which row of a batch it was, so each is tried alone soon (`claim_due`); the one that meets it again is
+    tried rarely, and given up by age. Rows that were being sent stay in doubt. The exception goes on, to be logged.
     """
     try:
         yield
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         raise  # nothing can be written now: the lease ends by itself
     except Exception as error:
         with seller_scope(rows[0].seller_id):
-            _still_ours(type(rows[0]), rows).update(
-                state=models.Case(
-                    models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)
-                ),
-                claim_token=None,
-                attention=Attention.BROKEN,
-                says=f"a mistake of ours ({type(error).__name__}): will be tried again",
-                wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
-            )
+            left = list(_still_ours(type(rows[0]), rows).order_by("pk").select_for_update())
+            _note_mistake(left, f"a mistake of ours ({type(error).__name__})", was_alone=len(rows) == 1)
         raise
+
+
+def _note_mistake(rows: Sequence[RowT], mistake: str, *, was_alone: bool) -> None:
+    broken, lease = Attention.BROKEN, timedelta(seconds=settings.LEASE_SECONDS)
+    again = [row for row in rows if row.attention == broken]
+    first = [row for row in rows if row.attention != broken]
+    if was_alone:
+        put_off(first, after=lease, attention=broken, says=f"{mistake}: will be tried again")
+    else:
+        says = f"{mistake} with one of several: each is tried alone"
+        put_off([row for row in first if not row.in_doubt], after=timedelta(0), attention=broken, says=says)
+        put_off([row for row in first if row.in_doubt], after=lease, attention=broken, says=says)
+    # What is in doubt is looked up however late: only a look can tell whether it was done.
+    now = database_now()
+    over = [row for row in again if not row.in_doubt and _gives_up_at(row) <= now]
+    given_up(over, because=Attention.GIVEN_UP, says=f"tried too long: {mistake}")
+    in_time = [row for row in again if row not in over]
+    put_off(in_time, after=MISTAKE_AGAIN, attention=broken, says=f"{mistake}, again: will be tried again")
+
+
+def _gives_up_at(row: WorkRow) -> datetime:
+    at: datetime = row.give_up_at or row.asked_at + settings.GIVE_UP_AFTER
+    return at
 
 
 def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None) -> int:

@@ -86,6 +86,35 @@ def test_a_wrong_word_is_one_line():
     )
 
 
+def test_the_description_of_the_api_is_written_without_any_setting(tmp_path):
+    assert manage("spectacular", "--file", str(tmp_path / "api.yaml"), "--validate") == (0, [])
+
+    assert (tmp_path / "api.yaml").read_text().startswith("openapi: 3.")
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgres://shipcrowd_app:secret@host:99999/shipcrowd"),
+        ("DATABASE_OWNER_URL", "mysql://shipcrowd_owner:secret@host/shipcrowd"),
+        ("DATABASE_OWNER_URL", "postgres://"),
+    ],
+)
+def test_what_is_no_address_of_postgresql_is_one_line_without_its_password(name, url):
+    says = f"{name} names no database of PostgreSQL: write postgres://user:password@host/name."
+
+    assert manage("migrate", **WHOLE | {name: url}) == (checks.REFUSED, [f"A setting cannot be read: {says}"])
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["rotate_keys"], ["worker"]])
+def test_a_database_that_cannot_be_reached_is_one_line(command):
+    code, lines = manage(*command, **WHOLE, DATABASE_OWNER_URL="postgres://shipcrowd_owner@127.0.0.1:1/shipcrowd")
+
+    assert (code, len(lines)) == (checks.REFUSED, 1)
+    assert lines[0].startswith("The database cannot be reached: ")
+
+
 @pytest.mark.parametrize(
     ("argv", "needs_none"),
     [

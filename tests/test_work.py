@@ -8,7 +8,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DataError, OperationalError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.test import override_settings
@@ -338,13 +338,70 @@ def test_a_mistake_of_ours_becomes_attention_and_keeps_the_doubt(seller):
     rows = claim(seller)
     work.begin_calls([row for row in rows if row.pk == sent.pk])
 
-    with pytest.raises(ZeroDivisionError), work.mistakes_noted(rows):
-        raise ZeroDivisionError("Asha Verma, +919000000000")
+    meet_a_mistake(rows)
 
     assert (reload(sent).state, reload(unsent).state) == (State.UNKNOWN, State.DUE)
     assert reload(sent).attention == reload(unsent).attention == Attention.BROKEN
-    assert reload(sent).says == "a mistake of ours (ZeroDivisionError): will be tried again"
+    assert reload(sent).says == "a mistake of ours (ZeroDivisionError) with one of several: each is tried alone"
     assert seconds_until(sent) > 80
+
+
+def meet_a_mistake(rows) -> None:
+    with pytest.raises(ZeroDivisionError), work.mistakes_noted(rows):
+        raise ZeroDivisionError("Asha Verma, +919000000000")
+
+
+def test_after_a_mistake_each_row_of_the_batch_comes_alone_and_only_the_cause_waits(seller):
+    """One row on which our code always raises holds up no other."""
+    rows = [label_request(seller, wake_at=Now() - timedelta(seconds=9 - place)) for place in range(4)]
+    poison, good = rows[2], [rows[0].pk, rows[1].pk, rows[3].pk]
+    fresh = label_request(seller, wake_at=Now() - timedelta(seconds=1))
+    meet_a_mistake(claim(seller, limit=4))
+
+    assert [row.pk for row in claim(seller)] == [fresh.pk]  # those that met no mistake go on together
+    done = []
+    while batch := claim(seller):
+        assert len(batch) == 1
+        if batch[0].pk == poison.pk:
+            meet_a_mistake(batch)
+        else:
+            settle(seller, work.done, batch)
+            done.append(batch[0].pk)
+
+    assert sorted(done) == sorted(good)
+    assert [reload(row).attention for row in rows] == ["", "", Attention.BROKEN, ""]
+    assert reload(poison).says == "a mistake of ours (ZeroDivisionError), again: will be tried again"
+    assert 800 < seconds_until(poison) <= 900
+
+
+def test_a_mistake_with_a_row_that_was_alone_is_tried_again_after_the_lease(seller, row):
+    meet_a_mistake(claim(seller))
+
+    assert reload(row).says == "a mistake of ours (ZeroDivisionError): will be tried again"
+    assert 80 < seconds_until(row) <= 90
+
+
+@pytest.mark.parametrize(
+    ("in_doubt", "after"), [(False, (State.GIVEN_UP, Attention.GIVEN_UP)), (True, (State.UNKNOWN, Attention.BROKEN))]
+)
+def test_a_row_that_meets_a_mistake_again_past_its_age_is_given_up_unless_in_doubt(seller, in_doubt, after):
+    row = label_request(seller, attention=Attention.BROKEN, in_doubt=in_doubt, give_up_at=AGO)
+
+    meet_a_mistake(claim(seller))
+
+    assert (reload(row).state, reload(row).attention) == after
+    assert reload(row).in_doubt == in_doubt
+
+
+def test_a_row_without_an_end_of_its_own_is_given_up_a_day_after_it_was_asked_for(seller):
+    young = label_request(seller, attention=Attention.BROKEN)
+    old = label_request(seller, attention=Attention.BROKEN, asked_at=Now() - timedelta(hours=25))
+
+    for _ in range(2):
+        meet_a_mistake(claim(seller))
+
+    assert (reload(young).state, reload(old).state) == (State.DUE, State.GIVEN_UP)
+    assert reload(old).says == "tried too long: a mistake of ours (ZeroDivisionError)"
 
 
 def test_a_mistake_after_settling_changes_nothing(seller, row):
@@ -361,10 +418,18 @@ def test_a_database_that_is_away_is_left_to_the_lease(seller, row):
     """trust.md 44."""
     rows = claim(seller)
 
-    with pytest.raises(DatabaseError), work.mistakes_noted(rows):
-        raise DatabaseError
+    with pytest.raises(OperationalError), work.mistakes_noted(rows):
+        raise OperationalError
 
     assert reload(row).state == State.CLAIMED
+
+
+def test_what_the_database_refuses_to_hold_is_a_mistake_of_ours(seller, row):
+    """Its lease would bring it back into the same batch for ever, and nobody would hear of it."""
+    with pytest.raises(DataError), work.mistakes_noted(claim(seller)), seller_scope(seller):
+        LabelRequest.objects.filter(pk=row.pk).update(says="x" * 301)
+
+    assert (reload(row).state, reload(row).attention) == (State.DUE, Attention.BROKEN)
 
 
 # --- By hand ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -23,6 +24,10 @@ class NoOwner(ImproperlyConfigured):
 
     def __init__(self) -> None:
         super().__init__("The owner's log-in is missing: set DATABASE_OWNER_URL (role shipcrowd_owner).")
+
+
+class NotReached(OperationalError):
+    """No connection came about; the text is one line for a person."""
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -83,6 +88,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 raise OperationalError(str(error)) from error
         parameters: dict[str, Any] = super().get_connection_params()
         return parameters
+
+    def connect(self) -> None:
+        """Raises NotReached."""
+        try:
+            super().connect()
+        except (OperationalError, psycopg.OperationalError) as error:  # Django's is of the embedded server
+            raise NotReached(f"The database cannot be reached: {' '.join(str(error).split())}") from error
 
     @contextmanager
     def as_owner(self) -> Iterator[None]:

@@ -161,7 +161,9 @@ def _initdb(data: Path, user: ServerUser) -> None:
     )
     if made.returncode:
         says = (made.stderr or made.stdout).strip().splitlines()
-        raise EmbeddedError(f"initdb failed in {data.parent}: {says[-1] if says else made.returncode}")
+        # Its last words are of its tidying up.
+        why = [line for line in says if "error:" in line or "FATAL:" in line] or says or [str(made.returncode)]
+        raise EmbeddedError(f"initdb failed in {data.parent}: {why[0]}")
     half_made.rename(data)
 
 

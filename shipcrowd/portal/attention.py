@@ -1,7 +1,7 @@
 """What needs a person: grouped by seller, what it is and why, in plain words, with the button that mends it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from orders.models import PollCursor, Shipment, Unreadable
 from sellers.access import memberships
 from sellers.models import Connection, Seller, Standing, User
 from shipcrowd.tenancy import everyone_scope, seller_scope
-from shipcrowd.work import Attention, WorkRow
+from shipcrowd.work import GOES_ON, NEEDS_PERSON, Attention, WorkRow
 
 SHOWN = 25  # rows of a group; its count says how many there are
 MENDED_AT_ONCE = 500  # by one press; the next press takes the next
@@ -33,17 +33,15 @@ _WHAT = {
     FormAcknowledgement.KIND: gettext_lazy("Acknowledged forms"),
     "shipments": gettext_lazy("Shipments"),
     "unreadable": gettext_lazy("What Flipkart sent"),
+    "connection": gettext_lazy("Connection"),
 }
 _DO = {
     Attention.REFUSED: gettext_lazy("Read Flipkart's reason beside each. Once it is mended there, press Retry."),
-    Attention.LATE: gettext_lazy(
-        "It is still being tried. If the parcel must leave now, look in Flipkart's own panel."
-    ),
     Attention.GIVEN_UP: gettext_lazy("Tried until it made no sense any more. Press Retry to begin again."),
     Attention.BAD_PAPER: gettext_lazy(
         "Flipkart's file cannot be printed. Retry fetches it anew; else print it in their panel."
     ),
-    Attention.RECONNECT: gettext_lazy("An owner renews the connection; then press Retry."),
+    Attention.RECONNECT: gettext_lazy("Nothing is read or sent until an owner renews it."),
     Attention.PULL: gettext_lazy(
         "Take the parcel out of its stack before the pickup, then scan it on the page “Pull parcels”."
     ),
@@ -58,7 +56,13 @@ _DO = {
         "Compare it with Flipkart's panel before you pack it; then say that you have looked."
     ),
     Attention.FORM: gettext_lazy("Get the form where its link leads, and tell its number on the shipment's page."),
-    Attention.BROKEN: gettext_lazy("A mistake of ours, tried again by itself. Tell the platform if it stays."),
+    Attention.BROKEN: gettext_lazy("Tell the platform which it is. Press Retry to begin again."),
+}
+# Of what goes on by itself: what may be done meanwhile.
+_MEANWHILE = {
+    Attention.LATE: gettext_lazy("If the parcel must leave now, look in Flipkart's own panel."),
+    Attention.RECONNECT: gettext_lazy("It waits for the connection, which an owner must renew."),
+    Attention.BROKEN: gettext_lazy("Tell the platform if it stays."),
 }
 
 
@@ -86,10 +90,20 @@ class Mend:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The page where a person does what is to be done."""
+
+    route: str
+    words: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Rows of one kind that want a person for one reason: `count` of them, of which `rows` are shown.
 
-    `mend` is None where no button of ours mends them; `ids` are what one press of it for all sends.
+    `mend` is None where no button of ours mends them; `ids` are what one press of it for all sends. `place` is where
+    it is done instead, or None.
     """
 
     kind: str
@@ -101,14 +115,13 @@ class Group:
     rows: list[Row]
     mend: Mend | None
     ids: list[str]
+    place: Place | None
 
 
 def count(seller: Seller) -> int:
     """How many things need a person, in one statement."""
-    tables: tuple[type[models.Model], ...] = (*_WORK, Shipment)
-    parts: list[models.QuerySet[Any]] = [
-        model._default_manager.filter(seller=seller).exclude(attention="") for model in tables
-    ]
+    parts: list[models.QuerySet[Any]] = [model._default_manager.filter(NEEDS_PERSON, seller=seller) for model in _WORK]
+    parts.append(Shipment.objects.filter(seller=seller).exclude(attention=""))
     parts.append(Unreadable.objects.filter(seller=seller))
     parts.append(Connection.objects.filter(seller=seller, standing=Standing.RECONNECT))
     one = [part.order_by().values(one=models.Value(1)) for part in parts]
@@ -125,23 +138,29 @@ def by_seller(seller_ids: Sequence[int]) -> dict[int, list[Group]]:
 
     In a scope of all of them.
     """
-    tables: list[tuple[str, type[models.Model], Any]] = [
-        *((model.KIND, model, F("attention")) for model in _WORK),
-        ("shipments", Shipment, F("attention")),
-        ("unreadable", Unreadable, models.Value(Attention.UNREADABLE.value, output_field=models.CharField())),
+    theirs = {"seller_id__in": seller_ids}
+    broken = Connection.objects.filter(**theirs, standing=Standing.RECONNECT)
+    parts: list[models.QuerySet[Any, Any]] = [
+        *(_counted(model.KIND, model._default_manager.filter(NEEDS_PERSON, **theirs)) for model in _WORK),
+        _counted("shipments", Shipment.objects.filter(**theirs).exclude(attention="")),
+        _counted("unreadable", Unreadable.objects.filter(**theirs), Attention.UNREADABLE),
+        _counted("connection", broken, Attention.RECONNECT),
     ]
-    parts: list[models.QuerySet[Any, Any]] = []
-    for kind, model, reason in tables:
-        rows = model._default_manager.filter(seller_id__in=seller_ids).order_by()
-        if model is not Unreadable:
-            rows = rows.exclude(attention="")
-        named = rows.annotate(kind=models.Value(kind, output_field=models.CharField()), why=reason)
-        counted = named.values("seller_id", "kind", "why").annotate(n=Count("pk"))
-        parts.append(counted.values_list("seller_id", "kind", "why", "n"))
     found: dict[int, list[Group]] = {}
     for seller_id, kind, reason, number in parts[0].union(*parts[1:], all=True):
         found.setdefault(seller_id, []).append(_group(kind, reason, number))
     return {seller_id: _largest_first(groups) for seller_id, groups in found.items()}
+
+
+def _counted(kind: str, rows: models.QuerySet[Any], why: Attention | None = None) -> models.QuerySet[Any, Any]:
+    """By seller and reason: that of each row, or `why` for all."""
+    named = rows.order_by().annotate(kind=_word(kind), why=_word(why) if why else F("attention"))
+    by_reason: models.QuerySet[Any, Any] = named.values("seller_id", "kind", "why").annotate(n=Count("pk"))
+    return by_reason.values_list("seller_id", "kind", "why", "n")
+
+
+def _word(text: str) -> models.Value:
+    return models.Value(str(text), output_field=models.CharField())
 
 
 def across(user: User) -> list[tuple[Seller, list[Group]]]:
@@ -182,16 +201,25 @@ def lost_answers(seller: Seller, now: datetime) -> list[Lost]:
 
 def groups(seller: Seller) -> list[Group]:
     """Everything that needs a person, the largest group first, with its rows; one statement a table."""
-    found: list[Group] = []
+    found = _broken_connection(seller)
     for model in _WORK:
-        found += _of_work(seller, model)
+        found += _of_work(seller, model, NEEDS_PERSON)
     found += _of_shipments(seller)
     found += _unreadable(seller)
     return _largest_first(found)
 
 
+def goes_on(seller: Seller) -> list[Group]:
+    """What the machine still tries, though something stands in its way: to be known, and to be hurried by hand."""
+    found: list[Group] = []
+    for model in _WORK:
+        found += _of_work(seller, model, GOES_ON)
+    return [replace(group, do=str(_MEANWHILE.get(Attention(group.reason), ""))) for group in _largest_first(found)]
+
+
 def _largest_first(groups: Sequence[Group]) -> list[Group]:
-    return sorted(groups, key=lambda group: (-group.count, group.kind, group.reason))
+    """But for the connection: all else waits for it."""
+    return sorted(groups, key=lambda group: (group.kind != "connection", -group.count, group.kind, group.reason))
 
 
 def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | None]:
@@ -200,8 +228,13 @@ def connection_words(seller: Seller) -> tuple[Connection | None, PollCursor | No
     return row, PollCursor.objects.filter(seller=seller).first() if row else None
 
 
-def _of_work(seller: Seller, model: type[WorkRow]) -> list[Group]:
-    rows = _numbered(model._default_manager.filter(seller=seller).exclude(attention=""), MENDED_AT_ONCE)
+def _broken_connection(seller: Seller) -> list[Group]:
+    row = Connection.objects.filter(seller=seller, standing=Standing.RECONNECT).first()
+    return [_group("connection", Attention.RECONNECT, 1, rows=[Row(says=row.says)])] if row else []
+
+
+def _of_work(seller: Seller, model: type[WorkRow], which: models.Q) -> list[Group]:
+    rows = _numbered(model._default_manager.filter(which, seller=seller), MENDED_AT_ONCE)
     return _grouped(model.KIND, rows if model is PrintJob else rows.select_related("shipment"))
 
 
@@ -252,6 +285,7 @@ def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), ids: S
         rows=list(rows),
         mend=mend,
         ids=list(ids) if mend else [],
+        place=_place(kind, known),
     )
 
 
@@ -264,6 +298,14 @@ def _mend(kind: str, reason: Attention) -> Mend | None:
         return Mend("orders:looked_at", _("I have looked"), LOOKED_AT, "unreadable")
     if reason is Attention.ODD_MOVE:
         return Mend("orders:looked_at", _("I have looked"), LOOKED_AT, "shipment")
+    return None
+
+
+def _place(kind: str, reason: Attention) -> Place | None:
+    if reason is Attention.PULL:
+        return Place("fulfillment:pulls", _("Scan what is pulled"), "barcode_scanner")
+    if kind == "connection":
+        return Place("sellers:connection", _("Renew the connection"), "link")
     return None
 
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,22 +14,20 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 from sellers.models import Member, Role, Seller, User
 from shipcrowd.db import embedded
 from shipcrowd.portal import demo_environment
-from shipcrowd.portal.processes import Processes, port_answers, stopping_on_signals
+from shipcrowd.portal.demo_environment import HOST, CannotStart
+from shipcrowd.portal.processes import Processes, stopping_on_signals
 from shipcrowd.portal.visitor import NotThere, Visitor
 from shipcrowd.tenancy import everyone_scope
 
 Say = Callable[[str], None]
 SHIPMENTS_A_DAY = 60
 MANAGE = str(settings.BASE_DIR / "manage.py")
-
-
-class CannotStart(Exception):
-    """Why the demo cannot start, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,10 @@ PACKER, OPS = "packer", "ops"
 
 
 def run(*, say: Say) -> None:
-    """Starts everything, says where to look, stays until told to stop. Raises CannotStart, Ended, Stopped."""
+    """Starts everything, says where to look, stays until told to stop.
+
+    Raises CannotStart, Ended, Stopped; NotThere when a page is not as it should be; OSError for the folder.
+    """
     with started(say=say, shipments_a_day=SHIPMENTS_A_DAY) as house:
         for seller in SELLERS:
             house.open_seller(seller)
@@ -115,9 +117,12 @@ def account_of(seller: DemoSeller) -> str:
 
 
 def control(method: str, path: str, **asked: object) -> dict[str, list[dict[str, object]]]:
-    """One call of the simulator's control routes."""
-    answer = requests.request(method, f"{settings.SIMULATOR_URL}/control/{path}", json=asked or None, timeout=30)
-    answer.raise_for_status()
+    """One call of the simulator's control routes. Raises NotThere."""
+    try:
+        answer = requests.request(method, f"{settings.SIMULATOR_URL}/control/{path}", json=asked or None, timeout=30)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise NotThere(f"The simulator did not do {method} {path}: {error}") from error
     found: dict[str, list[dict[str, object]]] = answer.json()
     return found
 
@@ -128,10 +133,10 @@ def started(*, say: Say, shipments_a_day: int) -> Iterator[House]:
     folder = Path(os.environ["SHIPCROWD_DEMO_FOLDER"])
     processes = Processes(folder / "logs")
     with _only_one(folder), stopping_on_signals():
-        _refuse_ports_in_use()
+        _refuse_ports()
         try:
             say("Starting PostgreSQL and bringing its tables up to date …")
-            call_command("migrate", verbosity=0)
+            _bring_tables_up_to_date(folder)
             password = demo_environment.read_secrets(folder)["password"]
             say("Starting the simulated Flipkart, the workers and the web server …")
             _make_people(password)
@@ -142,6 +147,16 @@ def started(*, say: Say, shipments_a_day: int) -> Iterator[House]:
             processes.stop()
             connection.close()
             embedded.let_go(folder / "postgres")
+
+
+def _bring_tables_up_to_date(folder: Path) -> None:
+    try:
+        call_command("migrate", verbosity=0)
+    except (InconsistentMigrationHistory, ProgrammingError) as error:
+        raise CannotStart(
+            f"What {folder} holds was made by another version of Shipcrowd ({str(error).splitlines()[0]}). "
+            "Remove the folder to begin anew, or choose another with --folder."
+        ) from error
 
 
 def _start(processes: Processes, folder: Path, shipments_a_day: int) -> None:
@@ -156,7 +171,7 @@ def _start(processes: Processes, folder: Path, shipments_a_day: int) -> None:
     processes.start("workers", MANAGE, "worker")
     processes.start(
         "web server",
-        *("-m", "gunicorn", "shipcrowd.wsgi", "--bind", f"{demo_environment.HOST}:{web}"),
+        *("-m", "gunicorn", "shipcrowd.wsgi", "--bind", f"{HOST}:{web}"),
         *("--workers", "2", "--threads", "4", "--graceful-timeout", "5"),
     )
     processes.wait_for_port(simulator)
@@ -183,14 +198,20 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def _refuse_ports_in_use() -> None:
-    for url, option in ((settings.PUBLIC_URL, "--port"), (settings.SIMULATOR_URL, "--simulator-port")):
-        port = urlsplit(str(url)).port or 0
-        if port_answers(port):
-            raise CannotStart(
-                f"Port {port} is in use by another program. Stop it, or choose another port: "
-                f"manage.py demo {option} {port + 10}"
-            )
+def _refuse_ports() -> None:
+    """Opens each port for a moment, as the programs will: what they cannot have is told here, in a sentence."""
+    with contextlib.ExitStack() as opened:
+        for url, option in ((settings.PUBLIC_URL, "--port"), (settings.SIMULATOR_URL, "--simulator-port")):
+            port = urlsplit(str(url)).port or 0
+            try:
+                opened.enter_context(socket.create_server((HOST, port)))
+            except OSError as error:
+                why = "is in use: stop what uses it, or"
+                if error.errno != errno.EADDRINUSE:
+                    why = f"cannot be opened ({os.strerror(error.errno or 0)}):"
+                raise CannotStart(
+                    f"Port {port} {why} choose another: manage.py demo {option} {demo_environment.free_port()}"
+                ) from None
 
 
 def _make_people(password: str) -> None:
@@ -205,6 +226,12 @@ def _make_people(password: str) -> None:
 
 
 def _person(username: str, password: str, *, is_ops: bool = False) -> User:
+    """With the password that the welcome names, whatever somebody made of it in between."""
     found = User.objects.filter(username=username).first()
-    make = User.objects.create_superuser if is_ops else User.objects.create_user
-    return found or make(username, password=password)
+    if found is None:
+        make = User.objects.create_superuser if is_ops else User.objects.create_user
+        return make(username, password=password)
+    if not found.check_password(password):
+        found.set_password(password)
+        found.save(update_fields=["password"])
+    return found

@@ -5,6 +5,7 @@ Everything the demo makes stays in one folder: the database, the documents, the 
 
 import argparse
 import base64
+import errno
 import json
 import os
 import secrets
@@ -15,6 +16,15 @@ from typing import TypedDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
+WHAT_TO_DO = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, or "),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "start as the user it belongs to, or "),
+    **dict.fromkeys((errno.EEXIST, errno.EISDIR), "move it away, or "),
+}
+
+
+class CannotStart(Exception):
+    """Why the demo cannot start, and what to do about it."""
 
 
 class Secrets(TypedDict):
@@ -25,17 +35,19 @@ class Secrets(TypedDict):
 
 
 def parser() -> argparse.ArgumentParser:
-    arguments = argparse.ArgumentParser(add_help=False)
+    arguments = argparse.ArgumentParser(prog="manage.py demo", add_help=False)
     arguments.add_argument("--headless", action="store_true", help="do the whole job by HTTP, print a table, and end")
-    arguments.add_argument("--keep", action="store_true", help="with --headless: keep the folder")
+    arguments.add_argument(
+        "--keep", action="store_true", help="with --headless: keep the folder (one that --folder names always is)"
+    )
     arguments.add_argument(
         "--wire",
         choices=("guide", "official"),
         default="guide",
         help="the format in which Flipkart is spoken to (guide)",
     )
-    arguments.add_argument("--port", type=int, default=0, help="where the portal listens (8000)")
-    arguments.add_argument("--simulator-port", type=int, default=0, help="where the simulator listens (8001)")
+    arguments.add_argument("--port", type=_port, default=0, help="where the portal listens (8000)")
+    arguments.add_argument("--simulator-port", type=_port, default=0, help="where the simulator listens (8001)")
     arguments.add_argument("--folder", type=Path, default=None, help="where everything is kept (.data)")
     return arguments
 
@@ -46,11 +58,16 @@ def prepare(argv: list[str]) -> None:
         os.environ["SHIPCROWD_EMBEDDED"] = str(BASE_DIR / ".data" / "postgres")  # never made
         return
     asked, _others = parser().parse_known_args(argv)
-    folder = (asked.folder or _folder(asked.headless)).absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    port = asked.port or (_free_port() if asked.headless else 8000)
-    simulator_port = asked.simulator_port or (_free_port() if asked.headless else 8001)
-    kept = read_secrets(folder)
+    try:
+        folder = (asked.folder or _folder(asked.headless)).absolute()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = read_secrets(folder)
+    except CannotStart as error:
+        raise SystemExit(str(error)) from None
+    except OSError as error:
+        raise SystemExit(cannot_use(error, asked.folder or BASE_DIR)) from None
+    port = asked.port or (free_port() if asked.headless else 8000)
+    simulator_port = asked.simulator_port or (free_port() if asked.headless else 8001)
     os.environ.update(
         SHIPCROWD_DEMO_FOLDER=str(folder),
         SHIPCROWD_EMBEDDED=str(folder / "postgres"),
@@ -72,20 +89,20 @@ def prepare(argv: list[str]) -> None:
         os.environ.pop(name, None)  # the demo touches nothing outside of its folder
 
 
+def cannot_use(error: OSError, folder: Path | str) -> str:
+    """One sentence for a file that cannot be made, read or written, with what to do."""
+    does = WHAT_TO_DO.get(error.errno or 0, "")
+    why = error.strerror or str(error)
+    return f"{error.filename or folder} cannot be used ({why}): {does}choose another folder with --folder."
+
+
 def read_secrets(folder: Path) -> Secrets:
-    """The demo's own secrets, made at its first start. Ends with a sentence when their file cannot be read."""
+    """The demo's own secrets, made at its first start. Raises CannotStart, OSError."""
     file = folder / "secrets.json"
     if not file.exists():
-        made = Secrets(
-            secret_key=secrets.token_urlsafe(50),
-            encryption_key=base64.b64encode(secrets.token_bytes(32)).decode(),
-            portal_secret=secrets.token_hex(32),
-            password="-".join(secrets.choice(_WORDS) for _ in range(4)),
-        )
-        half = file.with_suffix(".new")
-        half.touch(mode=0o600)
-        half.write_text(json.dumps(made))
-        half.rename(file)  # whole or not at all, whenever the power goes
+        if (folder / "postgres" / "postgres").exists():
+            raise CannotStart(f"{file} is gone, and what it sealed with it. Remove the folder {folder} to begin anew.")
+        _write_whole(file, json.dumps(_new_secrets()))
     try:
         read: Secrets = json.loads(file.read_text())
         return Secrets(
@@ -94,15 +111,38 @@ def read_secrets(folder: Path) -> Secrets:
             portal_secret=read["portal_secret"],
             password=read["password"],
         )
-    except (ValueError, KeyError, TypeError, OSError):
-        raise SystemExit(f"{file} cannot be read. Remove the folder {folder} to begin anew.") from None
+    except (ValueError, KeyError, TypeError):
+        raise CannotStart(f"{file} cannot be read. Remove the folder {folder} to begin anew.") from None
+
+
+def _new_secrets() -> Secrets:
+    return Secrets(
+        secret_key=secrets.token_urlsafe(50),
+        encryption_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+        portal_secret=secrets.token_hex(32),
+        password="-".join(secrets.choice(_WORDS) for _ in range(4)),
+    )
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Whole or not at all, whenever the power goes; nobody else may read it."""
+    half = file.with_suffix(".new")
+    half.touch(mode=0o600)
+    half.write_text(text)
+    half.rename(file)
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text} is no port: choose a number from 1 to 65535, best above 1023.")
+    return int(text)
 
 
 def _folder(headless: bool) -> Path:
     return Path(tempfile.mkdtemp(prefix="shipcrowd demo ")) if headless else BASE_DIR / ".data"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

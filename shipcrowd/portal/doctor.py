@@ -78,6 +78,12 @@ def consent_ends_at(row: Connection) -> datetime | None:
     return None if row.client_id or row.consented_at is None else row.consented_at + settings.CONSENT_LIFE
 
 
+def consent_that_ends(row: Connection | None, now: datetime) -> Line | None:
+    """What an owner should know before nothing goes any more; None where all is well, or where more is wrong."""
+    line = _consent(row, now) if row is not None and row.is_connected else None
+    return line if line is not None and line.tone == "warn" else None
+
+
 def _access(row: Connection, now: datetime) -> Line:
     title = _("Access")
     if not row.is_connected:
@@ -139,9 +145,9 @@ def _clocks(signs: Signs) -> Line:
 
 
 def _quota(signs: Signs) -> Line:
-    says = _("%(left)d of %(all)d calls at once are left; %(rate)d come back each minute") % {
-        "left": signs.quota_left,
-        "all": settings.QUOTA_BURST,
-        "rate": settings.QUOTA_PER_MINUTE,
-    }
-    return Line(_("Quota"), "good" if signs.quota_left >= 1 else "warn", says)
+    title, rate = _("Quota"), settings.QUOTA_PER_MINUTE
+    if signs.quota_left < 1:
+        says = _("used up, or Flipkart asked for a pause: wait, up to %(rate)d calls come back each minute after it")
+        return Line(title, "warn", says % {"rate": rate})
+    says = _("%(left)d of %(all)d calls at once are left; %(rate)d come back each minute")
+    return Line(title, "good", says % {"left": signs.quota_left, "all": settings.QUOTA_BURST, "rate": rate})

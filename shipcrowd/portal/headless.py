@@ -7,6 +7,7 @@ exit code 1.
 """
 
 import math
+import os
 import re
 import shutil
 import tempfile
@@ -70,21 +71,18 @@ class SellersDay:
 def run(*, say: Say, keep: bool) -> int:
     """The exit code: 0 when every count is right. Raises Ended, CannotStart, Stopped."""
     job = Job(say)
-    kept: Path | None = None
-    folder: Path | None = None
+    folder = Path(os.environ["SHIPCROWD_DEMO_FOLDER"])
     try:
         with started(say=say, shipments_a_day=0) as house:
-            folder = house.folder
             try:
                 job.do(house)
                 wrong = job.what_is_wrong()
             except NotThere as error:
                 wrong = [str(error)]
     finally:
-        if folder is not None:
-            kept = job.put_away(folder, keep=keep)
+        kept = job.put_away(folder, keep=keep)
     job.print_table()
-    say(f"The PDFs are in {kept}")
+    say(f"The PDFs are in {kept}" if kept else "There is no PDF.")
     for line in wrong:
         say(f"WRONG: {line}")
     return 1 if wrong else 0
@@ -233,14 +231,14 @@ class Job:
             self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip())
         self.say("\nseconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.seconds.items()))
 
-    def put_away(self, folder: Path, *, keep: bool) -> Path:
-        """Where the PDFs are: in the folder itself when it is kept, else in one beside it while the rest goes."""
+    def put_away(self, folder: Path, *, keep: bool) -> Path | None:
+        """Where the PDFs are, if any: in the folder itself when it is kept, else in one beside it; the rest goes."""
         if keep:
             return folder
-        papers = Path(tempfile.mkdtemp(prefix="shipcrowd-labels-"))
-        for day in self.days:
-            if day.pdf:
-                shutil.move(day.pdf, papers)
+        pdfs = [day.pdf for day in self.days if day.pdf]
+        papers = Path(tempfile.mkdtemp(prefix="shipcrowd-labels-")) if pdfs else None
+        for pdf in pdfs:
+            shutil.move(pdf, papers or folder)
         shutil.rmtree(folder, ignore_errors=True)
         return papers
 

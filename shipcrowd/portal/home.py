@@ -1,6 +1,6 @@
 """The numbers of a seller's day, for its home."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from orders.models import Shipment
 from orders.stages import WORDS, Stage, condition
 from orders.states import READY
 from sellers import quota
+from sellers.facilities import Places
 from sellers.models import Connection, Facility, Seller
 from shipcrowd.flipkart.wire import wire_named
 
@@ -93,38 +94,73 @@ class Day:
     late_height: int
 
 
-def figures(
-    seller: Seller, now: datetime, places: Sequence[Facility], *, only: bool, connection: Connection | None
-) -> Figures:
-    """In one statement over what is open, and one for the quota; in the seller's scope.
-
-    `places` are the facilities that are looked at, all there are unless `only`.
-    """
-    rows = _at(Shipment.objects.filter(seller=seller, is_open=True).order_by(), places, only=only)
-    by_stage = {
-        name: (count, today, late)
-        for name, count, today, late in rows.annotate(stage=_stage(now))
-        .values("stage")
-        .annotate(n=Count("pk"), today=Count("pk", filter=is_due_today(now)), late=Count("pk", filter=is_late(now)))
-        .values_list("stage", "n", "today", "late")
-    }
-    address = reverse("orders:shipments", args=[seller.slug])
-    worked_on = [by_stage.get(stage, (0, 0, 0)) for stage in _WORKED_ON]
-    not_labelled = worked_on[0][1]
+def figures(seller: Seller, now: datetime, places: Places, *, connection: Connection | None) -> Figures:
+    """In one statement over what is open, and one for the quota; in the seller's scope."""
+    rows = _at(Shipment.objects.filter(seller=seller, is_open=True), places)
+    by_stage = work_by_stage(rows, now).get(seller.pk, {})
+    address = f"{reverse('orders:shipments', args=[seller.slug])}?facility={places.said}"
+    worked_on = [by_stage.get(stage, Work()) for stage in _WORKED_ON]
+    today = leaves_today(by_stage)
     return Figures(
-        leaves_today=sum(today for _count, today, _late in worked_on),
-        not_labelled=not_labelled,
-        not_dispatched=sum(today for _count, today, _late in worked_on[:-1]),
-        late=sum(late for _count, _today, late in worked_on),
-        open=sum(count for count, _today, _late in by_stage.values()),
-        on_hold=by_stage.get(Stage.ON_HOLD, (0, 0, 0))[0],
+        leaves_today=today.all,
+        not_labelled=today.not_labelled,
+        not_dispatched=today.not_dispatched,
+        late=today.late,
+        open=sum(work.all for work in by_stage.values()),
+        on_hold=by_stage.get(Stage.ON_HOLD, Work()).all,
         tiles=[_tile(stage, found, address) for stage, found in zip(_WORKED_ON, worked_on, strict=True)],
         late_link=next(
-            (f"{address}?stage={stage.value}" for stage, found in zip(_WORKED_ON, worked_on, strict=True) if found[2]),
+            (
+                f"{address}&stage={stage.value}"
+                for stage, found in zip(_WORKED_ON, worked_on, strict=True)
+                if found.late
+            ),
             address,
         ),
-        pickup=next_pickup(places, now),
-        labels_ready_at=_labels_ready_at(seller, not_labelled, connection, now),
+        pickup=next_pickup(places.shown, now),
+        labels_ready_at=_labels_ready_at(seller, today.not_labelled, connection, now),
+    )
+
+
+class Work(NamedTuple):
+    """Of one stage: how many, how many of them are due today, and how many are late."""
+
+    all: int = 0
+    today: int = 0
+    late: int = 0
+
+
+class Today(NamedTuple):
+    """Of what people work on: what leaves today, how much of it is not labelled, not dispatched; what is late."""
+
+    all: int
+    not_labelled: int
+    not_dispatched: int
+    late: int
+
+
+def work_by_stage(rows: QuerySet[Shipment], now: datetime) -> dict[int, dict[str, Work]]:
+    """By seller and stage, of open shipments; in one statement."""
+    counted = (
+        rows.order_by()
+        .annotate(stage=_stage(now))
+        .values("seller_id", "stage")
+        .annotate(n=Count("pk"), today=Count("pk", filter=_is_due_today(now)), late=Count("pk", filter=is_late(now)))
+    )
+    found: dict[int, dict[str, Work]] = {}
+    for seller_id, stage, *numbers in counted.values_list("seller_id", "stage", "n", "today", "late"):
+        found.setdefault(seller_id, {})[stage] = Work(*numbers)
+    return found
+
+
+def leaves_today(by_stage: Mapping[str, Work]) -> Today:
+    """Held, set aside, not yet due and what needs a person are not among it. Pure."""
+    worked_on = [by_stage.get(stage, Work()) for stage in _WORKED_ON]
+    return Today(
+        all=sum(work.today for work in worked_on),
+        not_labelled=worked_on[0].today,
+        not_dispatched=sum(work.today for work in worked_on[:-1]),
+        late=sum(work.late for work in worked_on),
     )
 
 
@@ -142,9 +178,7 @@ def _labels_ready_at(seller: Seller, count: int, connection: Connection | None, 
     return now + quota.time_for(calls, left=quota.left([seller.pk])[seller.pk]) + labels.FIRST_FETCH
 
 
-def two_weeks(
-    seller: Seller, now: datetime, places: Sequence[Facility], *, only: bool, late_now: int
-) -> tuple[list[Day], Budget]:
+def two_weeks(seller: Seller, now: datetime, places: Places, *, late_now: int) -> tuple[list[Day], Budget]:
     """What was ordered, dispatched and late on each of the last 14 days, and this week's budget of late dispatches.
 
     In two statements, by indexes of their days. `late_now` are those still here: late today, and known to be.
@@ -152,7 +186,7 @@ def two_weeks(
     today = timezone.localtime(now).date()
     first = today - timedelta(days=DAYS - 1)
     since = _midnight(first)
-    rows = _at(Shipment.objects.filter(seller=seller).order_by(), places, only=only)
+    rows = _at(Shipment.objects.filter(seller=seller).order_by(), places)
     by_day = rows.filter(ordered_at__gte=since).annotate(day=TruncDate("ordered_at")).values("day")
     ordered = dict(by_day.annotate(n=Count("pk")).values_list("day", "n"))
     dispatched = _dispatched_by_day(rows.filter(dispatched_at__gte=since))
@@ -205,8 +239,8 @@ def _with_heights(found: Sequence[tuple[date, int, Gone]]) -> list[Day]:
     ]
 
 
-def _at(rows: QuerySet[Shipment], places: Sequence[Facility], *, only: bool) -> QuerySet[Shipment]:
-    return rows.filter(facility_id__in=[place.pk for place in places]) if only else rows
+def _at(rows: QuerySet[Shipment], places: Places) -> QuerySet[Shipment]:
+    return rows.filter(facility_id__in=[place.pk for place in places.shown]) if places.only else rows
 
 
 def _midnight(day: date) -> datetime:
@@ -218,7 +252,7 @@ def _stage(now: datetime) -> Cast:
     return Cast(Case(*whens, default=Value(Stage.ATTENTION.value)), CharField())
 
 
-def is_due_today(now: datetime) -> Q:
+def _is_due_today(now: datetime) -> Q:
     return Q(dispatch_by_at__lt=_midnight(timezone.localtime(now).date() + timedelta(days=1)))
 
 
@@ -226,9 +260,8 @@ def is_late(now: datetime) -> Q:
     return Q(dispatch_by_at__lt=now) & ~Q(state__in=READY)
 
 
-def _tile(stage: Stage, found: tuple[int, int, int], address: str) -> Tile:
-    count, today, late = found
-    says = _("%(count)d today") % {"count": today}
-    if late:
-        says = f"{ngettext('%(count)d late', '%(count)d late', late) % {'count': late}} · {says}"
-    return Tile(str(WORDS[stage]), count, says, bool(late), f"{address}?stage={stage.value}")
+def _tile(stage: Stage, work: Work, address: str) -> Tile:
+    says = _("%(count)d today") % {"count": work.today}
+    if work.late:
+        says = f"{ngettext('%(count)d late', '%(count)d late', work.late) % {'count': work.late}} · {says}"
+    return Tile(str(WORDS[stage]), work.all, says, bool(work.late), f"{address}&stage={stage.value}")

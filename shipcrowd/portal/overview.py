@@ -12,13 +12,11 @@ from django.db.models import Count, Q, QuerySet
 
 from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, PrintJob, SellerCancellation
 from orders.models import PollCursor, Shipment, Unreadable
-from orders.stages import Stage, condition
-from orders.states import READY
 from sellers import quota
 from sellers.models import Connection, Facility, Seller, Standing, User
-from shipcrowd.portal.home import is_due_today, is_late, next_pickup
+from shipcrowd.portal.home import leaves_today, next_pickup, work_by_stage
 from shipcrowd.tenancy import everyone_scope
-from shipcrowd.work import OPEN
+from shipcrowd.work import NEEDS_PERSON
 
 SELLERS_SHOWN = 500
 _WORK = (LabelRequest, Dispatch, PrintJob, SellerCancellation, FormAcknowledgement)
@@ -49,26 +47,27 @@ class SellerRow:
         return (self.tone == "bad", is_stopped, self.late, self.attention, self.not_labelled, self.failures)
 
 
-def every_seller(*, by: User, named: str, now: datetime) -> list[SellerRow]:
-    """All sellers, or those named so, the most endangered first."""
+def every_seller(*, by: User, named: str, now: datetime) -> tuple[list[SellerRow], int]:
+    """All sellers, or those named so, the most endangered first; and how many there are beyond those."""
     with everyone_scope("seller picker", by=by):
         sellers = (
             Seller.objects.filter(Q(name__icontains=named) | Q(slug__icontains=named))
             if named
             else Seller.objects.all()
         )
-        found = list(sellers.order_by("name", "pk")[:SELLERS_SHOWN])
+        found = list(sellers.order_by("name", "pk"))
         read = _Read([seller.pk for seller in found], now)
-    return sorted((read.row(seller, now) for seller in found), key=lambda row: row.risk, reverse=True)
+    rows = sorted((read.row(seller, now) for seller in found), key=lambda row: row.risk, reverse=True)
+    return rows[:SELLERS_SHOWN], max(0, len(rows) - SELLERS_SHOWN)
 
 
 class _Read:
     """What is known of these sellers, by their keys."""
 
     def __init__(self, ids: Sequence[int], now: datetime) -> None:
-        self.counts = {row["seller_id"]: row for row in _counts(ids, now)}
+        self.work = work_by_stage(Shipment.objects.filter(seller_id__in=ids, is_open=True), now)
         self.attention = _by_seller([*_needing(ids), Unreadable.objects.filter(seller_id__in=ids)])
-        self.waiting = _by_seller([_all(model, ids).filter(state__in=OPEN) for model in _WORK])
+        self.waiting = _by_seller([_all(model, ids).filter(wake_at__isnull=False) for model in _WORK])
         self.connections = {row.seller_id: row for row in Connection.objects.filter(seller_id__in=ids)}
         self.cursors = {row.seller_id: row for row in PollCursor.objects.filter(seller_id__in=ids)}
         self.quota = quota.left(ids)
@@ -80,15 +79,15 @@ class _Read:
         connection, cursor = self.connections.get(seller.pk), self.cursors.get(seller.pk)
         standing = Standing(connection.standing) if connection else Standing.DISCONNECTED
         tones = {Standing.CONNECTED: "good", Standing.RECONNECT: "bad", Standing.DISCONNECTED: ""}
-        counts = self.counts.get(seller.pk, {})
+        today = leaves_today(self.work.get(seller.pk, {}))
         return SellerRow(
             seller=seller,
             standing=str(standing.label),
             tone=tones[standing],
-            late=counts.get("late", 0),
-            leaves_today=counts.get("leaves_today", 0),
-            not_labelled=counts.get("not_labelled", 0),
-            not_dispatched=counts.get("not_dispatched", 0),
+            late=today.late,
+            leaves_today=today.all,
+            not_labelled=today.not_labelled,
+            not_dispatched=today.not_dispatched,
             pickup=next_pickup(self.places.get(seller.pk, []), now),
             attention=self.attention.get(seller.pk, 0) + (standing is Standing.RECONNECT),
             waiting=self.waiting.get(seller.pk, 0),
@@ -99,22 +98,11 @@ class _Read:
         )
 
 
-def _counts(ids: Sequence[int], now: datetime) -> list[Any]:
-    open_ones = Shipment.objects.filter(seller_id__in=ids, is_open=True, is_on_hold=False, set_aside_at=None)
-    rows = open_ones.order_by().values("seller_id")
-    today = is_due_today(now)
-    return list(
-        rows.annotate(
-            leaves_today=Count("pk", filter=today),
-            late=Count("pk", filter=is_late(now)),
-            not_labelled=Count("pk", filter=today & condition(Stage.TO_LABEL, now)),
-            not_dispatched=Count("pk", filter=today & ~Q(state__in=READY)),
-        ).values("seller_id", "leaves_today", "late", "not_labelled", "not_dispatched")
-    )
-
-
 def _needing(ids: Sequence[int]) -> list[QuerySet[Any, Any]]:
-    return [_all(model, ids).exclude(attention="") for model in (*_WORK, Shipment)]
+    return [
+        *(_all(model, ids).filter(NEEDS_PERSON) for model in _WORK),
+        _all(Shipment, ids).exclude(attention=""),
+    ]
 
 
 def _all(model: Any, ids: Sequence[int]) -> QuerySet[Any, Any]:

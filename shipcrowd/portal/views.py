@@ -18,9 +18,9 @@ from sellers.access import SellerRequest, member_required, ops_required
 from sellers.models import Role, User
 from sellers.switches import Switch, turn
 from shipcrowd.portal import attention as needs
+from shipcrowd.portal import doctor, overview
 from shipcrowd.portal import history as happened
 from shipcrowd.portal import home as today
-from shipcrowd.portal import overview
 from shipcrowd.portal.forms import ReasonForm, SwitchForm
 from shipcrowd.portal.health import healthz
 from shipcrowd.tenancy import seller_scope
@@ -57,8 +57,9 @@ def sellers(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('login')}?next={request.path}")
     words = request.GET.get("q", "").strip()[:100]
     if request.user.is_staff:
-        rows = overview.every_seller(by=request.user, named=words, now=timezone.now())
-        return render(request, "portal/sellers.html", {"title": _("All sellers"), "rows": rows, "words": words})
+        rows, more = overview.every_seller(by=request.user, named=words, now=timezone.now())
+        context = {"title": _("All sellers"), "rows": rows, "more": more, "words": words}
+        return render(request, "portal/sellers.html", context)
     return render(
         request,
         "portal/your_sellers.html",
@@ -125,8 +126,8 @@ def home(request: SellerRequest) -> HttpResponse:
     now = timezone.now()
     connection, cursor = needs.connection_words(request.seller)
     places = facilities.places(request.seller, member_id=request.member_id, asked=request.GET.get("facility", "")[:64])
-    figures = today.figures(request.seller, now, places.shown, only=places.only, connection=connection)
-    days, budget = today.two_weeks(request.seller, now, places.shown, only=places.only, late_now=figures.late)
+    figures = today.figures(request.seller, now, places, connection=connection)
+    days, budget = today.two_weeks(request.seller, now, places, late_now=figures.late)
     context = {
         "title": _("Today"),
         "places": places,
@@ -135,6 +136,7 @@ def home(request: SellerRequest) -> HttpResponse:
         "budget": budget,
         "groups": needs.summary(request.seller),
         "connection": connection,
+        "consent": doctor.consent_that_ends(connection, now),
         "cursor": cursor,
         "may_act": request.role != Role.VIEWER,
         "may_connect": request.role == Role.OWNER,
@@ -146,10 +148,10 @@ def home(request: SellerRequest) -> HttpResponse:
 @require_POST
 @member_required(Role.STAFF)
 def fetch_now(request: SellerRequest) -> HttpResponse:
-    if polling.poll_now(request.seller):
-        messages.info(request, _("Asked Flipkart for what is new. It shows here in a moment."))
+    if why_not := polling.poll_now(request.seller):
+        messages.warning(request, why_not)
     else:
-        messages.warning(request, _("Flipkart is being read just now, or this seller is not connected."))
+        messages.info(request, _("Asked Flipkart for what is new. It shows here in a moment."))
     return redirect("portal:home", slug=request.seller.slug)
 
 
@@ -160,6 +162,7 @@ def attention(request: SellerRequest) -> HttpResponse:
     context = {
         "title": _("Attention"),
         "groups": needs.groups(request.seller),
+        "goes_on": needs.goes_on(request.seller),
         "lost": needs.lost_answers(request.seller, timezone.now()),
         "connection": connection,
         "cursor": cursor,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
@@ -129,7 +130,7 @@ class Visitor:
         self.page = Page(base_url, "")
 
     def open(self, address: str) -> Page:
-        return self._show(self._session.get(urljoin(self._base, address), timeout=60))
+        return self._show(self._ask("GET", urljoin(self._base, address)))
 
     def submit(self, form: Form, **values: str | list[str]) -> Page:
         """Sends the form with `values` in place of what stands there; follows where the answer leads."""
@@ -138,14 +139,20 @@ class Visitor:
             fields += [(name, one) for one in ([value] if isinstance(value, str) else value)]
         referer = {"Referer": self.page.url}
         if form.method == "get":
-            return self._show(self._session.get(form.action, params=fields, headers=referer, timeout=60))
-        return self._show(self._session.post(form.action, data=fields, headers=referer, timeout=60))
+            return self._show(self._ask("GET", form.action, params=fields, headers=referer))
+        return self._show(self._ask("POST", form.action, data=fields, headers=referer))
 
     def download(self, address: str) -> bytes:
-        answer = self._session.get(urljoin(self._base, address), timeout=120)
+        answer = self._ask("GET", urljoin(self._base, address))
         if answer.status_code != 200:
             raise NotThere(f"{address} answered {answer.status_code}")
         return answer.content
+
+    def _ask(self, method: str, address: str, **sent: Any) -> requests.Response:
+        try:
+            return self._session.request(method, address, timeout=120, **sent)
+        except requests.RequestException as error:
+            raise NotThere(f"{address} does not answer: {error}") from error
 
     def _show(self, answer: requests.Response) -> Page:
         self.page = Page(answer.url, answer.text)

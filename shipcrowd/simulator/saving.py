@@ -75,6 +75,8 @@ def restore(simulator: Simulator, path: Path) -> bool:
         saved = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return False
+    except ValueError:
+        saved = None
     if not isinstance(saved, dict) or saved.get("version") != VERSION:
         raise ValueError(f"{path} is not a saved simulator of this version: remove it to begin anew")
     world = simulator.world

@@ -12,11 +12,11 @@ from pathlib import Path
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from shipcrowd.simulator.app import Simulator
-from shipcrowd.simulator.saving import StateFile, restore
+from shipcrowd.simulator.saving import StateFile, restore, save
 
 
-class PortInUse(Exception):
-    """Somebody else listens there."""
+class CannotListen(Exception):
+    """Somebody else listens there, or nobody may; the text says so in one line."""
 
 
 def serve(
@@ -38,8 +38,10 @@ def serve(
         if state_path is not None:
             restore(simulator, Path(state_path))
         server = _listen(simulator, host, port)
-    except (PortInUse, ValueError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - this is a command's own line
+        if state_path is not None:
+            save(simulator, Path(state_path))  # where that cannot be done, nobody wants to learn it at the end
+    except (CannotListen, ValueError, OSError) as error:
+        print(_in_words(error), file=sys.stderr)  # noqa: T201 - this is a command's own line
         return 1
     for name in sellers:
         if simulator.world.account_named(name) is None:
@@ -55,6 +57,12 @@ def serve(
         server.serve_forever(poll_interval=0.05)
         server.server_close()
     return 0
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename} cannot be used ({error.strerror}): make room, or choose another with --state."
+    return str(error)
 
 
 @contextlib.contextmanager
@@ -88,9 +96,11 @@ def _listen(simulator: Simulator, host: str, port: int) -> BaseWSGIServer:
     # Bound here: werkzeug's own message is three lines long and ends the process.
     try:
         listening = socket.create_server((host, port), backlog=128)
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise PortInUse(f"Cannot listen on {host}:{port} ({reason}): choose another with --port.") from error
+    except (OSError, OverflowError) as error:
+        # Python says the address once more in its own words, except for a name that nobody knows (a negative number).
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else f"{error}".removeprefix("bind(): ").rstrip(".")
+        raise CannotListen(f"Cannot listen on {host}:{port} ({reason}): choose another with --port.") from error
     with listening:
         return make_server(
             host, listening.getsockname()[1], simulator, threaded=True, request_handler=_Handler, fd=listening.fileno()

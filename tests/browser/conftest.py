@@ -16,6 +16,7 @@ from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 from selenium_axe_python import Axe
@@ -65,20 +66,33 @@ class Person:
     def presses(self, selector: str) -> None:
         """Clicks, and waits until another page has come."""
         element = self.finds(selector)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+        self.clicks(element)
         WebDriverWait(self.driver, PATIENCE).until(lambda _driver: _is_gone(element))
         self._hear()
 
+    def enters(self, selector: str, text: str, *, until: str) -> None:
+        """Types as a scanner does, Enter at the end, and waits for these words."""
+        self.types(selector, text + Keys.ENTER)
+        WebDriverWait(self.driver, PATIENCE).until(lambda _driver: until in self.text)
+        self._hear()
+
     def ticks(self, selector: str) -> None:
-        self.finds(selector).click()
+        self.clicks(self.finds(selector))
+
+    def clicks(self, element: WebElement) -> None:
+        """In the middle of the window, where no bar that sticks to an edge lies over it."""
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
 
     def types(self, selector: str, text: str) -> None:
         self.finds(selector).send_keys(text)
 
     @property
     def text(self) -> str:
-        return self.finds("body").text
+        try:
+            return self.finds("body").text
+        except StaleElementReferenceException:  # another page is coming
+            return ""
 
     @property
     def path(self) -> str:

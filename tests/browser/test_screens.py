@@ -1,6 +1,5 @@
 """The working day in a real browser, at a desk and on a phone, light and dark."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -12,25 +11,10 @@ from sellers.models import Role
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention
 from tests import factories
-from tests.browser.conftest import NARROW, PATIENCE, WIDE
+from tests.browser.conftest import NARROW, WIDE
+from tests.browser.walking import connect, log_in, press, shows, work_until_done
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-PASSWORD = "a long enough password"
-
-
-def log_in(person, user) -> None:
-    person.opens("/login/")
-    person.types("input[name=username]", user.username)
-    person.types("input[name=password]", PASSWORD)
-    person.presses(".sc-form button")
-
-
-def connect(person, seller, account) -> None:
-    person.opens(f"/s/{seller.slug}/")
-    person.presses("form[action$='/connect/'] button")
-    person.ticks(f"input[name=account][value='{account.account_id}']")
-    person.presses("button[name=decision][value=allow]")
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
@@ -59,26 +43,6 @@ def test_an_owner_connects_and_the_warehouse_does_its_day(person, flipkart_on_a_
 
     assert sorted(flipkart.ledger.dispatches) == sorted(made)
     assert [person.finds("[data-stage=awaiting_pickup] .sc-count").text, person.overflow()] == ["3", 0]
-
-
-def press(person, seller, stage, act, picture) -> None:
-    """Ticks the page of a stage, presses one of the three, reads what will happen, and goes on."""
-    person.opens(f"/s/{seller.slug}/shipments/?stage={stage}")
-    for tick in person.all("input[name=shipment]"):
-        tick.click()
-    person.presses(f"button[name=act][value={act}]")
-    person.takes_picture(picture)
-    assert person.overflow() == 0
-    person.presses("form:has(input[name=confirmed]) button")
-
-
-def work_until_done(model) -> None:
-    """Labels are there only seconds after they were asked for; what waits is woken instead of waited for."""
-    deadline = time.monotonic() + PATIENCE
-    while any(row.is_open for row in factories.as_ops(model)):
-        assert time.monotonic() < deadline
-        factories.wake(model)
-        factories.run_due_work()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -138,13 +102,6 @@ def test_every_screen_fits_and_complains_of_nothing(person, flipkart_on_a_socket
     }.items():
         person.opens(path)
         shows(person, f"{name}-{width}-{scheme}")
-
-
-def shows(person, name) -> None:
-    person.finds("#page")
-    person.takes_picture(name)
-    assert (name, person.overflow()) == (name, 0)
-    assert (name, person.cannot_use()) == (name, [])
 
 
 def a_day(flipkart, account) -> None:

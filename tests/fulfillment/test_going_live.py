@@ -125,6 +125,24 @@ def test_on_a_production_connection_only_what_reads_runs(seller, account, owner,
     assert reasons[CheckName.SELF_SHIP] == "comes with self-ship"
 
 
+def test_a_check_with_effects_sends_nothing_where_the_connection_is_production_by_the_time_it_runs(
+    seller, account, owner, flipkart, clock
+):
+    world_of_all_kinds(flipkart, account, seller)
+    with seller_scope(seller):
+        Connection.objects.update(environment=Environment.SANDBOX)
+        assert going_live.ask(seller=seller, names=[LABELS], by=owner) == 1
+        Connection.objects.update(environment=Environment.PRODUCTION)
+    calls = len(flipkart.ledger.calls)
+
+    queue.work_batch(seller_id=seller.pk, kind="checks")
+
+    row = only(GoLiveCheck)
+    assert (row.passed, row.says) == (False, "it has effects, so it runs on simulator and sandbox only")
+    assert as_ops(LabelRequest) == []
+    assert len(flipkart.ledger.calls) == calls
+
+
 def test_the_page_runs_all_that_can_run_and_shows_how_each_ended(seller, owner, clock):
     browser, address = logged_in(owner), f"/s/{seller.slug}/connection/checklist/"
 

@@ -61,6 +61,22 @@ def test_the_csv_comes_in_chunks_each_in_a_scope_of_its_own(connected, monkeypat
     assert sorted(ids) == sorted(row.flipkart_shipment_id for row in made)
 
 
+def test_a_csv_that_an_error_ends_says_in_its_last_line_that_it_is_not_whole(packer, connected, monkeypatch):
+    monkeypatch.setattr(exporting, "CHUNK", 2)
+    for _ in range(5):
+        factories.shipment(connected.seller)
+    address = f"/s/{connected.seller.slug}/shipments.csv?stage=all"
+    whole = [row["Shipment"] for row in rows(packer.get(address))]
+    with factories.ops(), connection.cursor() as cursor:  # a time that Python cannot hold
+        broken = "update orders_shipment set read_began_at = 'infinity' where flipkart_shipment_id = %s"
+        cursor.execute(broken, [whole[-1]])
+
+    found = rows(packer.get(address))
+
+    assert [row["Shipment"] for row in found[:-1]] == whole[:2]
+    assert found[-1]["Shipment"].startswith("THIS FILE IS NOT WHOLE")
+
+
 def test_a_chunk_takes_as_many_statements_with_100_rows_as_with_one(connected):
     def statements() -> int:
         with CaptureQueriesContext(connection) as asked:
@@ -130,7 +146,7 @@ def test_an_id_that_nobody_knows_says_so(packer, connected):
     asked = packer.post(f"/s/{connected.seller.slug}/shipments/look-up/", {"q": "SHIP404"})
     run_due_work()
 
-    assert "Flipkart does not know this id either." in words(packer.get(asked.url))
+    assert "Flipkart knows no shipment by this id" in words(packer.get(asked.url))
     assert b"hx-trigger" not in packer.get(asked.url).content
 
 
@@ -163,5 +179,5 @@ def test_another_sellers_shipment_is_not_found_by_looking_it_up(packer, connecte
     asked = packer.post(f"/s/{connected.seller.slug}/shipments/look-up/", {"q": theirs})
     run_due_work()
 
-    assert "Flipkart does not know this id either." in words(packer.get(asked.url))
+    assert "Flipkart knows no shipment by this id" in words(packer.get(asked.url))
     assert as_ops(Shipment) == []

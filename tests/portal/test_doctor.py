@@ -86,7 +86,7 @@ def test_all_is_green_where_nothing_is_wrong_and_the_rest_says_when_it_comes():
         ({"clock_skew_s": -90}, "Clocks", "warn", "differ by -90 s"),
         ({"clock_skew_s": None}, "Clocks", "", "measured with the next token"),
         ({"database_skew_s": 40.0}, "Clocks", "bad", "the database differ by 40 s"),
-        ({"quota_left": 0.4}, "Quota", "warn", "0 of 20 calls"),
+        ({"quota_left": 0.4}, "Quota", "warn", "used up, or Flipkart asked for a pause"),
     ],
 )
 def test_what_is_wrong_says_what_to_do(changed, title, tone, says):

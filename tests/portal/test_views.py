@@ -11,9 +11,11 @@ from fulfillment.models import LabelRequest
 from orders.ingest import ingest
 from orders.models import PollCursor, Shipment, TimelineEntry, Unreadable
 from orders.states import State
+from sellers import switches
 from sellers.models import Connection, Member, MemberFacility, Quota, Role, Standing
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.flipkart import types
+from shipcrowd.portal import overview
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention
 from tests import factories
@@ -107,6 +109,12 @@ def test_home_is_about_the_members_own_facilities_until_others_are_chosen(seller
     ]
 
     assert found == [2, 2, 3, 1, 3]
+    for asked in ("mine", "all", str(other.public_id)):  # what a figure says is what its link shows
+        figures = browser.get(address, {"facility": asked}).context["figures"]
+        assert [len(browser.get(tile.link).context["rows"]) for tile in figures.tiles] == [
+            tile.count for tile in figures.tiles
+        ]
+        assert len(browser.get(figures.late_link).context["rows"]) == figures.late
 
 
 def test_home_says_the_next_pickup_and_when_the_quota_lets_todays_labels_be_here(packer, seller, settings):
@@ -193,6 +201,16 @@ def test_a_connection_that_must_be_renewed_is_said_on_home_with_the_button(owner
     assert "Ask an owner to renew it." in words(viewer.get(f"/s/{seller.slug}/"))
 
 
+def test_a_consent_that_ends_soon_is_said_on_home(owner, packer, seller, settings):
+    row = connect(seller)
+    with seller_scope(seller):
+        ends_in = timedelta(days=2) - settings.CONSENT_LIFE
+        Connection.objects.filter(pk=row.pk).update(consented_at=timezone.now() + ends_in)
+
+    assert "press Connect again before that. Renew the connection" in words(owner.get(f"/s/{seller.slug}/"))
+    assert "Ask an owner to renew it." in words(packer.get(f"/s/{seller.slug}/"))
+
+
 def test_home_says_as_of_when_and_fetch_now_wakes_the_poll(packer, viewer, seller):
     connect(seller)
 
@@ -203,6 +221,19 @@ def test_home_says_as_of_when_and_fetch_now_wakes_the_poll(packer, viewer, selle
     assert factories.as_ops(PollCursor)[0].wake_at is not None
     assert viewer.post(f"/s/{seller.slug}/fetch/").status_code == 403
     assert "Fetch now" not in words(viewer.get(f"/s/{seller.slug}/"))
+
+
+def test_fetch_now_says_why_nothing_is_read_while_the_platform_has_stopped_reading(packer, seller):
+    connect(seller)
+    with seller_scope(seller):
+        before = PollCursor.objects.get().wake_at
+        switches.turn(seller, switches.Switch.READING, off="Flipkart asked us to", by=factories.user(is_staff=True))
+
+    answer = packer.post(f"/s/{seller.slug}/fetch/", follow=True)
+
+    assert "the platform has stopped reading: Flipkart asked us to" in words(answer)
+    assert "Asked Flipkart for what is new" not in words(answer)
+    assert factories.as_ops(PollCursor)[0].wake_at == before
 
 
 def test_sending_switched_off_is_said_on_every_page(packer, seller, settings):
@@ -231,6 +262,48 @@ def test_attention_groups_by_reason_and_never_shows_another_seller(packer, selle
     assert found == [("labels", "refused", 2), ("shipments", "pull", 1), ("unreadable", "unreadable", 1)]
     assert "SHIPBAD No number (items[0].price)" in words(page)
     assert "theirs alone" not in words(page)
+
+
+def test_what_the_machine_still_tries_is_shown_apart_and_needs_nobody(packer, seller):
+    for attention in (Attention.LATE, Attention.BROKEN, Attention.RECONNECT, Attention.BAD_PAPER):
+        with seller_scope(seller):
+            LabelRequest.objects.create(
+                seller=seller, shipment=factories.shipment(seller), attention=attention, wake_at=NOW, says="tried again"
+            )
+
+    page = packer.get(f"/s/{seller.slug}/attention/")
+
+    assert page.context["groups"] == []
+    assert {group.reason for group in page.context["goes_on"]} == {"late", "broken", "reconnect", "bad_paper"}
+    assert "Nothing needs a person" in words(page)
+    assert "Still being tried" in words(page)
+    assert packer.get(f"/s/{seller.slug}/").context["groups"] == []
+
+
+def test_a_form_needs_a_person_though_its_row_still_waits(packer, seller):
+    with seller_scope(seller):
+        LabelRequest.objects.create(
+            seller=seller, shipment=factories.shipment(seller), attention=Attention.FORM, wake_at=NOW
+        )
+
+    page = packer.get(f"/s/{seller.slug}/attention/")
+
+    assert [(group.reason, group.count) for group in page.context["groups"]] == [("form", 1)]
+    assert page.context["goes_on"] == []
+
+
+def test_a_connection_that_must_be_renewed_needs_a_person_before_all_else(owner, packer, ops, seller):
+    connect(seller, Standing.RECONNECT, "The seller withdrew the consent.")
+    refused(seller), refused(seller)
+
+    page = owner.get(f"/s/{seller.slug}/attention/")
+
+    assert [(group.kind, group.count) for group in page.context["groups"]] == [("connection", 1), ("labels", 2)]
+    assert "The seller withdrew the consent." in words(page)
+    assert f'href="/s/{seller.slug}/connection/"' in page.content.decode()
+    assert "Ask an owner to renew it." in words(packer.get(f"/s/{seller.slug}/attention/"))
+    ((_of, groups),) = ops.get("/attention/").context["found"]
+    assert [group.kind for group in groups] == ["connection", "labels"]
 
 
 def test_one_press_retries_a_group_and_a_viewer_has_no_button(packer, viewer, seller):
@@ -290,6 +363,14 @@ def test_a_reason_of_thousands_shows_some_and_says_how_many(packer, seller):
     group = packer.get(f"/s/{seller.slug}/attention/").context["groups"][0]
 
     assert (group.count, len(group.rows), len(group.ids)) == (30, 25, 30)
+
+
+@pytest.mark.parametrize(
+    "address", ["/sellers/?q=%00", "/s/{slug}/shipments/?after=%00", "/s/{slug}/members/%00/role/", "/invitation/%00/"]
+)
+def test_a_nul_in_an_address_is_a_bad_request(owner, ops, seller, address):
+    for person in (owner, ops):
+        assert person.get(address.format(slug=seller.slug)).status_code == 400
 
 
 @pytest.mark.parametrize("page", ["", "attention/"])
@@ -403,6 +484,38 @@ def test_ops_see_every_seller_the_most_endangered_first_and_the_audit_notes_it(o
         (seller.slug, 0, 1),
     ]
     assert ("ops", "seller picker") in [(e.by.username, e.why) for e in with_by(AuditEntry)]
+
+
+def test_the_overview_counts_as_a_sellers_own_home_does(ops, packer, seller):
+    now = timezone.now()
+    midnight = timezone.localtime(now).replace(hour=23, minute=59, second=59)
+    for values in (
+        {},
+        {"is_on_hold": True},
+        {"set_aside_at": now, "set_aside_reason": "short"},
+        {"attention": Attention.PULL},
+        {"dispatch_after_at": now + timedelta(hours=1)},
+        {"state": State.READY_TO_DISPATCH},
+    ):
+        factories.shipment(seller, dispatch_by_at=midnight, **values)
+
+    (row,) = ops.get("/sellers/").context["rows"]
+    figures = packer.get(f"/s/{seller.slug}/").context["figures"]
+
+    assert (row.leaves_today, row.not_labelled, row.not_dispatched, row.late) == (2, 1, 1, 0)
+    assert (figures.leaves_today, figures.not_labelled, figures.not_dispatched, figures.late) == (2, 1, 1, 0)
+
+
+def test_when_there_are_more_sellers_than_are_shown_those_at_risk_are(ops, seller, monkeypatch):
+    monkeypatch.setattr(overview, "SELLERS_SHOWN", 1)
+    for name in ("aaa first by name", "aab second by name"):
+        factories.seller(name=name)
+    factories.shipment(seller, dispatch_by_at=timezone.now() - timedelta(hours=1))
+
+    page = ops.get("/sellers/")
+
+    assert [row.seller for row in page.context["rows"]] == [seller]
+    assert "2 more sellers, with less at risk" in words(page)
 
 
 def with_by(model):

@@ -131,7 +131,7 @@ def test_a_link_that_was_sent_to_an_address_is_for_that_address(browser, seller)
     assert browser_of(ravi).post(link).status_code == 302
 
 
-@pytest.mark.parametrize("secret", ["x", "x" * 3000, "%00", "..%2F..", "’"])
+@pytest.mark.parametrize("secret", ["x", "x" * 3000, "..%2F..", "’"])
 def test_a_made_up_link_is_a_friendly_404(db, secret):
     assert Client().get(f"/invitation/{secret}/").status_code == 404
 

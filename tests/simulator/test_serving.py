@@ -159,6 +159,30 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_one():
     assert err == f"Cannot listen on 127.0.0.1:{port} (Address already in use): choose another with --port.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ["--port", "70000"],
+            "Cannot listen on 127.0.0.1:70000 (port must be 0-65535): choose another with --port.",
+        ),
+        (
+            ["--port", "0", "--state", "/proc/none/world.json"],
+            "/proc/none cannot be used (No such file or directory): make room, or choose another with --state.",
+        ),
+        (
+            ["--port", "0", "--state", "/dev/null"],
+            "/dev/null is not a saved simulator of this version: remove it to begin anew",
+        ),
+    ],
+)
+def test_what_hinders_its_start_is_one_sentence(arguments, says):
+    process = start(*arguments)
+    out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out, err) == (1, "", f"{says}\n")
+
+
 def test_a_world_kept_over_night_still_knows_its_tokens_are_dead(tmp_path):
     clock = StandingClock()
     simulator = Simulator(clock=clock)

@@ -1,0 +1,34 @@
+"""The list of shipments without a mouse, and with a scanner."""
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from sellers.models import Role
+from tests import factories
+from tests.browser.conftest import WIDE
+from tests.browser.walking import log_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_a_scanner_finds_its_parcel_and_shift_chooses_all_between(person):
+    seller = factories.seller(name="Asha Textiles", slug="asha-textiles")
+    rows = [factories.shipment(seller) for _ in range(5)]
+    person.sees(WIDE, "light")
+    log_in(person, factories.member(seller, Role.STAFF))
+
+    person.opens("/s/asha-textiles/shipments/")
+    assert person.driver.switch_to.active_element.get_attribute("name") == "q"
+
+    ticks = person.all("input[name=shipment]")
+    ticks[1].click()
+    ActionChains(person.driver).key_down(Keys.SHIFT).click(ticks[3]).key_up(Keys.SHIFT).perform()
+    assert [tick.is_selected() for tick in ticks] == [False, True, True, True, False]
+    assert "3 chosen" in person.text
+
+    person.driver.find_element(By.TAG_NAME, "body").send_keys("/")
+    assert person.driver.switch_to.active_element.get_attribute("name") == "q"
+    person.enters(":focus", rows[2].flipkart_shipment_id, until="Timeline")
+    assert person.path == f"/s/asha-textiles/shipments/{rows[2].public_id}/"
