@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from fulfillment import claiming, labels, laying_out, printing, queries, ways
 from fulfillment.models import LabelRequest, PrintJob, PrintJobLine
 from fulfillment.options import Layout, Options
+from fulfillment.parcels import NoSize
 from orders import queries as orders
 from orders.outcome import Outcome, by_reason
 from sellers import switches
@@ -82,13 +83,16 @@ def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime) -> Ou
     asked = queries.label_requests(seller, ids)
     papers = laying_out.papers_of(seller.pk, ids, Layout.THERMAL)
     taken = claiming.why_taken(seller.pk, shipments, now)
+    against = labels.reasons(seller, shipments, asked, now)
     left_out, again, to_label = [], 0, 0
     for shipment in shipments:
         request = asked.get(shipment.pk)
         is_coming = not shipment.label_stored_at and (
-            (request is not None and request.is_open) or labels.why_not(shipment, request, now) is None
+            (request is not None and request.is_open) or shipment.pk not in against
         )
         reason = None if is_coming else laying_out.why_not(shipment, papers.get(shipment.pk, {}), Layout.THERMAL, now)
+        if reason and not shipment.label_stored_at:
+            reason = against[shipment.pk]
         again += reason is None and shipment.pk in taken
         to_label += is_coming and shipment.pk not in taken
         if reason := reason or taken.get(shipment.pk):
@@ -99,6 +103,7 @@ def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime) -> Ou
         first=to_label,
         left_out=by_reason(left_out),
         again=again,
+        wants_sizes=any(isinstance(reason, NoSize) for _shipment, reason in left_out),
         warns=str(WARNING) if ways.of(seller).is_full_chain else "",
         waits=_("%(why)s: they wait") % {"why": why_waits} if why_waits else "",
     )

@@ -5,7 +5,8 @@ Flipkart's one status for many ids means accepted and not done, only the papers 
 2; guide-gaps 8).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from fulfillment import fetching, parcels, queries, sending
 from fulfillment.models import LabelRequest, Step
+from fulfillment.parcels import NoSize
 from fulfillment.sending import Effect
 from fulfillment.verdicts import give_up_at
 from orders import queries as orders
@@ -61,7 +63,9 @@ def request_labels(
 def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
     """What a request for these shipments would do; writes nothing."""
     require_scope(seller)
-    return _split(seller, orders.chosen(seller, shipment_ids), now).outcome(why_waits=switches.why_not_sending(seller))
+    chosen = _split(seller, orders.chosen(seller, shipment_ids), now)
+    outcome = chosen.outcome(why_waits=switches.why_not_sending(seller))
+    return replace(outcome, wants_sizes=any(isinstance(reason, NoSize) for _shipment, reason in chosen.left_out))
 
 
 def calls_for(count: int, limits: Limits) -> int:
@@ -78,6 +82,16 @@ def why_not(shipment: Shipment, request: LabelRequest | None, now: datetime) -> 
     if shipment.state == State.READY_TO_DISPATCH and not shipment.is_on_hold:
         return rules.why_kept_back(shipment)
     return rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=True)
+
+
+def reasons(
+    seller: Seller, shipments: Sequence[Shipment], asked: Mapping[int, LabelRequest], now: datetime
+) -> dict[int, str]:
+    """Why no label may be asked for some of these (our keys); `asked` is what was before, by shipment. In a scope."""
+    unfit = parcels.why_not(seller, shipments, today=now.astimezone(INDIAN_TIME).date())
+    unfit |= _being_cancelled(seller.pk, shipments)
+    found = {one.pk: why_not(one, asked.get(one.pk), now) or unfit.get(one.pk) for one in shipments}
+    return {key: reason for key, reason in found.items() if reason}
 
 
 def fetch_anew(seller_id: int, shipments: Sequence[Shipment], *, says: str, by: User | None, now: datetime) -> None:
@@ -120,9 +134,8 @@ def work_due(*, seller_id: int) -> bool:
 def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Split[LabelRequest]:
     shipments = list(shipments)
     asked = queries.label_requests(seller, [shipment.pk for shipment in shipments])
-    unfit = parcels.why_not(seller, shipments, today=now.astimezone(INDIAN_TIME).date())
-    unfit |= _being_cancelled(seller.pk, shipments)
-    return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now) or unfit.get(shipment.pk))
+    against = reasons(seller, shipments, asked, now)
+    return split(shipments, asked, lambda shipment, _row: against.get(shipment.pk))
 
 
 def _write_rows(shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:

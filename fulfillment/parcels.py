@@ -32,6 +32,12 @@ from shipcrowd.flipkart.types import (
 from shipcrowd.tenancy import require_scope
 
 
+class NoSize(str):
+    """A reason that goes away once somebody enters a size."""
+
+    __slots__ = ()
+
+
 class Line(NamedTuple):
     """An item that is to be packed."""
 
@@ -141,9 +147,10 @@ def _sub_shipments(
     return tuple(found)
 
 
-def why_no_size(skus: Sequence[str]) -> str:
-    return ngettext(
+def why_no_size(skus: Sequence[str]) -> NoSize:
+    words = ngettext(
         "no package size for SKU {skus}: enter it first",
         "no package sizes for SKUs {skus}: enter them first",
         len(skus),
-    ).format(skus=", ".join(skus))
+    )
+    return NoSize(words.format(skus=", ".join(skus)))

@@ -47,7 +47,10 @@ class SizeLines(forms.Form):
         strip=False,
         max_length=MOST_BYTES,
         widget=forms.Textarea,
-        help_text=_("SKU, length, breadth and height in cm, weight in kg, in this order."),
+        help_text=_(
+            "SKU, length, breadth and height in cm, weight in kg, in this order. What must be measured stands there "
+            "already, with what one piece of it was last packed as where that is known: fill in what is empty."
+        ),
     )
 
     def clean(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -40,10 +40,19 @@ class Read:
 
 
 class Wanted(NamedTuple):
-    """A SKU that is waiting to be packed and has no size."""
+    """A SKU that is waiting to be packed and has no size; `last` is as what one piece of it was packed last, if known.
+
+    That is a suggestion: nothing is packed by it before a person has entered it.
+    """
 
     sku: str
     shipments: int
+    last: Dimensions | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As a line of the table, empty where somebody must measure."""
+        return (self.sku, *(str(getattr(self.last, name)) if self.last else "" for name in NAMES))
 
 
 def enter(*, seller: Seller, sizes: Mapping[str, Dimensions], by: User, now: datetime) -> None:
@@ -87,7 +96,25 @@ def wanted(seller: Seller, *, most: int) -> list[Wanted]:
         ~Exists(known), seller=seller, shipment__is_open=True, shipment__state__in=BEFORE_PACK
     ).exclude(state_word=State.CANCELLED)
     counts = items.values_list("sku").annotate(shipments=Count("shipment_id", distinct=True))
-    return [Wanted(sku, count) for sku, count in counts.order_by("-shipments", "sku")[:most]]
+    found = list(counts.order_by("-shipments", "sku")[:most])
+    last = _last_packed(seller, [sku for sku, _count in found])
+    return [Wanted(sku, count, last.get(sku)) for sku, count in found]
+
+
+def _last_packed(seller: Seller, skus: Collection[str]) -> dict[str, Dimensions]:
+    """As what a single piece of each SKU was packed last, wherever that was done: it is the size of one."""
+    items = ShipmentItem.objects.filter(
+        seller=seller,
+        sku__in=skus,
+        quantity=1,
+        shipment__sku_count=1,
+        shipment__quantity=1,
+        shipment__packed_sizes__0__isnull=False,
+        shipment__packed_sizes__1__isnull=True,
+    )
+    newest = items.order_by("sku", "-shipment__ordered_at", "-pk").distinct("sku")
+    rows = newest.values_list("sku", "shipment__packed_sizes")
+    return {sku: Dimensions(**{name: Decimal(told[0][name]) for name in NAMES}) for sku, told in rows if told}
 
 
 def lines(seller: Seller) -> Iterator[str]:
@@ -98,6 +125,20 @@ def lines(seller: Seller) -> Iterator[str]:
     for row in rows:
         cells = (defused(row.sku), *(str(getattr(row, name)) for name in NAMES))
         yield _as_line(cells)
+
+
+def wanted_lines(seller: Seller) -> Iterator[str]:
+    """What must be measured as CSV, to be filled in and sent back; outside of any scope."""
+    with seller_scope(seller):
+        rows = wanted(seller, most=MOST_LINES)
+    yield BYTE_ORDER_MARK + ",".join(HEAD) + "\r\n"
+    for row in rows:
+        yield _as_line((defused(row.sku), *row.cells[1:]))
+
+
+def as_text(rows: Sequence[Wanted]) -> str:
+    """The same lines, for a box to type in."""
+    return "".join(_as_line(row.cells) for row in rows).replace("\r\n", "\n")
 
 
 def read(text: str) -> Read:

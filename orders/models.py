@@ -74,6 +74,8 @@ class Shipment(SellerOwned):
     # Its sub-shipments: [{id, packages: [{sku, title, dimensions}]}], dimensions as texts in cm and kg.
     parcels = models.JSONField(default=list, blank=True)
     tracking_ids = models.JSONField(default=list, blank=True)  # of each parcel, once packed
+    # As what each parcel was packed, told with its tracking id: [{length, breadth, height, weight}], in cm and kg.
+    packed_sizes = models.JSONField(null=True)
     # For picking order and lists, from the items that live: one SKU, or the first of several.
     sku = models.CharField(max_length=128, blank=True)
     sku_count = models.PositiveSmallIntegerField(default=0)

@@ -245,30 +245,37 @@ def _write_addresses(
 
 
 def _write_tracking(seller_id: int, found: Sequence[tuple[int, types.ShippingDetails]]) -> None:
-    """Tracking ids that are news, each with its line. The next read writes these rows again."""
+    """Tracking ids and sizes that are news, an id with its line. The next read writes these rows again."""
     rows = Shipment.objects.filter(seller_id=seller_id).in_bulk([key for key, _ in found])
     news = {
         key: one
         for key, one in found
-        if (rows[key].tracking_id, rows[key].tracking_ids) != (one.tracking_id, _tracking_ids(one))
-        and len(one.tracking_id) <= _LONGEST
+        if len(one.tracking_id) <= _LONGEST
+        and (_is_tracking_news(rows[key], one) or (rows[key].packed_sizes or []) != _packed_sizes(one))
     }
     if not news:
         return
     forget_fingerprints(news)  # first: it locks the readings, as ingest does before it locks shipments
+    told = [key for key, one in news.items() if _is_tracking_news(rows[key], one)]
     for key, one in news.items():
         rows[key].tracking_id, rows[key].courier = one.tracking_id, one.courier[:_LONGEST] or rows[key].courier
         rows[key].tracking_ids = _tracking_ids(one)
-    Shipment.objects.bulk_update([rows[key] for key in sorted(news)], ["tracking_id", "courier", "tracking_ids"])
+        rows[key].packed_sizes = _packed_sizes(one)
+    columns = ["tracking_id", "courier", "tracking_ids", "packed_sizes"]
+    Shipment.objects.bulk_update([rows[key] for key in sorted(news)], columns)
     TimelineEntry.objects.bulk_create(
         TimelineEntry(
             seller_id=seller_id,
             shipment_id=key,
             kind="tracking",
-            says=f"tracking id {', '.join(_tracking_ids(one)) or one.tracking_id}"[:300],
+            says=f"tracking id {', '.join(_tracking_ids(news[key])) or news[key].tracking_id}"[:300],
         )
-        for key, one in news.items()
+        for key in told
     )
+
+
+def _is_tracking_news(row: Shipment, details: types.ShippingDetails) -> bool:
+    return (row.tracking_id, row.tracking_ids) != (details.tracking_id, _tracking_ids(details))
 
 
 def _write_invoice_numbers(seller_id: int, told: Mapping[int, str]) -> None:
@@ -287,6 +294,14 @@ def _write_invoice_numbers(seller_id: int, told: Mapping[int, str]) -> None:
 def _tracking_ids(details: types.ShippingDetails) -> list[str]:
     """One a parcel, where the wire tells parcels apart."""
     return [part.tracking_id for part in details.sub_shipments if part.tracking_id]
+
+
+def _packed_sizes(details: types.ShippingDetails) -> list[dict[str, str]]:
+    """Of all parcels; empty where one's is not told."""
+    told = [part.dimensions for part in details.sub_shipments if part.dimensions]
+    if len(told) < len(details.sub_shipments):
+        return []
+    return [{name: str(value) for name, value in asdict(size).items()} for size in told]
 
 
 _LONGEST = 64  # of these columns

@@ -8,7 +8,7 @@ from sellers.models import Role, WireName
 from shipcrowd.work import State
 from tests import factories
 from tests.browser.conftest import NARROW, WIDE
-from tests.browser.test_screens import connect, log_in, shows, work_until_done
+from tests.browser.walking import GO_ON, choose, connect, log_in, shows, work_until_done
 from tests.fulfillment.test_official import enter_sizes
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -35,7 +35,7 @@ def test_a_form_is_told_and_what_is_not_there_is_cancelled(person, flipkart_on_a
     found = by_their_id(account, wanting)
     person.opens(f"/s/{seller.slug}/shipments/{found.public_id}/")
     person.presses("button[name=act][value=labels]")
-    person.presses("form:has(input[name=confirmed]) button")
+    person.presses(GO_ON)
     work_until(lambda: factories.reload(found).state == "FORM_FAILED")
     person.opens(f"/s/{seller.slug}/attention/")
     shows(person, f"form-wanted-{width}-{scheme}")
@@ -51,13 +51,12 @@ def test_a_form_is_told_and_what_is_not_there_is_cancelled(person, flipkart_on_a
     # The others cannot be procured.
     person.opens(f"/s/{seller.slug}/shipments/?stage=to_label")
     shows(person, f"to-cancel-{width}-{scheme}")
-    for tick in person.all("input[name=shipment]"):
-        tick.click()
+    choose(person)
     person.presses("button[name=act][value=cancel]")
     assert "This cannot be undone" in person.text
     shows(person, f"confirm-cancel-{width}-{scheme}")
     person.ticks("select[name=reason] option[value=cannot_procure_item]")
-    person.presses("form:has(input[name=confirmed]) button")
+    person.presses(GO_ON)
     work_until_done(SellerCancellation)
 
     person.opens(f"/s/{seller.slug}/shipments/?stage=cancelled")

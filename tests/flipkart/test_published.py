@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipcrowd import transport
@@ -157,6 +157,7 @@ parcels = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.sampled_from(State), min_size=1),
     moments,
@@ -172,11 +173,13 @@ def test_every_search_is_as_published(states, begins_at, ends_at, of, skus, mark
         judge(official.encode_search(part=part, window=window, payment_type=None, skus=skus, marker=marker))
 
 
+@settings(deadline=None)
 @given(st.lists(parcels, min_size=1, max_size=3, unique_by=lambda parcel: parcel.flipkart_shipment_id))
 def test_every_request_to_pack_is_as_published(chosen):
     judge(official.encode_generate_labels(chosen))
 
 
+@settings(deadline=None)
 @given(st.lists(identities, min_size=1, max_size=5, unique=True), identities)
 def test_every_request_by_ids_is_as_published(ids, location):
     judge(official.encode_shipments(ids))
@@ -185,6 +188,7 @@ def test_every_request_by_ids_is_as_published(ids, location):
     judge(official.encode_dispatch(ids, location))
 
 
+@settings(deadline=None)
 @given(
     identities,
     identities,

@@ -235,6 +235,9 @@ def test_what_was_packed_outside_is_fetched_and_never_packed(connected, seller, 
 
     assert flipkart.ledger.calls_of("generate_labels") == []
     assert [reload(one).label_stored_at is not None for one in shipments] == [True, True]
+    assert {name for one in shipments for size in reload(one).packed_sizes for name in size} == {
+        *("length", "breadth", "height", "weight")
+    }
 
 
 def test_labels_of_both_formats_are_printed_together(connected, seller, flipkart, packer, clock, sizes):

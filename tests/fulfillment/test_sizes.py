@@ -2,7 +2,9 @@
 
 import csv
 import io
+from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,7 +12,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulfillment import sizes
+from fulfillment import labels, sizes
 from fulfillment.models import PackageSize
 from sellers.models import Role, WireName
 from shipcrowd.audit.models import AuditEntry
@@ -207,8 +209,8 @@ def test_what_waits_for_a_size_is_named_most_shipments_first(db, flipkart):
     with seller_scope(seller):
         sizes.enter(seller=seller, sizes={"KNOWN": BOX}, by=factories.user(), now=timezone.now())
 
-        assert sizes.wanted(seller, most=10) == [("OFTEN", 3), ("RARE", 1)]
-        assert sizes.wanted(seller, most=1) == [("OFTEN", 3)]
+        assert sizes.wanted(seller, most=10) == [("OFTEN", 3, None), ("RARE", 1, None)]
+        assert sizes.wanted(seller, most=1) == [("OFTEN", 3, None)]
 
     page = words(logged_in(factories.member(seller)).get(at(seller)))
     assert "OFTEN 3 shipments cannot be packed without it" in page
@@ -221,3 +223,71 @@ def test_where_flipkart_does_not_ask_nothing_must_be_measured(seller, client):
 
     assert "does not ask for sizes" in page
     assert "OFTEN" not in page
+
+
+LAST = {"length": "30", "breadth": "20", "height": "4", "weight": "0.35"}
+OTHER = {"length": "90", "breadth": "80", "height": "70", "weight": "9"}
+
+
+def packed(seller, sku: str, sizes_told, **values) -> None:
+    factories.shipment(seller, sku=sku, state="PACKED", packed_sizes=sizes_told, **values)
+
+
+def test_what_one_piece_was_last_packed_as_is_suggested_and_nothing_is_packed_by_it(db, flipkart, other_seller):
+    seller = factories.connected_seller(flipkart, wire=WireName.OFFICIAL).seller
+    ago = timezone.now() - timedelta(days=2)
+    waiting = factories.shipment(seller, sku="SHIRT")
+    packed(seller, "SHIRT", [OTHER], ordered_at=ago)
+    packed(seller, "SHIRT", [LAST], ordered_at=ago + timedelta(hours=1))
+    # Of several pieces, of several parcels, of nothing told, of somebody else's: none of them is the size of one.
+    packed(seller, "SHIRT", [OTHER], quantity=2)
+    packed(seller, "SHIRT", [OTHER, OTHER])
+    packed(seller, "SHIRT", [])
+    packed(seller, "SHIRT", None)
+    packed(other_seller, "SHIRT", [OTHER])
+    client = logged_in(factories.member(seller, Role.STAFF))
+
+    with seller_scope(seller):
+        (found,) = sizes.wanted(seller, most=10)
+        assert labels.preview(seller=seller, shipment_ids=[waiting.pk], now=timezone.now()).accepted == 0
+    page = client.get(at(seller))
+
+    assert found.last == Dimensions(**{name: Decimal(text) for name, text in LAST.items()})
+    assert "last packed as 30 × 20 × 4 cm, 0.35 kg" in words(page)
+    assert "SHIRT,30,20,4,0.35\n" in unescape(page.content.decode())
+    opened = client.get(at(seller), dict(sku="SHIRT", **LAST)).context["one"]
+    assert opened["length"].value() == "30"
+
+
+def test_what_must_be_measured_is_a_table_to_fill_in_and_send_back(db, flipkart):
+    seller = factories.connected_seller(flipkart, wire=WireName.OFFICIAL).seller
+    for sku in ("SHIRT", "MUG"):
+        factories.shipment(seller, sku=sku)
+    packed(seller, "SHIRT", [LAST])
+    client = logged_in(factories.member(seller, Role.STAFF))
+
+    table = b"".join(client.get(at(seller)[:-1] + ".csv", {"wanted": "1"}).streaming_content).decode()
+
+    assert table.splitlines() == [f"\ufeff{','.join(sizes.HEAD)}", "MUG,,,,", "SHIRT,30,20,4,0.35"]
+    assert list(sizes.read(table).wrong) == [
+        "line 2: length_cm: must be more than 0 and at most 500, with at most 2 decimals"
+    ]
+    assert set(sizes.read(table.replace("MUG,,,,", "MUG,12,12,10,0.4")).sizes) == {"MUG", "SHIRT"}
+
+
+@pytest.mark.parametrize("path", ["labels/request/", "print/label-and-print/"])
+def test_where_sizes_are_missing_the_consequences_lead_to_all_of_them_at_once(db, flipkart, path):
+    seller = factories.connected_seller(flipkart, wire=WireName.OFFICIAL).seller
+    place = factories.facility(seller)
+    shipments = [
+        factories.shipment(seller, sku=sku, facility=place, parcels=[{"id": "SS-1", "packages": []}])
+        for sku in ("SHIRT", "MUG")
+    ]
+    client = logged_in(factories.member(seller, Role.STAFF))
+
+    page = client.post(f"/s/{seller.slug}/{path}", {"shipment": [str(one.public_id) for one in shipments]})
+
+    outcome = page.context["outcome"]
+    assert (outcome.accepted, outcome.first, outcome.wants_sizes) == (0, 0, True)
+    assert "1 no package size for SKU MUG: enter it first" in words(page)
+    assert f'href="{at(seller)}"' in page.content.decode().split("Enter the sizes that are missing")[0]
