@@ -131,7 +131,7 @@ def _kill_until_settled(asked: argparse.Namespace, world: "World", workers: "Wor
             world.go_on()
             if asked.timeline:
                 print(f"{seconds:6.1f} s  {workers.kills} kills  {world.line()}", flush=True)
-            if world.is_settled():
+            if world.is_settled() or world.left_to_person:
                 break
         workers.keep_alive()
         if workers.kills < asked.kills:
@@ -197,7 +197,7 @@ class World:
         self.simulator, self.address, self.count = simulator, address, count
         self.sellers, self.owners, self.wanted = [], [], []
         self.share_done = 0.0
-        self.by_hand: Counter[str] = Counter()
+        self.left_to_person: Counter[str] = Counter()  # what it says of rows that ended without their effect
         self.calls_before = 0
         self.calls_with_faults: int | None = None  # how many had been made when the faults ended
         self._calls_told = 0
@@ -239,16 +239,17 @@ class World:
                 labels.request_labels(seller=seller, shipment_ids=ids, by=owner, now=timezone.now())
 
     def go_on(self) -> None:
-        """What has a label is marked ready to dispatch; what has ended without its effect gets a person's retry."""
+        """What has a label is marked ready to dispatch; what has ended without its effect is noted."""
         from django.utils import timezone
 
-        from fulfillment import dispatch, retrying
+        from fulfillment import dispatch
         from fulfillment.models import Dispatch, LabelRequest
         from orders.models import Shipment
         from shipcrowd import work
         from shipcrowd.tenancy import seller_scope
 
         steps_done = 0
+        self.left_to_person.clear()
         for seller, owner in zip(self.sellers, self.owners, strict=True):
             with seller_scope(seller):
                 ready = Shipment.objects.filter(label_stored_at__isnull=False, dispatch_requested_at__isnull=True)
@@ -257,10 +258,8 @@ class World:
                 steps_done += LabelRequest.objects.filter(packed_at__isnull=False).count()
                 for model in (LabelRequest, Dispatch):
                     steps_done += model.objects.filter(state=work.State.DONE).count()
-                    ended = list(model.objects.filter(state__in=(work.State.REFUSED, work.State.GIVEN_UP)))
-                    self.by_hand.update(f"{row.KIND} {row.state}: {row.says}" for row in ended)
-                    if ended:
-                        retrying.retry(seller=seller, row_ids=[row.public_id for row in ended], by=owner)
+                    ended = model.objects.exclude(state__in=(*work.OPEN, work.State.DONE))
+                    self.left_to_person.update(f"{row.KIND} {row.state}: {row.says}" for row in ended)
         self.share_done = steps_done / (3 * self.count)
 
     def fresh_claims(self) -> dict[UUID, str]:
@@ -367,12 +366,12 @@ class World:
         print(f"calls {len(calls)}, {len(meant)} of them until the last kill; spoiled {spoiled}")
         print(f"lost {len(lost)}\ndoubled {len(doubled)}\nunsettled {len(unsettled)}")
         print(f"seconds to settle {settled_in:.1f} after the last kill and fault, {seconds:.1f} in all")
-        print(f"retries by hand {self.by_hand.total()}")
-        for line, count in [*self.by_hand.most_common(10), *workers.complaints().most_common(10)]:
+        print(f"left to a person {self.left_to_person.total()}")
+        for line, count in [*self.left_to_person.most_common(10), *workers.complaints().most_common(10)]:
             print(f"  {count} x {line}")
         for line in self.where_they_stand(unsettled):
             print(line)
-        return 1 if lost or doubled or unsettled or workers.kills < kills else 0
+        return 1 if lost or doubled or unsettled or self.left_to_person or workers.kills < kills else 0
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """One seller's flood delays nobody: whoever has ten rows waits for a turn, not for fifty thousand (trust.md 26)."""
 
+import time
+
 import pytest
 from django.db import connection
 from django_q.models import OrmQ
@@ -8,13 +10,16 @@ from django_q.signing import SignedPackage
 from fulfillment.models import Dispatch
 from orders.models import Shipment
 from orders.states import State
-from shipcrowd import queue, work
+from shipcrowd import queue, transport, work
+from shipcrowd.simulator import mounted
 from shipcrowd.tenancy import seller_scope
 from tests import factories
+from tests.conftest import SIMULATOR
 from tests.factories import as_ops
 from tests.fulfillment.warehouse import ask_dispatch, take_in
 
 FLOOD = 50_000
+SECONDS_A_CALL = 10  # a Flipkart that is very slow, and still answers in time
 
 
 @pytest.fixture
@@ -55,18 +60,32 @@ def work_the_queue(until) -> int:
     raise AssertionError("it does not come to an end")
 
 
+@pytest.fixture
+def slow_calls(flipkart, clock) -> None:
+    """Each call lets time pass, at Flipkart and so for whoever waits."""
+
+    def answer(environ, start_response):
+        clock.pass_(seconds=SECONDS_A_CALL)
+        return flipkart(environ, start_response)
+
+    transport.mount(SIMULATOR, mounted(answer))
+
+
 @pytest.mark.slow
-def test_ten_rows_of_one_seller_do_not_wait_for_fifty_thousand_of_another(flooded, flipkart):
+def test_ten_rows_of_one_seller_do_not_wait_for_fifty_thousand_of_another(flooded, flipkart, slow_calls, clock):
     small = factories.connected_seller(flipkart)
     packer = factories.member(small.seller)
     ten = take_in(small.seller, flipkart.world.add_shipments(small.account, 10, states="PACKED"))
     queue.ring_the_due()
 
+    asked_at, began = clock.now, time.monotonic()
     ask_dispatch(small.seller, ten, packer)
     turns = work_the_queue(lambda: {row.state for row in as_ops(Dispatch, seller=small.seller)} == {work.State.DONE})
 
     # The flood had its turn first, and has at most one more before the ten are done.
     assert turns <= 3
+    seconds = (clock.now - asked_at).total_seconds() + time.monotonic() - began
+    assert SECONDS_A_CALL < seconds < 60
     assert flipkart.ledger.dispatches == [one.flipkart_shipment_id for one in ten]
 
 
