@@ -131,7 +131,7 @@ def test_ticked_rows_are_set_aside_from_the_list_and_put_back_from_their_tab(sel
     tab = client.get(f"{home}?stage=set_aside")
     assert "Set aside: short" in words(tab)
     assert {row.shipment.pk for row in tab.context["rows"]} == {parcel.pk for parcel in parcels[:2]}
-    assert [act["value"] for act in tab.context["acts"]] == ["put_back"]
+    assert [act["value"] for act in tab.context["acts"]] == ["put_back", "cancel"]
     client.post(f"{home}put-back/", ticked | {"confirmed": "1"})
 
     assert as_ops(Shipment, set_aside_at__isnull=False) == []
