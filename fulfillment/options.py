@@ -5,24 +5,25 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 STACK_SIZE = 200
 
 
 class Layout(models.TextChoices):
-    THERMAL = "thermal", "4x6 label"
-    WITH_INVOICE = "with_invoice", "4x6 label, its invoice on the next 4x6 page"
-    FOUR_ON_A4 = "four_on_a4", "A4, four labels a sheet"
-    AS_MADE = "as_made", "A4 as Flipkart made it"
-    INVOICES = "invoices", "Invoices only"
+    THERMAL = "thermal", _("4x6 label")
+    WITH_INVOICE = "with_invoice", _("4x6 label, its invoice on the next 4x6 page")
+    FOUR_ON_A4 = "four_on_a4", _("A4, four labels a sheet")
+    AS_MADE = "as_made", _("A4 as Flipkart made it")
+    INVOICES = "invoices", _("Invoices only")
 
 
 class Sorting(models.TextChoices):
     """In which order a stack lies. A facility's parcels always lie together."""
 
-    SKU = "sku", "By SKU, mixed parcels last"
-    DISPATCH_BY = "dispatch_by", "By dispatch-by"
-    FACILITY = "facility", "By facility"
+    SKU = "sku", _("By SKU, mixed parcels last")
+    DISPATCH_BY = "dispatch_by", _("By dispatch-by")
+    FACILITY = "facility", _("By facility")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
