@@ -1,5 +1,8 @@
 """Printed stacks as people and scanners see them."""
 
+import re
+from collections import Counter
+
 import pypdfium2
 import zxingcpp
 
@@ -24,6 +27,13 @@ def barcodes(stack: PrintStack, *, scale: float = 3) -> list[set[str]]:
     """What a scanner reads on each page."""
     with pypdfium2.PdfDocument(pdf_of(stack)) as pdf:
         return [{code.text for code in zxingcpp.read_barcodes(page.render(scale=scale).to_pil())} for page in pdf]
+
+
+def codes(stack: PrintStack, *, scale: float) -> list[Counter[tuple[str, str]]]:
+    """Each barcode that a scanner reads on each page: its kind, and its text up to the first comma or bar."""
+    with pypdfium2.PdfDocument(pdf_of(stack)) as pdf:
+        read = [zxingcpp.read_barcodes(page.render(scale=scale).to_pil()) for page in pdf]
+    return [Counter((code.format.name, re.split("[,|]", code.text)[0]) for code in found) for found in read]
 
 
 def texts(stack: PrintStack) -> list[str]:

@@ -1,5 +1,7 @@
 """Every layout, as printed: each barcode is read by a scanner, and each invoice by a person."""
 
+from collections import Counter
+
 import pypdfium2
 import pytest
 from pypdfium2.raw import FPDF_PAGEOBJ_FORM
@@ -8,13 +10,14 @@ from fulfillment import print_work, slips
 from fulfillment.models import Document, LabelRequest, Paper, PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options
 from fulfillment.papers.layout import SMALLEST_SCALE, THERMAL, place
+from fulfillment.stacking import what_to_take
 from orders.models import Shipment
 from shipcrowd import files
 from shipcrowd.work import State
 from tests import factories
 from tests.factories import as_ops, reload
 from tests.fulfillment.papers.pages import drawn, unpacked
-from tests.fulfillment.stacks import barcodes, left_out, pdf_of, sizes, texts
+from tests.fulfillment.stacks import codes, left_out, pdf_of, sizes, texts
 from tests.fulfillment.warehouse import ask_labels, ask_print, drain, only, papers, take_in, work_on
 
 DOTS_203, DOTS_300 = 203 / 72, 300 / 72
@@ -48,15 +51,19 @@ def printed(seller, shipments, by, **options) -> PrintStack:
     return stack
 
 
-def tracking_ids(codes: set[str]) -> set[str]:
-    """A label's square code begins with the tracking id, and an invoice's names none."""
-    return {found for code in codes if (found := code.split(",")[0]).startswith("FMPP")}
-
-
 # --- Every barcode is read -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_reversed", [False, True], ids=["straight", "reversed"])
+def on_label(line: PrintJobLine) -> Counter[tuple[str, str]]:
+    """Its bars upright and across, and the square for the courier's sorter."""
+    return Counter({("Code128", line.shipment.tracking_id): 2, ("DataMatrix", line.shipment.tracking_id): 1})
+
+
+def on_invoice(line: PrintJobLine) -> Counter[tuple[str, str]]:
+    return Counter({("QRCode", line.shipment.invoice_number): 1})
+
+
+@pytest.mark.parametrize(("is_reversed", "has_separators"), [(False, True), (True, False)])
 @pytest.mark.parametrize(
     ("layout", "dots", "size"),
     [
@@ -64,20 +71,32 @@ def tracking_ids(codes: set[str]) -> set[str]:
         (Layout.WITH_INVOICE, DOTS_203, (288, 432)),
         (Layout.FOUR_ON_A4, DOTS_300, (595, 842)),
         (Layout.AS_MADE, DOTS_300, (595, 842)),
+        (Layout.INVOICES, DOTS_300, (595, 842)),
     ],
 )
-def test_every_barcode_of_every_page_is_read_as_the_tracking_ids_that_it_names(
-    seller, labelled, packer, layout, dots, size, is_reversed
+def test_every_barcode_of_every_page_is_read_as_what_its_parcel_has(
+    seller, labelled, packer, layout, dots, size, is_reversed, has_separators
 ):
-    stack = printed(seller, labelled, packer, layout=layout, is_reversed=is_reversed)
+    """Under the line that says what to take, among summary and separators; on invoices alone no tracking id stands."""
+    stack = printed(seller, labelled, packer, layout=layout, is_reversed=is_reversed, has_separators=has_separators)
 
-    by_page: dict[int, set[str]] = {}
-    for line in lines_of(stack.job):
-        by_page.setdefault(line.page, set()).add(line.shipment.tracking_id)
-    read = [tracking_ids(codes) for codes in barcodes(stack, scale=dots)]
-    assert {number: ids for number, ids in enumerate(read, start=1) if ids} == by_page
-    assert sorted(one for ids in by_page.values() for one in ids) == sorted(s.tracking_id for s in labelled)
+    lines, pages = lines_of(stack.job), texts(stack)
+    expected: list[Counter[tuple[str, str]]] = [Counter() for _page in pages]
+    for line in lines:
+        at = line.page - 1
+        if layout != Layout.INVOICES:
+            expected[at] += on_label(line)
+        if layout in (Layout.WITH_INVOICE, Layout.AS_MADE, Layout.INVOICES):
+            behind = (-1 if is_reversed else 1) if layout == Layout.WITH_INVOICE else 0
+            expected[at + behind] += on_invoice(line)
+    assert codes(stack, scale=dots) == expected
+    assert {line.shipment_id for line in lines} == {shipment.pk for shipment in labelled}
     assert sizes(stack) == {size}
+    ours = [page for page, read in zip(pages, expected, strict=True) if not read]
+    assert len(ours) == 1 + (3 if has_separators else 0)
+    assert ours[-1 if is_reversed else 0].startswith("Stack A")
+    notes = [f"A {line.page} {what_to_take(line.shipment)}" in pages[line.page - 1] for line in lines]
+    assert notes == [layout not in (Layout.AS_MADE, Layout.INVOICES)] * len(lines)
 
 
 @pytest.mark.parametrize("layout", [Layout.THERMAL, Layout.FOUR_ON_A4])
