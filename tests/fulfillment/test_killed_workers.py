@@ -30,6 +30,7 @@ from shipcrowd.simulator.serving import running
 from tests import factories
 from tests.factories import as_ops, reload
 from tests.fulfillment.warehouse import ask_dispatch, ask_labels, ask_print, only, papers, take_in, told
+from tests.overheard import OVERHEARD
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +52,7 @@ def flipkart(settings) -> Iterator[Simulator]:
     with running(simulator) as address:
         settings.SIMULATOR_URL = address
         yield simulator
+    OVERHEARD.plant(simulator)
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ class DoomedWorker:
             "RING_AGAIN_SECONDS": "2",
             "HEARTBEAT_SECONDS": "1",
             "HEARTBEAT_GIVEN_UP_SECONDS": "5",
-            "LOG_LEVEL": "ERROR",
+            "LOG_LEVEL": "DEBUG",
             name: value,
         }
         with self._log.open("wb") as log:
@@ -129,6 +131,7 @@ def doomed(tmp_path, documents) -> Iterator[Callable[..., DoomedWorker]]:
     yield start
     for worker in workers:
         worker.end()
+        OVERHEARD.hear(worker.log)
 
 
 def until(worker: DoomedWorker, what: Callable[[], object], *, within: float = 300) -> None:
