@@ -830,6 +830,7 @@ class World:
     words: dict[str, set[str]]
     sellers: dict[str, Seller]
     sessions: dict[str, str | None]
+    never_logged: set[str]  # secrets, and what names a buyer
     before: Any = None  # what stood in the database before the first question
     heard: dict[tuple[str, ...], Any] = field(default_factory=dict)  # answers by question
 
@@ -865,6 +866,9 @@ def make_world(simulator: Any) -> World:
         words={FIRST: first[2], SECOND: second[2]},
         sellers={FIRST: first[0], SECOND: second[0]},
         sessions=sessions | {ANONYMOUS: None},
+        never_logged={"buyer zebracorn", "9876500001", "buyer quokkaline", "9876500002"}.union(
+            *((rows.client_secret, rows.link, rows.token, rows.connect_state) for rows in (first[1], second[1]))
+        ),
     )
 
 

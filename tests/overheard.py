@@ -1,6 +1,12 @@
-"""What a test logs is overheard, and must hold no secret, token or person of the simulator that it talks to."""
+"""What a test logs is overheard, and must hold no secret, token or person of the simulator that it talks to.
+
+So is what worker processes log that a test starts: whoever starts them hands their log over.
+"""
 
 import logging
+from collections.abc import Iterable
+
+from django.conf import settings
 
 
 class Overheard(logging.Handler):
@@ -17,7 +23,14 @@ class Overheard(logging.Handler):
 
     def begin(self) -> None:
         self.lines.clear()
-        self.planted = {"planted-portal-secret-3f9a"}
+        self.planted = {settings.FLIPKART_CLIENT_SECRET, settings.SECRET_KEY, *settings.ENCRYPTION_KEYS}
+
+    def hear(self, log: str) -> None:
+        """What another process has logged."""
+        self.lines.extend(log.splitlines())
+
+    def plant_words(self, words: Iterable[str]) -> None:
+        self.planted.update(words)
 
     def plant(self, simulator) -> None:
         """Remembers what this simulator knows and nobody may log."""

@@ -19,3 +19,12 @@ def test_what_is_logged_without_harm_is_let_pass():
     ear.emit(logging.makeLogRecord({"name": "shipcrowd", "msg": "search answered %s", "args": (200,)}))
 
     assert ear.spoken() == set()
+
+
+def test_what_another_process_logged_is_heard_too():
+    ear = Overheard()
+    ear.begin()
+    ear.plant_words({"buyer zebracorn"})
+    ear.hear("INFO one line\nERROR no label for buyer zebracorn\n")
+
+    assert ear.spoken() == {"buyer zebracorn"}

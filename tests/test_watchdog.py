@@ -24,6 +24,7 @@ from shipcrowd.db import embedded
 from shipcrowd.models import WorkerMark
 from shipcrowd.tenancy import seller_scope
 from tests import factories
+from tests.overheard import OVERHEARD
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +126,7 @@ def worker(transactional_db, tmp_path) -> Iterator[Worker]:
         yield running
     finally:
         running.end()
+        OVERHEARD.hear(running.log)
 
 
 def test_killed_idle_workers_hang_a_cluster_and_the_watchdog_starts_it_anew(worker):

@@ -23,6 +23,7 @@ from selenium_axe_python import Axe
 from werkzeug.serving import make_server
 
 from shipcrowd.simulator import Simulator
+from tests.overheard import OVERHEARD
 
 WIDE, NARROW = 1280, 390
 PATIENCE = 20.0  # seconds
@@ -209,3 +210,4 @@ def flipkart_on_a_socket(settings, live_server) -> Iterator[Simulator]:
     server.shutdown()
     thread.join(PATIENCE)
     server.server_close()
+    OVERHEARD.plant(simulator)

@@ -42,6 +42,7 @@ from tests.fulfillment.test_acknowledging import tell
 from tests.fulfillment.test_cancelling import ask_to_cancel, cancelled
 from tests.fulfillment.test_official import bring, enter_sizes, theirs
 from tests.fulfillment.warehouse import ask_dispatch, ask_labels, ask_print, only, papers, take_in, told
+from tests.overheard import OVERHEARD
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,7 @@ def flipkart(settings) -> Iterator[Simulator]:
     with running(simulator) as address:
         settings.SIMULATOR_URL = address
         yield simulator
+    OVERHEARD.plant(simulator)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ class DoomedWorker:
             "RING_AGAIN_SECONDS": "2",
             "HEARTBEAT_SECONDS": "1",
             "HEARTBEAT_GIVEN_UP_SECONDS": "5",
-            "LOG_LEVEL": "ERROR",
+            "LOG_LEVEL": "DEBUG",
             name: value,
         }
         with self._log.open("wb") as log:
@@ -141,6 +143,7 @@ def doomed(tmp_path, documents) -> Iterator[Callable[..., DoomedWorker]]:
     yield start
     for worker in workers:
         worker.end()
+        OVERHEARD.hear(worker.log)
 
 
 def until(worker: DoomedWorker, what: Callable[[], object], *, within: float = 300) -> None:

@@ -7,6 +7,7 @@ import pytest
 from shipcrowd import transport
 from shipcrowd.simulator import Simulator, mounted
 from tests.conftest import SIMULATOR, Clock
+from tests.overheard import OVERHEARD
 from tests.sellers import hooks
 
 
@@ -30,6 +31,7 @@ def flipkart(clock: Clock, settings) -> Iterator[Simulator]:
     transport.mount(SIMULATOR, mounted(simulator))
     yield simulator
     transport.mount(SIMULATOR, None)
+    OVERHEARD.plant(simulator)
 
 
 @pytest.fixture
