@@ -48,7 +48,7 @@ def why_not(shipment: Shipment) -> str | None:
 def request(*, seller: Seller, shipment_id: int, numbers: Mapping[str, str], by: User, now: datetime) -> None:
     """Tells the numbers of all forms that the shipment wants. Rings the bell. Raises MayNotAcknowledge.
 
-    Told again it is the same row, with these numbers.
+    Told again it is the same row, with these numbers, also after others were accepted: the state wants another form.
     """
     require_scope(seller)
     with transaction.atomic():
@@ -80,7 +80,7 @@ def _write(
 ) -> None:
     if row is not None:
         FormAcknowledgement.objects.filter(pk=row.pk).update(numbers=numbers)
-        work.sent_again_by_hand([row], by_id=by.pk)
+        work.sent_again_by_hand([row], by_id=by.pk, also_done=True)
         return
     FormAcknowledgement.objects.create(
         seller_id=shipment.seller_id,

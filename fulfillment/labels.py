@@ -74,14 +74,8 @@ def calls_for(count: int, limits: Limits) -> int:
 
 
 def why_not(shipment: Shipment, request: LabelRequest | None, now: datetime) -> str | None:
-    """Why no label may be asked for, or None. Pure. What is packed already only gets its papers fetched."""
-    if shipment.label_stored_at:
-        return _("already labelled")
-    if not is_packed_or_later(State(shipment.state)):
-        return rules.why_not(shipment, rules.Act.LABEL, now, is_asked=request is not None)
-    if shipment.state == State.READY_TO_DISPATCH and not shipment.is_on_hold:
-        return rules.why_kept_back(shipment)
-    return rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=True)
+    """Why no label may be asked for, or None; what had ended without one may be asked for again. Pure."""
+    return rules.why_not_label(shipment, now, is_asked=request is not None)
 
 
 def reasons(
@@ -196,7 +190,8 @@ def _parcels(client: FlipkartClient, rows: Sequence[LabelRequest]) -> dict[int, 
 def _being_cancelled(seller_id: int, shipments: Sequence[Shipment]) -> dict[int, str]:
     """Those (our keys) that we have asked Flipkart to cancel, with the reason that this is; in a scope."""
     asked = queries.cancellations(seller_id, [shipment.pk for shipment in shipments])
-    return {key: _("its cancellation is on its way") for key, row in asked.items() if row.is_open}
+    wanted = {key for key, row in asked.items() if row.is_open or row.state == work.State.DONE}
+    return dict.fromkeys(wanted, _("its cancellation was asked for here"))
 
 
 PACKING = Effect(

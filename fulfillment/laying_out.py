@@ -161,9 +161,10 @@ def why_pull(shipment: Shipment, now: datetime) -> str | None:
     What was handed over meanwhile has left, and what a person has set aside is in their hands already.
     """
     if shipment.attention == Attention.PULL:
-        return shipment.attention_says.removesuffix(": pull this parcel") or "needs a person"
-    reason = rules.why_not(shipment, rules.Act.PRINT, now)
-    return None if shipment.set_aside_at or reason is None or reason.startswith("already handed over") else reason
+        return shipment.attention_says or "needs a person"
+    if shipment.set_aside_at or rules.has_left(State(shipment.state)):
+        return None
+    return rules.why_not(shipment, rules.Act.PRINT, now)
 
 
 def pieces_of(line: PrintJobLine, papers: Mapping[str, Document], layout: str) -> list[Piece]:

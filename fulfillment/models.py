@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import TypeAlias
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -31,7 +32,7 @@ class Paper(models.TextChoices):
 class Document(SellerOwned):
     """A stored paper: written after the bytes are safe; a newer version is a row of its own.
 
-    What it says changes never; that it is void (its parcel was pulled) is noted, and then it is not printed any more.
+    Its contents never change; that it is void (its parcel was pulled) is noted, and then it is not printed any more.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -386,3 +387,10 @@ class HandOver(WorkRow):
 
     def __str__(self) -> str:
         return f"hand-over {self.pk}"
+
+
+# What is sent to Flipkart for one shipment each, and what a person can press Retry for. The other kinds of work
+# (hand-over sheets, look-ups, go-live checks, mails) say on pages of their own how they ended.
+EffectRow: TypeAlias = LabelRequest | Dispatch | SellerCancellation | FormAcknowledgement
+EFFECTS: tuple[type[EffectRow], ...] = (LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement)
+RETRIED: tuple[type[EffectRow | PrintJob], ...] = (*EFFECTS, PrintJob)

@@ -3,10 +3,11 @@ never forgotten.
 """
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils.translation import ngettext
 
 from fulfillment import queries
-from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, SellerCancellation
+from fulfillment.models import EFFECTS, Dispatch, EffectRow, FormAcknowledgement, LabelRequest, SellerCancellation
 from orders import timeline
 from sellers.models import Seller, User
 from shipcrowd import audit, work
@@ -16,13 +17,10 @@ from shipcrowd.work import Attention, State
 SAYS = "parked when the connection to Flipkart was cut: press retry once it is connected again"
 
 
-EFFECTS = (LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement)
-
-
 def open_effects(seller: Seller) -> list[tuple[str, int]]:
     """What is on its way, in words with their count; what is nowhere on its way is not listed."""
     require_scope(seller)
-    counts = {model: model.objects.filter(seller=seller, state__in=work.OPEN).count() for model in EFFECTS}
+    counts = {model: len(_open_rows(model, seller)) for model in EFFECTS}
     cancelled, forms = counts[SellerCancellation], counts[FormAcknowledgement]
     words = [
         (ngettext("label request", "label requests", counts[LabelRequest]), counts[LabelRequest]),
@@ -41,15 +39,25 @@ def park(seller: Seller, by: User) -> int:
     require_scope(seller)
     parked = 0
     with transaction.atomic():
-        for model in EFFECTS:
-            rows = model.objects.filter(seller=seller, state__in=work.OPEN)
-            shipment_ids = list(rows.order_by("shipment_id").values_list("shipment_id", flat=True))
-            if not shipment_ids:
-                continue
-            queries.lock_shipments(seller.pk, shipment_ids)
+        held = {model: _open_rows(model, seller) for model in EFFECTS}
+        # All at once: kind by kind, an ingest that holds one of the next kind would wait for one of this.
+        queries.lock_shipments(seller.pk, {shipment for ids in held.values() for shipment in ids})
+        for model, shipment_ids in held.items():
+            rows = model._default_manager.filter(seller=seller, shipment__in=shipment_ids, state__in=work.OPEN)
             parked += rows.update(
-                state=State.GIVEN_UP, claim_token=None, wake_at=None, attention=Attention.PARKED, says=SAYS
+                state=State.GIVEN_UP,
+                claim_token=None,
+                wake_at=None,
+                attention=Attention.PARKED,
+                says=SAYS,
+                settled_at=Now(),
             )
             timeline.note(seller.pk, shipment_ids, model.KIND, "parked: the connection to Flipkart was cut", by=by)
         audit.record(by, "parked what was on its way to Flipkart", seller=seller, why=f"{parked} rows")
     return parked
+
+
+def _open_rows(model: type[EffectRow], seller: Seller) -> list[int]:
+    """Our keys of the shipments for which something of this kind is on its way."""
+    rows = model._default_manager.filter(seller=seller, state__in=work.OPEN).order_by("shipment_id")
+    return list(rows.values_list("shipment_id", flat=True))

@@ -23,6 +23,7 @@ from sellers.access import SellerRequest, calls_outside, member_required
 from sellers.models import Role
 from shipcrowd import work
 from shipcrowd.tenancy import seller_scope
+from shipcrowd.work import Attention
 
 LEFT_OUT_SHOWN = 200
 PRINT_JOBS_SHOWN = 50
@@ -76,7 +77,7 @@ def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
         "words": _words(job, stacks),
         "is_moving": is_moving,
         "may_withdraw": (is_moving or job.state == work.State.GIVEN_UP) and request.role != Role.VIEWER,
-        "waits_for_flipkart": is_moving and job.says.startswith("Flipkart") and job.unchecked_since is None,
+        "waits_for_flipkart": is_moving and job.attention == Attention.LATE and job.unchecked_since is None,
         "last_read_at": printing.last_read_at(job) if is_moving else None,
         "may_act": request.role != Role.VIEWER,
     }

@@ -200,10 +200,12 @@ def _wait(job: PrintJob, error: CallFailed) -> None:
     after = max(ASK_AGAIN, error.retry_after or ASK_AGAIN) if isinstance(error, Throttled) else ASK_AGAIN
     says = f"Flipkart did not answer at {in_ist(now, now=now)}: nothing is printed before it is known what changed"
     with seller_scope(job.seller_id):
-        if job.give_up_at is not None and job.give_up_at <= now:
+        if PrintJob.objects.filter(pk=job.pk, unchecked_since__isnull=False).exists() and job.unchecked_since is None:
+            work.put_off([job], after=timedelta(0), says=says)  # meanwhile a person said not to wait
+        elif job.give_up_at is not None and job.give_up_at <= now:
             work.given_up([job], because=Attention.GIVEN_UP, says=f"tried too long: {says}"[:300])
         else:
-            work.put_off([job], after=after, says=says)
+            work.put_off([job], after=after, says=says, attention=Attention.LATE)
 
 
 def _wait_for_storage(job: PrintJob, failed: StorageFailed) -> None:
@@ -324,7 +326,7 @@ def _check_afterwards(job: PrintJob) -> None:
         wrong = [(s, reason) for s in shipments if (reason := laying_out.why_pull(s, now))]
         for shipment, reason in wrong:
             Shipment.objects.filter(pk=shipment.pk).update(
-                attention=Attention.PULL, attention_says=f"printed unchecked, and now {reason}: pull this parcel"[:300]
+                attention=Attention.PULL, attention_says=f"printed unchecked, and now {reason}"[:300]
             )
         timeline.note(job.seller_id, [s.pk for s, _ in wrong], KIND, "printed unchecked: pull this parcel")
         says = f"printed unchecked, checked at {in_ist(now, now=now)}: "

@@ -164,8 +164,9 @@ def print_unchecked(*, seller: Seller, job: PrintJob, by: User, now: datetime) -
     require_scope(seller)
     with transaction.atomic():
         waiting = PrintJob.objects.filter(seller=seller, pk=job.pk, state__in=work.OPEN)
-        if not waiting.filter(unchecked_since=None).update(unchecked_since=now, wake_at=Now()):
+        if not waiting.filter(unchecked_since=None).update(unchecked_since=now):
             return False
+        waiting.filter(state=work.State.DUE).update(wake_at=Now())  # what a worker has in hand keeps its lease
         audit.record(by, "printed labels unchecked", seller=seller, rows=[job.pk])
         queue.ring(seller.pk, KIND)
     return True

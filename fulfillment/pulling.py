@@ -69,9 +69,8 @@ def pull(*, seller: Seller, scanned: str, by: User, now: datetime) -> Answer:
         (shipment,) = to_pull
         is_over = shipment.state == State.CANCELLED
         _take_out(shipment, by=by, now=now)
-    why = shipment.attention_says.removesuffix(": pull this parcel")
     done = _("pulled: it stays here") if is_over else _("pulled: its label is fetched anew")
-    return Answer("good", f"{done} ({why})", shipment)
+    return Answer("good", f"{done} ({shipment.attention_says})", shipment)
 
 
 def _needs_none(seller: Seller, shipment: Shipment, now: datetime) -> Answer:

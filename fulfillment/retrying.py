@@ -2,7 +2,7 @@
 twice.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -10,14 +10,12 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from fulfillment import queries
-from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, PrintJob, SellerCancellation
+from fulfillment.models import RETRIED, EffectRow, PrintJob
 from orders import timeline
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.tenancy import require_scope
 from shipcrowd.work import State
-
-Rows = list[LabelRequest] | list[Dispatch] | list[PrintJob] | list[SellerCancellation] | list[FormAcknowledgement]
 
 
 def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
@@ -29,32 +27,31 @@ def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
     require_scope(seller)
     taken_up = 0
     with transaction.atomic():
-        for rows in _chosen(seller, row_ids):
-            shipment_ids = [row.shipment_id for row in rows if not isinstance(row, PrintJob)]
-            queries.lock_shipments(seller.pk, shipment_ids)
+        chosen = _chosen(seller, row_ids)
+        # All at once: kind by kind, an ingest that holds one of the next kind would wait for one of this.
+        queries.lock_shipments(seller.pk, {key for rows in chosen for key in _shipments(rows)})
+        for rows in chosen:
             count = work.sent_again_by_hand(rows, by_id=by.pk) + _woken(rows)
             if not count:
                 continue
             taken_up += count
-            timeline.note(seller.pk, shipment_ids, rows[0].KIND, "retried by a person", by=by)
+            timeline.note(seller.pk, _shipments(rows), rows[0].KIND, "retried by a person", by=by)
             audit.record(by, f"retried {rows[0].KIND}", seller=seller, rows=rows)
             queue.ring(seller.pk, rows[0].KIND)
     return taken_up
 
 
-def _chosen(seller: Seller, row_ids: Collection[UUID]) -> list[Rows]:
+def _chosen(seller: Seller, row_ids: Collection[UUID]) -> list[list[EffectRow | PrintJob]]:
     """The chosen rows of each kind that has any."""
-    found: list[Rows] = [
-        list(LabelRequest.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
-        list(Dispatch.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
-        list(PrintJob.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
-        list(SellerCancellation.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
-        list(FormAcknowledgement.objects.filter(seller=seller, public_id__in=row_ids).order_by("pk")),
-    ]
-    return [rows for rows in found if rows]
+    found = [model._default_manager.filter(seller=seller, public_id__in=row_ids).order_by("pk") for model in RETRIED]
+    return [list(rows) for rows in found if rows]
 
 
-def _woken(rows: Rows) -> int:
+def _shipments(rows: Sequence[EffectRow | PrintJob]) -> list[int]:
+    return [row.shipment_id for row in rows if not isinstance(row, PrintJob)]
+
+
+def _woken(rows: Sequence[EffectRow | PrintJob]) -> int:
     """Those that only wait have their turn now; what a worker has in hand is left alone."""
     return (
         type(rows[0])

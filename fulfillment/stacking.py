@@ -27,7 +27,7 @@ class Group(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One stack: its letter, whose it is, and the first and the last but one of the job's parcels in it."""
+    """One stack: its letter, whose it is, and its first parcel among the job's, and the one behind its last."""
 
     number: int
     letter: str

@@ -26,10 +26,6 @@ from sellers.models import Role
 from shipcrowd import files
 from shipcrowd.tenancy import seller_scope
 
-LEFT_OUT_SHOWN = 200
-MOST_MATCHING = 50_000
-PRINT_JOBS_SHOWN = 50
-
 
 @require_http_methods(["GET", "POST"])
 @member_required(Role.STAFF)

@@ -289,14 +289,14 @@ def _why_pull(known: Known, copy: Shipment) -> str:
     if known.state in HANDED_OVER or not (known.label_stored_at or known.labelled_outside or known.packed_at_bench_at):
         return ""
     if copy.state is State.CANCELLED:
-        return "" if known.state is State.CANCELLED else "cancelled after its label: pull this parcel"
+        return "" if known.state is State.CANCELLED else "cancelled after its label"
     before = {
         item_id: (item.sku, item.quantity)
         for item_id, item in known.items.items()
         if item.state_word != State.CANCELLED
     }
     after = {item.flipkart_order_item_id: (item.sku, item.quantity) for item in live_items(copy)}
-    return "its items changed since its label: pull this parcel and print again" if before != after else ""
+    return "its items changed since its label" if before != after else ""
 
 
 def live_items(copy: Shipment) -> Sequence[ShipmentItem]:

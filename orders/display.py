@@ -254,17 +254,16 @@ def rupees(amount: Decimal | None) -> str:
 def acts_open(shipment: Shipment, now: datetime) -> list[tuple[Act, str, str]]:
     """(act, its name, why not or empty) for the three acts, in the order of the day."""
     names = {Act.LABEL: _("Request label"), Act.PRINT: _("Print label"), Act.DISPATCH: _("Ready to dispatch")}
-    return [(act, name, _why_not(shipment, act, now)) for act, name in names.items()]
+    return [(act, name, _why_not(shipment, act, now) or "") for act, name in names.items()]
 
 
-def _why_not(shipment: Shipment, act: Act, now: datetime) -> str:
-    """Empty where it may be done. Of what was labelled outside only a copy is fetched: no rule is against that."""
-    is_asked = shipment.label_requested_at or shipment.label_stored_at
-    is_copy = act is Act.LABEL and shipment.labelled_outside and not is_asked
-    is_free = not shipment.is_on_hold and rules.why_kept_back(shipment) is None
-    if is_copy and is_free and shipment.state in (State.PACKED, State.READY_TO_DISPATCH):
-        return ""
-    return rules.why_not(shipment, act, now) or ""
+def _why_not(shipment: Shipment, act: Act, now: datetime) -> str | None:
+    if act is not Act.LABEL:
+        return rules.why_not(shipment, act, now)
+    asked = list(shipment.label_requests.all())
+    if any(row.is_open for row in asked):
+        return _("its label is already asked for")
+    return rules.why_not_label(shipment, now, is_asked=bool(asked))
 
 
 def forms(shipment: Shipment) -> list[WantedForm]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import Shipment
-from shipcrowd.work import WorkRow
+from shipcrowd.work import State, WorkRow
 
 RowT = TypeVar("RowT", bound=WorkRow)
 ON_THEIR_WAY = gettext_lazy("%(count)d on their way")
@@ -95,6 +95,8 @@ def split(
             on_their_way.append(shipment)
         elif reason := why_not(shipment, row):
             left_out.append((shipment, reason))
+        elif row is not None and row.state == State.DONE:
+            left_out.append((shipment, _("done already")))
         else:
             ready.append(shipment)
     return Split(ready=ready, on_their_way=on_their_way, left_out=left_out, asked=asked)

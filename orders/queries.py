@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders import rules
-from orders.models import Buyer, PaymentType, PollCursor, Reading, Shipment, ShipmentItem, Unreadable
+from orders.models import Buyer, PaymentType, Reading, Shipment, ShipmentItem
 from orders.stages import Stage, condition
 from sellers.models import Facility, Seller
 from shipcrowd.flipkart.times import INDIAN_TIME
@@ -155,16 +155,6 @@ def buyer(seller: Seller, shipment_id: int) -> Buyer | None:
 
 def reading(seller: Seller, shipment_id: int) -> Reading | None:
     return Reading.objects.filter(seller=seller, shipment_id=shipment_id).first()
-
-
-def unreadable(seller: Seller) -> QuerySet[Unreadable]:
-    """What of Flipkart's could not be read, for the list of what needs a person; latest first."""
-    return Unreadable.objects.filter(seller=seller).order_by("-last_seen_at", "-pk")
-
-
-def poll_cursor(seller: Seller) -> PollCursor | None:
-    """For "as of 13:27": `last_good_at`, whether a walk is under way (`walk`), and what it `says`."""
-    return PollCursor.objects.filter(seller=seller).first()
 
 
 # --- Conditions ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.states import BEFORE_PACK, FINAL, HANDED_OVER, PACKING, READY
+from orders.states import BEFORE_PACK, FINAL, HANDED_OVER, PACKING, READY, is_packed_or_later
 from shipcrowd.flipkart.times import INDIAN_TIME
 from shipcrowd.flipkart.types import Abilities, Offer, State
 from shipcrowd.work import Attention
@@ -57,9 +57,14 @@ def _why_untouchable(shipment: Facts, state: State) -> str | None:
         return _("its state “%(word)s” is not known here") % {"word": shipment.state_word}
     if state is State.CANCELLED:
         return _("cancelled")
-    if state in HANDED_OVER or state is State.PICKUP_COMPLETE:
+    if has_left(state):
         return _("already handed over (%(state)s)") % {"state": _words(state)}
     return None
+
+
+def has_left(state: State) -> bool:
+    """Whether the courier has the parcel."""
+    return state in HANDED_OVER or state is State.PICKUP_COMPLETE
 
 
 def why_kept_back(shipment: Facts) -> str | None:
@@ -68,13 +73,25 @@ def why_kept_back(shipment: Facts) -> str | None:
     People know of it already: what was on its way for it stops, and nobody else need be told.
     """
     if shipment.attention == Attention.PULL:
-        return shipment.attention_says or _("to be pulled out of the stack")
+        return _("must be pulled: %(why)s") % {"why": shipment.attention_says or _("needs a person")}
     return _("set aside: %(reason)s") % {"reason": shipment.set_aside_reason} if shipment.set_aside_at else None
 
 
 def why_not_fetch(shipment: Facts) -> str | None:
     """Why nothing should be fetched for it, or None. Whether it has a label does not matter, nor whether it is due."""
     return _why_untouchable(shipment, State(shipment.state)) or why_kept_back(shipment) or _why_on_hold(shipment)
+
+
+def why_not_label(shipment: Facts, now: datetime, *, is_asked: bool) -> str | None:
+    """Why no label may be asked for, or None. Of what is packed already only a copy of its papers is fetched."""
+    state = State(shipment.state)
+    if shipment.label_stored_at:
+        return _("already labelled")
+    if not is_packed_or_later(state):
+        return why_not(shipment, Act.LABEL, now, is_asked=is_asked)
+    if state is State.READY_TO_DISPATCH and not shipment.is_on_hold:
+        return why_kept_back(shipment)
+    return why_not(shipment, Act.DISPATCH, now, is_asked=True)
 
 
 _NOT_OFFERED = {

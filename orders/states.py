@@ -1,4 +1,4 @@
-"""States of a shipment and the moves that we may ask for. What Flipkart reports is stored all the same."""
+"""States of a shipment, and which moves are odd. What Flipkart reports is stored all the same."""
 
 from shipcrowd.flipkart.types import State
 
@@ -13,12 +13,6 @@ OPEN_STATES = tuple(
 )
 HANDED_OVER = frozenset({State.SHIPPED, State.DELIVERED, State.COMPLETED, State.RETURN_REQUESTED, State.RETURNED})
 FINAL = frozenset({State.DELIVERED, State.COMPLETED, State.CANCELLED, State.RETURN_REQUESTED, State.RETURNED})
-
-WE_MAY_ASK = {
-    State.APPROVED: frozenset({State.PACKED}),
-    State.READY_TO_PACK: frozenset({State.PACKED}),
-    State.PACKED: frozenset({State.READY_TO_DISPATCH}),
-}
 
 _ORDER = [
     frozenset({State.APPROVED}),

@@ -144,7 +144,7 @@ def shipments(request: SellerRequest) -> HttpResponse:
 @require_POST
 @member_required(Role.STAFF)
 def act(request: SellerRequest) -> HttpResponse:
-    """One form, three buttons: hands what was chosen on to where the pressed one leads."""
+    """One form, many buttons: hands what was chosen on to where the pressed one leads."""
     route = ACTS.get(request.POST.get("act", ""))
     if route is None:
         messages.error(request, _("Press one of the buttons below the list."))

@@ -84,7 +84,7 @@ def member_required(
 
 
 def calls_outside(view: View) -> View:
-    """A page that must call Flipkart in the request: it gets no open scope, and opens short ones itself."""
+    """A page that calls or streams (Flipkart, storage, mail): it gets no open scope, and opens short ones itself."""
     view.calls_outside = True  # type: ignore[attr-defined]
     return view
 

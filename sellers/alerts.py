@@ -14,6 +14,7 @@ from django.core.mail import send_mail
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from sellers.models import Alert, AlertKind, Member, Role, Seller
 from shipcrowd import queue, work
@@ -93,7 +94,8 @@ def _send(alert: Alert) -> None:
         return
     work.crash_point(f"{KIND}.called")
     with seller_scope(alert.seller_id):
-        work.done([alert], says=_("mailed to {count} owners").format(count=len(addresses)))
+        says = ngettext("mailed to {count} owner", "mailed to {count} owners", len(addresses))
+        work.done([alert], says=says.format(count=len(addresses)))
 
 
 def _try_later(alert: Alert) -> None:

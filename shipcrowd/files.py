@@ -48,18 +48,18 @@ class Stored:
     size: int
 
 
-def store(seller: "Seller", *, kind: str, content: bytes, suffix: str = ".pdf") -> Stored:
-    """Puts `content` at `sellers/<public id>/<kind>/<uuid><suffix>` and reads it back. Raises StorageFailed."""
-    return store_file(seller, kind=kind, file=io.BytesIO(content), suffix=suffix)
+def store(seller: "Seller", *, kind: str, content: bytes) -> Stored:
+    """Puts `content` at `sellers/<public id>/<kind>/<uuid>.pdf` and reads it back. Raises StorageFailed."""
+    return store_file(seller, kind=kind, file=io.BytesIO(content))
 
 
-def store_file(seller: "Seller", *, kind: str, file: IO[bytes], suffix: str = ".pdf") -> Stored:
-    """As `store`, for what is too large to hold in memory: `file` is read from its begin, piece by piece."""
+def store_file(seller: "Seller", *, kind: str, file: IO[bytes]) -> Stored:
+    """As `store`, for what is too large to hold in memory: `file` is read from its start, piece by piece."""
     file.seek(0)
     digest = _digest(file)
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    wanted = f"sellers/{seller.public_id}/{kind}/{uuid.uuid4()}{suffix}"
+    wanted = f"sellers/{seller.public_id}/{kind}/{uuid.uuid4()}.pdf"
     try:
         key = default_storage.save(wanted, File(file))
     except Exception as error:

@@ -303,14 +303,18 @@ def _gives_up_at(row: WorkRow) -> datetime:
     return at
 
 
-def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None) -> int:
-    """A person's retry of rows that ended: due now, read back first where they were in doubt."""
+def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None, also_done: bool = False) -> int:
+    """A person's retry of rows that ended: due now, read back first where they were in doubt.
+
+    `also_done`: the effect is wanted once more, for something else than before.
+    """
     if not rows:
         return 0
+    untouched = OPEN if also_done else (*OPEN, State.DONE)
     return (
         type(rows[0])
         .objects.filter(pk__in=[row.pk for row in rows])
-        .exclude(state__in=(*OPEN, State.DONE))
+        .exclude(state__in=untouched)
         .update(
             state=models.Case(
                 models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)

@@ -8,7 +8,7 @@ only offsets and digests stay.
 import hashlib
 import re
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -43,13 +43,11 @@ def join(
     out: BinaryIO,
     *,
     layout: Layout,
-    placed: Callable[[int, int], None] | None = None,
 ) -> int:
     """Writes one PDF of all labels, in their order, and returns the number of its pages.
 
-    `labels` is read lazily, one at a time; `out` is only written to, never moved. `placed(nth label, page)`, from 1, is
-    called as each page of a label is placed: for progress, and for "stack B, page 31". Raises LabelRefused where a
-    stored label cannot be read, PaperRefused where there is none at all (a PDF has a page); `out` is then useless.
+    `labels` is read lazily, one at a time; `out` is only written to, never moved. Raises LabelRefused where a stored
+    label cannot be read, PaperRefused where there is none at all (a PDF has a page); `out` is then useless.
     """
     writer = _Writer(out)
     sheets = _Sheets(writer, layout)
@@ -61,9 +59,7 @@ def join(
             with opened(label.pdf) as stored:
                 copier = _Copier(writer, stored)
                 for page in _meant(stored.pages, label.page):
-                    at = sheets.add(copier, page, label.note, is_alone=label.is_alone)
-                    if placed:
-                        placed(number, at)
+                    sheets.add(copier, page, label.note, is_alone=label.is_alone)
         except PaperRefused as error:
             raise LabelRefused(number, error.reason) from error
         except RecursionError as error:
@@ -195,8 +191,7 @@ class _Sheets:
         if self.forms:
             self._close_sheet()
 
-    def add(self, copier: _Copier, page: StoredPage, note: str, *, is_alone: bool = False) -> int:
-        """The number of the sheet it stands on."""
+    def add(self, copier: _Copier, page: StoredPage, note: str, *, is_alone: bool = False) -> None:
         box = page.box
         size = (box.width, box.height) if page.turned in (0, 180) else (box.height, box.width)
         layout = AS_MADE if is_alone else self.layout
@@ -206,8 +201,6 @@ class _Sheets:
         self.forms.append(copier.form(page))
         if len(self.forms) >= max(1, len(layout.slots)):
             self._close_sheet()
-            return self.pages
-        return self.pages + 1
 
     def finish(self) -> int:
         if self.forms:

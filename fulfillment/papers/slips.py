@@ -1,4 +1,4 @@
-"""Cuts a tax invoice for 4x6 sheets: turned, at three quarters of its size or larger, and nothing of it left away.
+"""Cuts a tax invoice for 4x6 sheets: turned, at three quarters of its size or larger, and nothing of it left out.
 
 What is too long for one sheet goes on over several, cut between two lines. It reads a stranger's PDF, so it belongs in
 the child process: `checking.cut_slips_in_child`.

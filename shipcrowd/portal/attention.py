@@ -12,19 +12,27 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fulfillment import pulling
-from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, PrintJob, SellerCancellation
+from fulfillment.models import (
+    EFFECTS,
+    RETRIED,
+    Dispatch,
+    EffectRow,
+    FormAcknowledgement,
+    LabelRequest,
+    PrintJob,
+    SellerCancellation,
+)
 from orders.models import PollCursor, Shipment, Unreadable
 from sellers.access import memberships
 from sellers.models import Connection, Seller, Standing, User
 from shipcrowd.tenancy import everyone_scope, seller_scope
-from shipcrowd.work import GOES_ON, NEEDS_PERSON, Attention, WorkRow
+from shipcrowd.work import GOES_ON, NEEDS_PERSON, Attention
 
 SHOWN = 25  # rows of a group; its count says how many there are
 MENDED_AT_ONCE = 500  # by one press; the next press takes the next
 LOST_SHOWN_FOR = timedelta(days=1)
 FAILURES_SHOWN = 3  # polls that failed in a row before a person is told: fewer mend themselves
 
-_WORK: tuple[type[WorkRow], ...] = (LabelRequest, Dispatch, PrintJob, SellerCancellation, FormAcknowledgement)
 _WHAT = {
     LabelRequest.KIND: gettext_lazy("Labels"),
     Dispatch.KIND: gettext_lazy("Ready to dispatch"),
@@ -120,7 +128,9 @@ class Group:
 
 def count(seller: Seller) -> int:
     """How many things need a person, in one statement."""
-    parts: list[models.QuerySet[Any]] = [model._default_manager.filter(NEEDS_PERSON, seller=seller) for model in _WORK]
+    parts: list[models.QuerySet[Any]] = [
+        model._default_manager.filter(NEEDS_PERSON, seller=seller) for model in RETRIED
+    ]
     parts.append(Shipment.objects.filter(seller=seller).exclude(attention=""))
     parts.append(Unreadable.objects.filter(seller=seller))
     parts.append(Connection.objects.filter(seller=seller, standing=Standing.RECONNECT))
@@ -141,7 +151,7 @@ def by_seller(seller_ids: Sequence[int]) -> dict[int, list[Group]]:
     theirs = {"seller_id__in": seller_ids}
     broken = Connection.objects.filter(**theirs, standing=Standing.RECONNECT)
     parts: list[models.QuerySet[Any, Any]] = [
-        *(_counted(model.KIND, model._default_manager.filter(NEEDS_PERSON, **theirs)) for model in _WORK),
+        *(_counted(model.KIND, model._default_manager.filter(NEEDS_PERSON, **theirs)) for model in RETRIED),
         _counted("shipments", Shipment.objects.filter(**theirs).exclude(attention="")),
         _counted("unreadable", Unreadable.objects.filter(**theirs), Attention.UNREADABLE),
         _counted("connection", broken, Attention.RECONNECT),
@@ -192,7 +202,7 @@ class Lost:
 def lost_answers(seller: Seller, now: datetime) -> list[Lost]:
     """Those that are still looked for, and those that ended within a day; the latest first, one statement a table."""
     found: list[Lost] = []
-    for model in (LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement):
+    for model in EFFECTS:
         rows = model.objects.filter(seller=seller, lost_at__gte=now - LOST_SHOWN_FOR).select_related("shipment")
         what = str(_WHAT[model.KIND])
         found += [Lost(what, row, row.shipment, row.in_doubt) for row in rows.order_by("-lost_at", "-pk")[:SHOWN]]
@@ -202,7 +212,7 @@ def lost_answers(seller: Seller, now: datetime) -> list[Lost]:
 def groups(seller: Seller) -> list[Group]:
     """Everything that needs a person, the largest group first, with its rows; one statement a table."""
     found = _broken_connection(seller)
-    for model in _WORK:
+    for model in RETRIED:
         found += _of_work(seller, model, NEEDS_PERSON)
     found += _of_shipments(seller)
     found += _unreadable(seller)
@@ -212,7 +222,7 @@ def groups(seller: Seller) -> list[Group]:
 def goes_on(seller: Seller) -> list[Group]:
     """What the machine still tries, though something stands in its way: to be known, and to be hurried by hand."""
     found: list[Group] = []
-    for model in _WORK:
+    for model in RETRIED:
         found += _of_work(seller, model, GOES_ON)
     return [replace(group, do=str(_MEANWHILE.get(Attention(group.reason), ""))) for group in _largest_first(found)]
 
@@ -233,7 +243,7 @@ def _broken_connection(seller: Seller) -> list[Group]:
     return [_group("connection", Attention.RECONNECT, 1, rows=[Row(says=row.says)])] if row else []
 
 
-def _of_work(seller: Seller, model: type[WorkRow], which: models.Q) -> list[Group]:
+def _of_work(seller: Seller, model: type[EffectRow | PrintJob], which: models.Q) -> list[Group]:
     rows = _numbered(model._default_manager.filter(which, seller=seller), MENDED_AT_ONCE)
     return _grouped(model.KIND, rows if model is PrintJob else rows.select_related("shipment"))
 
@@ -292,7 +302,7 @@ def _group(kind: str, reason: str, number: int, rows: Sequence[Row] = (), ids: S
 def _mend(kind: str, reason: Attention) -> Mend | None:
     if reason is Attention.FORM:
         return None  # only its number mends it: it is told on the shipment's page
-    if kind in {model.KIND for model in _WORK}:
+    if kind in {model.KIND for model in RETRIED}:
         return Mend("fulfillment:retry", _("Retry"), RETRY, "row")
     if kind == "unreadable":
         return Mend("orders:looked_at", _("I have looked"), LOOKED_AT, "unreadable")

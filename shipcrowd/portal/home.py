@@ -23,7 +23,6 @@ from sellers.facilities import Places
 from sellers.models import Connection, Facility, Seller
 from shipcrowd.flipkart.wire import wire_named
 
-SELLERS_SHOWN = 500
 DAYS = 14  # of the chart
 _WORKED_ON = (Stage.TO_LABEL, Stage.TO_PRINT, Stage.TO_DISPATCH, Stage.AWAITING_PICKUP)
 

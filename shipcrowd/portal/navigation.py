@@ -60,16 +60,18 @@ def _of_the_day(request: HttpRequest) -> list[Entry]:
 
 
 def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
-    entries = [
+    of_all = [
         Entry(_("Flipkart connection"), "link", "sellers:connection"),
         Entry(_("Facilities"), "warehouse", "sellers:facilities"),
         Entry(_("Package sizes"), "straighten", "fulfillment:sizes", also=_SIZES),
+    ]
+    of_owners = [
         Entry(_("People"), "group", "sellers:members"),
         Entry(_("Warehouse"), "forklift", "fulfillment:ways"),
         Entry(_("History"), "history", "portal:history"),
     ]
     is_owner = getattr(request, "role", None) == Role.OWNER
-    return [_group(request, _("Account"), entries if is_owner else entries[:3], slug)]
+    return [_group(request, _("Account"), [*of_all, *of_owners] if is_owner else of_all, slug)]
 
 
 _SIZES = ("fulfillment:enter_size", "fulfillment:enter_sizes")

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, PrintJob, SellerCancellation
+from fulfillment.models import RETRIED
 from orders.models import PollCursor, Shipment, Unreadable
 from sellers import quota
 from sellers.models import Connection, Facility, Seller, Standing, User
@@ -19,7 +19,6 @@ from shipcrowd.tenancy import everyone_scope
 from shipcrowd.work import NEEDS_PERSON
 
 SELLERS_SHOWN = 500
-_WORK = (LabelRequest, Dispatch, PrintJob, SellerCancellation, FormAcknowledgement)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ class _Read:
     def __init__(self, ids: Sequence[int], now: datetime) -> None:
         self.work = work_by_stage(Shipment.objects.filter(seller_id__in=ids, is_open=True), now)
         self.attention = _by_seller([*_needing(ids), Unreadable.objects.filter(seller_id__in=ids)])
-        self.waiting = _by_seller([_all(model, ids).filter(wake_at__isnull=False) for model in _WORK])
+        self.waiting = _by_seller([_all(model, ids).filter(wake_at__isnull=False) for model in RETRIED])
         self.connections = {row.seller_id: row for row in Connection.objects.filter(seller_id__in=ids)}
         self.cursors = {row.seller_id: row for row in PollCursor.objects.filter(seller_id__in=ids)}
         self.quota = quota.left(ids)
@@ -100,7 +99,7 @@ class _Read:
 
 def _needing(ids: Sequence[int]) -> list[QuerySet[Any, Any]]:
     return [
-        *(_all(model, ids).filter(NEEDS_PERSON) for model in _WORK),
+        *(_all(model, ids).filter(NEEDS_PERSON) for model in RETRIED),
         _all(Shipment, ids).exclude(attention=""),
     ]
 

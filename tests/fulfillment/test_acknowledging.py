@@ -120,6 +120,22 @@ def test_one_that_flipkart_refused_is_told_again_by_the_same_row(connected, sell
     assert reload(shipment).label_stored_at is not None
 
 
+def test_where_flipkart_wants_another_form_after_the_first_its_number_is_told_too(
+    connected, seller, shipment, flipkart, packer, clock
+):
+    """The row is done, and the state has a next wish: what a person tells goes out again."""
+    tell(seller, shipment, packer)
+    drain()
+    assert only(FormAcknowledgement).state == State.DONE
+    with factories.ops():
+        Shipment.objects.filter(pk=shipment.pk).update(state="FORM_FAILED", forms=[{"name": "Form 402"}])
+
+    tell(seller, reload(shipment), packer, {"Form 402": "F-402"})
+
+    row = only(FormAcknowledgement)
+    assert (row.state, row.numbers) == (State.DUE, {"Form 402": "F-402"})
+
+
 def test_another_sellers_shipment_is_not_there(seller, other_seller, packer):
     foreign = factories.shipment(other_seller, state="FORM_FAILED", forms=[{"name": "e-Way Bill"}])
 

@@ -226,6 +226,22 @@ def test_pressed_twice_it_is_asked_once_and_refused_it_is_taken_up_by_the_same_r
     assert (again.pk, again.state, again.reason) == (row.pk, State.DONE, "b2b_order")
 
 
+def test_what_was_cancelled_here_is_neither_cancelled_again_nor_packed_though_no_read_has_shown_it(
+    connected, seller, flipkart, packer, clock
+):
+    (shipment,) = bring(connected, flipkart)
+    ask_to_cancel(seller, [shipment], packer)
+    work_on(clock)
+    with factories.ops():
+        Shipment.objects.filter(pk=shipment.pk).update(state="APPROVED")
+    shipment = reload(shipment)
+
+    again, label = ask_to_cancel(seller, [shipment], packer), ask_labels(seller, [shipment], packer)
+
+    assert (again.accepted, again.left_out) == (0, [("done already", [shipment.flipkart_shipment_id])])
+    assert [reason for reason, _ids in label.left_out] == ["its cancellation was asked for here"]
+
+
 def test_a_format_that_cannot_cancel_says_so(flipkart, db, seller, packer):
     old = factories.connected_seller(flipkart)
     shipment = factories.shipment(old.seller)

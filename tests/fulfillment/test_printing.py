@@ -122,13 +122,13 @@ def test_what_must_not_leave_or_has_no_label_is_left_out_with_its_reason(seller,
 def test_items_that_changed_since_the_label_keep_it_out_of_print(seller, labelled, packer):
     with factories.ops():
         Shipment.objects.filter(pk=labelled[1].pk).update(
-            attention=Attention.PULL, attention_says="its items changed since its label: pull this parcel"
+            attention=Attention.PULL, attention_says="its items changed since its label"
         )
 
     job = ask_print(seller, labelled, packer)
     drain()
 
-    assert left_out(job) == {labelled[1].flipkart_shipment_id: "its items changed since its label: pull this parcel"}
+    assert left_out(job) == {labelled[1].flipkart_shipment_id: "its items changed since its label"}
 
 
 def test_when_all_is_left_out_there_is_no_pdf_and_the_job_says_so(seller, account, flipkart, packer):

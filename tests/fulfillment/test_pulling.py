@@ -74,7 +74,7 @@ def test_a_cancelled_parcel_is_in_attention_until_its_barcode_is_scanned(seller,
 
 def test_a_parcel_whose_quantity_changed_gets_its_papers_anew_by_the_same_row(seller, printed, flipkart, packer, clock):
     changed = change_quantity(flipkart, seller, printed[0], 2)
-    assert changed.attention_says == "its items changed since its label: pull this parcel and print again"
+    assert changed.attention_says == "its items changed since its label"
 
     answer = scan(seller, changed.tracking_id, packer)
 
@@ -119,7 +119,7 @@ def test_a_void_label_is_not_printed_while_the_new_one_has_not_come(seller, prin
 
 def test_what_must_be_pulled_is_refused_at_dispatch_and_print(seller, printed, flipkart, packer):
     changed = change_quantity(flipkart, seller, printed[0], 2)
-    words_ = "its items changed since its label: pull this parcel and print again"
+    words_ = "its items changed since its label"
 
     assert ask_dispatch(seller, [changed], packer).left_out == [(words_, [changed.flipkart_shipment_id])]
     job = ask_print(seller, [changed], packer)
@@ -226,7 +226,7 @@ def test_where_the_parcel_lies_is_said_wherever_it_must_be_pulled(seller, printe
     client = logged_in(packer)
 
     assert f"S{place[1:]}" in words(client.get(f"/s/{seller.slug}/pull/"))
-    assert f"cancelled after its label: pull this parcel; {gone.tracking_id}; {place}" in words(
+    assert f"cancelled after its label; {gone.tracking_id}; {place}" in words(
         client.get(f"/s/{seller.slug}/attention/")
     ).replace("Cancelled after", "cancelled after")
     assert f"S{place[1:]}, {gone.tracking_id}" in words(client.get(f"/s/{seller.slug}/shipments/{gone.public_id}/"))

@@ -141,13 +141,6 @@ def test_one_page_of_a_paper_is_printed_where_it_is_named():
     assert refused.value.number == 2
 
 
-def test_the_caller_hears_where_each_label_was_placed():
-    placed: list[tuple[int, int]] = []
-    join(CUTS, io.BytesIO(), layout=FOUR_ON_A4, placed=lambda label, page: placed.append((label, page)))
-
-    assert placed == [(1, 1), (2, 1), (3, 1), (4, 1), (5, 2), (6, 2)]
-
-
 def test_text_that_looks_like_a_reference_stays_text():
     def write(file: pikepdf.Pdf) -> None:
         words = pikepdf.Dictionary(Words=pikepdf.String("(5 0 R) \\ 6 0 R"), Name=pikepdf.Name("/Odd name"))
