@@ -18,6 +18,7 @@ from orders.models import PaymentType, Shipment, ShipmentItem
 from orders.rules import Act
 from orders.states import HANDED_OVER, READY
 from shipcrowd.flipkart.types import ShipmentType, State
+from shipcrowd.work import WorkRow
 
 SOON = timedelta(hours=3)
 ITEMS_SHOWN = 2
@@ -251,19 +252,15 @@ def rupees(amount: Decimal | None) -> str:
     return f"{'-' if amount < 0 else ''}₹{grouped}{'' if paise == '00' else '.' + paise}"
 
 
-def acts_open(shipment: Shipment, now: datetime) -> list[tuple[Act, str, str]]:
-    """(act, its name, why not or empty) for the three acts, in the order of the day."""
+def acts_open(shipment: Shipment, now: datetime, *, label_row: WorkRow | None) -> list[tuple[Act, str, str]]:
+    """(act, its name, why not or empty) for the three acts, in the order of the day; `label_row` asks for its label."""
     names = {Act.LABEL: _("Request label"), Act.PRINT: _("Print label"), Act.DISPATCH: _("Ready to dispatch")}
-    return [(act, name, _why_not(shipment, act, now) or "") for act, name in names.items()]
-
-
-def _why_not(shipment: Shipment, act: Act, now: datetime) -> str | None:
-    if act is not Act.LABEL:
-        return rules.why_not(shipment, act, now)
-    asked = list(shipment.label_requests.all())
-    if any(row.is_open for row in asked):
-        return _("its label is already asked for")
-    return rules.why_not_label(shipment, now, is_asked=bool(asked))
+    against = {act: rules.why_not(shipment, act, now) for act in (Act.PRINT, Act.DISPATCH)}
+    if label_row is not None and label_row.is_open:
+        against[Act.LABEL] = _("its label is already asked for")
+    else:
+        against[Act.LABEL] = rules.why_not_label(shipment, now, is_asked=label_row is not None)
+    return [(act, name, against[act] or "") for act, name in names.items()]
 
 
 def forms(shipment: Shipment) -> list[WantedForm]:

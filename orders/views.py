@@ -326,6 +326,7 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
     documents = sorted(found.documents.all(), key=lambda paper: (paper.paper != "label", paper.paper, -paper.version))
     reading = queries.reading(request.seller, found.pk)
     told, has_older = timeline.of_shipment(request.seller, found.pk)
+    label_row = next(iter(found.label_requests.all()), None)
     return {
         "title": found.flipkart_shipment_id,
         "shipment": found,
@@ -337,7 +338,8 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "items": [(item, display.rupees(item.total_price), display.item_state(item, found)) for item in items],
         "marks": display.marks(found, items),
         "packaging": display.packaging(found),
-        "acts": [(_PRESSED[act], name, why) for act, name, why in display.acts_open(found, now)] + _cancelling(found),
+        "acts": [(_PRESSED[act], name, why) for act, name, why in display.acts_open(found, now, label_row=label_row)]
+        + _cancelling(found),
         "forms": display.forms(found) if found.state == State.FORM_FAILED else [],
         "forms_are_told": any(row.is_open for row in found.form_acks.all()),
         "place": _place(found) if found.attention == Attention.PULL else "",

@@ -114,7 +114,7 @@ def test_what_is_being_cancelled_is_not_packed(connected, seller, flipkart, pack
 
     outcome = ask_labels(seller, [shipment], packer)
 
-    assert outcome.left_out == [("its cancellation is on its way", [shipment.flipkart_shipment_id])]
+    assert outcome.left_out == [("its cancellation was asked for here", [shipment.flipkart_shipment_id])]
 
 
 def test_a_retried_label_request_looks_whether_it_is_being_cancelled(connected, seller, flipkart, packer, clock):
@@ -129,7 +129,7 @@ def test_a_retried_label_request_looks_whether_it_is_being_cancelled(connected, 
 
     drain()
 
-    assert only(LabelRequest).says == "its cancellation is on its way"
+    assert only(LabelRequest).says == "its cancellation was asked for here"
     assert flipkart.ledger.labels == []
 
 

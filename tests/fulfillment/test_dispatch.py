@@ -129,7 +129,7 @@ def test_what_a_person_keeps_back_while_it_waits_is_withdrawn_in_words(seller, p
     rows = [only(Dispatch, shipment=parcel) for parcel in packed[:2]]
     assert [(row.state, row.attention, row.says) for row in rows] == [
         (State.WITHDRAWN, "", "set aside: damaged"),
-        (State.WITHDRAWN, "", "its items changed"),
+        (State.WITHDRAWN, "", "must be pulled: its items changed"),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from math import ceil
 
 import pytest
 from django.db import connection
@@ -468,7 +469,7 @@ def test_a_label_that_comes_late_is_asked_for_again_with_growing_pauses(seller, 
     for _ in range(6):
         drain()
         row = only(LabelRequest)
-        pauses.append(round((row.wake_at - timezone.now()).total_seconds()))
+        pauses.append(ceil((row.wake_at - timezone.now()).total_seconds()))
         wait(clock, seconds=1)
 
     assert pauses == [2, 2, 4, 8, 16, 32]
@@ -486,7 +487,7 @@ def test_a_look_without_an_answer_does_not_make_the_pauses_of_a_late_label_grow(
     for _ in range(9):
         drain()
         row = only(LabelRequest)
-        pauses.append(round((row.wake_at - timezone.now()).total_seconds()))
+        pauses.append(ceil((row.wake_at - timezone.now()).total_seconds()))
         wait(clock, seconds=1)
 
     assert pauses == [2, 2, 4, 8, 16, 30, 30, 2, 4]

@@ -72,7 +72,7 @@ def test_of_what_must_not_leave_nothing_is_fetched_and_it_is_named(seller):
     held = factories.shipment(seller, is_on_hold=True)
     gone = factories.shipment(seller, state=State.CANCELLED)
     aside = factories.shipment(seller, set_aside_at=timezone.now(), set_aside_reason="short")
-    pull = factories.shipment(seller, attention="pull", attention_says="pull this parcel")
+    pull = factories.shipment(seller, attention="pull", attention_says="cancelled")
 
     found = of(seller, [good, held, gone, aside, pull])
 
@@ -81,7 +81,7 @@ def test_of_what_must_not_leave_nothing_is_fetched_and_it_is_named(seller):
         "on hold at Flipkart": [held.flipkart_shipment_id],
         "cancelled": [gone.flipkart_shipment_id],
         "set aside: short": [aside.flipkart_shipment_id],
-        "pull this parcel": [pull.flipkart_shipment_id],
+        "must be pulled: cancelled": [pull.flipkart_shipment_id],
     }
 
 

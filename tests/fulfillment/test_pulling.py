@@ -119,7 +119,7 @@ def test_a_void_label_is_not_printed_while_the_new_one_has_not_come(seller, prin
 
 def test_what_must_be_pulled_is_refused_at_dispatch_and_print(seller, printed, flipkart, packer):
     changed = change_quantity(flipkart, seller, printed[0], 2)
-    words_ = "its items changed since its label"
+    words_ = "must be pulled: its items changed since its label"
 
     assert ask_dispatch(seller, [changed], packer).left_out == [(words_, [changed.flipkart_shipment_id])]
     job = ask_print(seller, [changed], packer)

@@ -5,12 +5,14 @@ from decimal import Decimal
 
 import pytest
 
+from fulfillment.models import LabelRequest
 from orders import display
 from orders.models import Shipment, ShipmentItem
 from sellers.models import Facility
 from tests.factories import at
 
 NOW = at("2026-11-24T10:00:00+05:30")
+EARLIER = at("2026-11-23T10:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -93,20 +95,22 @@ def test_masked_words_keep_nothing_that_names_a_person():
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "row", "says"),
     [
-        ({}, ""),
-        ({"is_on_hold": True}, "on hold at Flipkart"),
-        ({"label_requested_at": at("2026-11-23T10:00:00Z")}, "its label is already asked for"),
-        ({"label_stored_at": at("2026-11-23T10:00:00Z")}, "already labelled"),
+        ({}, None, ""),
+        ({"is_on_hold": True}, None, "on hold at Flipkart"),
+        ({"dispatch_after_at": at("2026-11-23T13:00:00Z")}, None, "not due before 23 Nov 18:30"),
+        ({"label_requested_at": EARLIER}, LabelRequest(state="due"), "its label is already asked for"),
+        ({"label_requested_at": EARLIER}, LabelRequest(state="refused"), ""),
+        ({"label_stored_at": EARLIER}, LabelRequest(state="done"), "already labelled"),
     ],
 )
-def test_a_copy_of_a_label_made_outside_may_be_asked_for_on_its_page(changes, says):
+def test_a_copy_of_a_label_made_outside_may_be_asked_for_on_its_page(changes, row, says):
     shipment = Shipment(state="PACKED", labelled_outside=True, **changes)
 
-    why_not = {act: reason for act, _name, reason in display.acts_open(shipment, at("2026-11-23T12:00:00Z"))}
+    acts = display.acts_open(shipment, at("2026-11-23T12:00:00Z"), label_row=row)
 
-    assert why_not["label"] == says
+    assert {act: reason for act, _name, reason in acts}["label"] == says
 
 
 # --- What sets a shipment apart --------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def test_what_a_person_must_have_in_hands_first_is_left_undone(act):
     changed = Facts(state=State.PACKED, attention="pull", attention_says="its items changed")
 
     assert why_not(aside, act, NOW, is_asked=True) == "set aside: damaged"
-    assert why_not(changed, act, NOW, is_asked=True) == "its items changed"
+    assert why_not(changed, act, NOW, is_asked=True) == "must be pulled: its items changed"
     assert why_kept_back(Facts(attention="late", attention_says="it takes too long")) is None
 
 
@@ -142,7 +142,7 @@ def test_what_is_over_is_said_before_what_keeps_it_back():
 
     assert why_not(Facts(state=State.CANCELLED, **gone), Act.PRINT, NOW) == "cancelled"
     assert why_not(Facts(state=State.SHIPPED, **gone), Act.DISPATCH, NOW) == "already handed over (shipped)"
-    assert why_not(Facts(state=State.PACKED, is_on_hold=True, **gone), Act.DISPATCH, NOW) == "pull it"
+    assert why_not(Facts(state=State.PACKED, is_on_hold=True, **gone), Act.DISPATCH, NOW) == "must be pulled: pull it"
 
 
 def test_our_own_request_is_no_reason_against_itself():
