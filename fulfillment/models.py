@@ -217,6 +217,7 @@ class PrintJob(PrintOptions, WorkRow):
     asked_for = models.PositiveIntegerField(default=0)
     reprint_reason = models.CharField(max_length=200, blank=True)  # why what was printed is printed again
     keeps_order = models.BooleanField(default=False)  # the lines lie in the order in which they were written
+    continues = models.UUIDField(null=True)  # the job of the stack in which the paper had jammed
     labels_until = models.DateTimeField(null=True)  # asked for together with their labels: waited for until then
     then_dispatch = models.BooleanField(default=False)  # what is printed is marked ready to dispatch at once
     planned_at = models.DateTimeField(null=True)

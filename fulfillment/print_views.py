@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from fulfillment import chain, habits, printing, queries
 from fulfillment.forms import PrintForm, Reason, Scan
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
-from fulfillment.printing import CannotContinue
+from fulfillment.printing import AlreadyContinued, CannotContinue
 from fulfillment.serving import pdf_page
 from orders.acting import BulkAct, Press, confirm_or_do
 from sellers.access import SellerRequest, calls_outside, member_required
@@ -73,6 +73,7 @@ def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
         "title": _("Print job"),
         "job": job,
         "stacks": stacks,
+        "continuations": list(printing.continuations(job)),
         "left_out": _left_out(job),
         "words": _words(job, stacks),
         "is_moving": is_moving,
@@ -140,6 +141,10 @@ def continue_after(request: SellerRequest, public_id: UUID, letter: str) -> Http
     except CannotContinue as error:
         messages.error(request, str(error))
         return _to_job(request, stack.job)
+    except AlreadyContinued as error:
+        says = _("Nothing new is printed: stack %(letter)s was continued after this label before, by this job.")
+        messages.warning(request, says % {"letter": stack.letter})
+        return _to_job(request, error.job)
     return _to_job(request, rest)
 
 

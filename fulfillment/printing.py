@@ -5,11 +5,11 @@ What a job does then, stack by stack, is `print_work`.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -31,6 +31,14 @@ class CannotContinue(Exception):
     """Where a stack cannot be continued, in words for the person at the printer."""
 
 
+class AlreadyContinued(Exception):
+    """Its rest was printed behind this very parcel before: by `job`."""
+
+    def __init__(self, job: PrintJob) -> None:
+        super().__init__(f"print job {job.pk}")
+        self.job = job
+
+
 def request_print(
     *,
     seller: Seller,
@@ -44,13 +52,15 @@ def request_print(
     member_id: int | None = None,
     once: UUID | None = None,
     round_id: UUID | None = None,
+    continues: UUID | None = None,
 ) -> PrintJob:
     """A print job that claims these shipments; the printed ones, and those in another job, are left out in words.
 
     With a `reprint_reason` those are printed again, and taken over from the other job. What else must be left out is
     decided when each stack is laid out. `unchecked`: print although Flipkart does not answer, what is stored, to be
     checked later. `keeps_order`: as the shipments are given. `member_id`: whose habit these options become. `once`
-    names the press: a second one with the same gives the job of the first. Rings the bell in the same transaction.
+    names the press: a second one with the same gives the job of the first. `continues` is the job whose paper jammed.
+    Rings the bell in the same transaction.
     """
     require_scope(seller)
     options = options or Options()
@@ -65,6 +75,7 @@ def request_print(
                 "reprint_reason": reprint_reason,
                 "keeps_order": keeps_order,
                 "round_id": round_id,
+                "continues": continues,
                 "unchecked_since": now if unchecked else None,
                 **options.as_columns(),
             },
@@ -96,29 +107,33 @@ def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> 
 
 
 def print_again(*, seller: Seller, job: PrintJob, left_out: str, reason: str, by: User, now: datetime) -> PrintJob:
-    """A reprint of what this job left out with these words, laid out as it was."""
+    """A reprint of what this job left out with these words, laid out as it was; pressed again, the same one."""
     require_scope(seller)
     lines = PrintJobLine.objects.filter(seller=seller, job=job, left_out=left_out, may_reprint=True).order_by("pk")
     ids = list(lines.values_list("shipment_id", flat=True))
     return request_print(
-        seller=seller, shipment_ids=ids, by=by, now=now, options=job.options, reprint_reason=reason, keeps_order=True
+        seller=seller,
+        shipment_ids=ids,
+        by=by,
+        now=now,
+        options=job.options,
+        reprint_reason=reason,
+        keeps_order=True,
+        once=uuid5(job.public_id, f"{left_out} {reason}"),
     )
 
 
 def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User, now: datetime) -> PrintJob:
     """After the paper jammed: what comes out behind the last good parcel, as a job of its own, checked again.
 
-    Raises CannotContinue.
+    Raises CannotContinue; where it was continued behind that very parcel before, AlreadyContinued.
     """
     require_scope(seller)
     lines = [line for line in queries.lines_of_stack(stack) if line.page is not None]
     found = set(orders.scanned_ids(seller, scanned))
     good = [line for line in lines if line.shipment_id in found]
     if not good:
-        raise CannotContinue(
-            _("“%(id)s” is not in stack %(letter)s: scan the last label that came out well")
-            % {"id": orders.scanned_id(scanned), "letter": stack.letter}
-        )
+        raise CannotContinue(_not_in(stack, orders.scanned_id(scanned), found))
     # As they leave the printer: a stack for one that stacks face up comes out from its end.
     printed = lines[::-1] if stack.job.is_reversed else lines
     at = max(number for number, line in enumerate(printed) if line in good)
@@ -127,15 +142,37 @@ def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User,
     if not rest:
         raise CannotContinue(_("This was the last parcel of stack %(letter)s.") % {"letter": stack.letter})
     name = last.shipment.tracking_id or last.shipment.flipkart_shipment_id
-    return request_print(
-        seller=seller,
-        shipment_ids=rest,
-        by=by,
-        now=now,
-        options=stack.job.options.for_one(stack.packer),
-        reprint_reason=f"continued after {name}, stack {stack.letter} page {last.page}",
-        keeps_order=True,
+    reason = f"continued after {name}, stack {stack.letter} page {last.page}"
+    with transaction.atomic():
+        # Two who scan at once come one after the other, so that the second finds the first one's job.
+        PrintJob.objects.select_for_update().get(pk=stack.job_id)
+        if known := continuations(stack.job).filter(reprint_reason=reason).first():
+            raise AlreadyContinued(known)
+        return request_print(
+            seller=seller,
+            shipment_ids=rest,
+            by=by,
+            now=now,
+            options=stack.job.options.for_one(stack.packer),
+            reprint_reason=reason,
+            keeps_order=True,
+            continues=stack.job.public_id,
+        )
+
+
+def continuations(job: PrintJob) -> QuerySet[PrintJob]:
+    """The jobs that printed the rest of one of its stacks, oldest first."""
+    return PrintJob.objects.filter(seller_id=job.seller_id, continues=job.public_id).order_by("pk")
+
+
+def _not_in(stack: PrintStack, scanned: str, found: Collection[int]) -> str:
+    words = {"id": scanned, "letter": stack.letter}
+    elsewhere = PrintJobLine.objects.filter(
+        seller_id=stack.seller_id, job_id=stack.job_id, shipment_id__in=found, page__isnull=False
     )
+    if line := elsewhere.select_related("stack").first():
+        return _("“%(id)s” lies in stack %(other)s: scan it there") % (words | {"other": line.stack.letter})
+    return _("“%(id)s” is not in stack %(letter)s: scan the last label that came out well") % words
 
 
 def withdraw(*, seller: Seller, job: PrintJob, by: User) -> bool:

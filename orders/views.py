@@ -125,6 +125,7 @@ def shipments(request: SellerRequest) -> HttpResponse:
         "is_filtered": form.is_narrowed,
         "unfiltered": f"{address}?stage={stage.value if stage else form.cleaned_data['stage']}&facility=",
         "rows": [display.row(shipment, now) for shipment in page.shipments],
+        "is_moving": any(row.is_open for name in _ASKED for one in page.shipments for row in getattr(one, name).all()),
         "may_act": may_act,
         "acts": _acts(stage, gateway.abilities_of(request.seller.pk)) if may_act and page.shipments else [],
         "matching": matching,

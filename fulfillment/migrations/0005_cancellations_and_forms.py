@@ -240,6 +240,7 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("seller", "shipment"), name="cancelled_once")],
             },
         ),
+        migrations.AddField(model_name="printjob", name="continues", field=models.UUIDField(null=True)),
         shipcrowd.tenancy.Fence("FormAcknowledgement", doors=DUE_DOOR),
         shipcrowd.tenancy.Fence("SellerCancellation", doors=DUE_DOOR),
     ]

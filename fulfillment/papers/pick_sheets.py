@@ -32,12 +32,13 @@ def pick_list_pdf(
     canvas = Canvas(out, pagesize=sheet, invariant=True)
     canvas.setTitle(title)
     page = _Page(canvas, sheet, title, facts)
+    height = 58.0 if is_small else 34.0
     for place, rows in places:
         if place:
-            page.take(24)
+            page.take(24, before=height)
             page.heading(place)
         for row in rows:
-            page.take(58 if is_small else 34)
+            page.take(height)
             _draw_small(page, row) if is_small else _draw_wide(page, row)
     if not any(rows for _place, rows in places):
         page.take(20)
@@ -74,9 +75,9 @@ class _Page:
     def inner(self) -> float:
         return self.width - 2 * MARGIN
 
-    def take(self, height: float) -> None:
-        """Makes room; `y` is then its lower edge."""
-        if self.y - height < MARGIN:
+    def take(self, height: float, before: float = 0.0) -> None:
+        """Makes room; `y` is then its lower edge. With `before` it stays with what comes next, which is so high."""
+        if self.y - height - before < MARGIN:
             self.canvas.showPage()
             self.begin()
         self.y -= height

@@ -138,6 +138,7 @@ def home(request: SellerRequest) -> HttpResponse:
         "connection": connection,
         "consent": doctor.consent_that_ends(connection, now),
         "cursor": cursor,
+        "is_reading": bool(cursor and (cursor.walk or (cursor.wake_at and cursor.wake_at <= now))),
         "may_act": request.role != Role.VIEWER,
         "may_connect": request.role == Role.OWNER,
         "may_press": bool(settings.FLIPKART_CLIENT_ID),

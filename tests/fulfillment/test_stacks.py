@@ -6,7 +6,7 @@ from django.utils import timezone
 from fulfillment import print_work, printing
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Options, Sorting
-from fulfillment.printing import CannotContinue
+from fulfillment.printing import AlreadyContinued, CannotContinue
 from orders.models import Shipment
 from sellers.models import Facility, Role
 from shipcrowd.tenancy import seller_scope
@@ -258,6 +258,33 @@ def test_a_stack_that_cannot_be_continued_says_why(seller, labelled, packer, sca
 
     assert complaint in words(page)
     assert len(as_ops(PrintJob)) == 1
+
+
+def test_the_rest_behind_a_label_is_printed_once_however_often_it_is_scanned(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer)
+    drain()
+    first = in_order(only(PrintStack, job=job))[0].shipment
+    page = f"/s/{seller.slug}/print/{job.public_id}/"
+    client = logged_in(packer)
+    client.post(f"{page}A/continue/", {"scanned": first.tracking_id})
+    drain()
+
+    again = client.post(f"{page}A/continue/", {"scanned": first.tracking_id}, follow=True)
+
+    assert len(as_ops(PrintJob)) == 2
+    assert "Nothing new is printed: stack A was continued after this label before, by this job." in words(again)
+    assert f"continued after {first.tracking_id}, stack A page 2" in words(client.get(page))
+    with pytest.raises(AlreadyContinued):
+        continue_after(seller, only(PrintStack, job=job), first.tracking_id, packer)
+
+
+def test_a_label_of_another_stack_is_said_to_lie_there(seller, labelled, packer):
+    job = ask_print(seller, labelled, packer, options=Options(stack_size=3, has_separators=False))
+    drain()
+    one, other = stacks(job)
+
+    with pytest.raises(CannotContinue, match="lies in stack B: scan it there"):
+        continue_after(seller, one, in_order(other)[0].shipment.tracking_id, packer)
 
 
 def test_the_box_on_the_jobs_page_leads_to_the_job_of_the_rest(seller, labelled, packer):

@@ -7,6 +7,10 @@ document.addEventListener("DOMContentLoaded", () => {
   focusOnSlash();
   submitOnChange();
   tickTogether();
+  selectWhatWasSearched();
+  goBackAsItWas();
+  focusInDetails();
+  refresh();
 });
 
 // A form that was sent is not sent again by a second click; coming back to the page makes it whole again.
@@ -41,6 +45,7 @@ function countTicks() {
       page.indeterminate = chosen > 0 && chosen < ticks.length;
     }
     const count = isAll ? form.dataset.matching : chosen;
+    said.parentElement.classList.toggle("sc-some", isAll || chosen > 0);
     said.textContent = isAll || chosen ? said.dataset.some.replace("%s", count) : said.dataset.none;
     for (const button of form.querySelectorAll("[data-needs-choice]")) button.disabled = !isAll && !chosen;
   };
@@ -89,4 +94,52 @@ function focusOnSlash() {
     event.preventDefault();
     box.select();
   });
+}
+
+// What was searched last is replaced by the next scan, and not added to.
+function selectWhatWasSearched() {
+  const box = document.activeElement;
+  if (box instanceof HTMLInputElement && box.type === "search") box.select();
+}
+
+// Back from a page of consequences the list is as it was left: its ticks, and how far it was scrolled.
+function goBackAsItWas() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-back]");
+    if (!link || link.href !== document.referrer) return;
+    event.preventDefault();
+    window.history.back();
+  });
+}
+
+// What is unfolded to be scanned into is ready for the scanner.
+function focusInDetails() {
+  document.addEventListener("toggle", (event) => {
+    if (event.target.open) event.target.querySelector("input:not([type=hidden])")?.focus();
+  }, true);
+}
+
+// Parts that say so are asked for again until nothing on them is on its way; not while somebody chooses or looks away.
+const FIRST_REFRESH_MS = 3000, LONGEST_REFRESH_MS = 30000;
+
+function refresh(after = FIRST_REFRESH_MS) {
+  if (!document.querySelector("[data-refreshes]")) return;
+  window.setTimeout(async () => {
+    const isBusy = document.hidden || document.querySelector("#shipments input:checked, .sc-sent");
+    if (!isBusy) await replaceParts().catch(() => {});  // the next time finds the server again
+    refresh(Math.min(after * 1.2, LONGEST_REFRESH_MS));
+  }, after);
+}
+
+async function replaceParts() {
+  const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (document.querySelector("#shipments input:checked")) return;
+  for (const part of document.querySelectorAll("[data-refreshes]")) {
+    const fresh = page.getElementById(part.id);
+    if (fresh) part.replaceWith(document.adoptNode(fresh));
+    else part.removeAttribute("data-refreshes");
+  }
+  countTicks();
 }
