@@ -61,7 +61,9 @@ class SizeLines(forms.Form):
         if read.wrong:
             more = len(read.wrong) - WRONG_SHOWN
             shown = [*read.wrong[:WRONG_SHOWN], *([_("and {count} lines more").format(count=more)] if more > 0 else [])]
-            raise forms.ValidationError(shown)
+            raise forms.ValidationError(
+                [_("Nothing was entered. Mend these lines, then send all of them again."), *shown]
+            )
         if not read.sizes:
             raise forms.ValidationError(_("There is no line to enter."))
         return {**found, "sizes": read.sizes}
