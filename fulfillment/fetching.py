@@ -371,7 +371,8 @@ def _settle_here(founds: Sequence[Found], *, shown_at: datetime) -> None:
         stored = [found.row.shipment_id for found in settled if _may_be_printed(found)]
         Shipment.objects.filter(seller_id=seller_id, pk__in=stored).update(label_stored_at=now)
         mark_shown(seller_id, [pk for pk in stored if pk not in cancelled], State.PACKED, at=shown_at)
-        _tell([found.row for found in settled if _may_be_printed(found)], ours, "label stored")
+        told = [found.row for found in settled if _may_be_printed(found) and found.row.shipment_id not in cancelled]
+        _tell(told, ours, "label stored")
         work.crash_point(f"{KIND}.storing")
 
 
@@ -381,8 +382,9 @@ def _settle_one(found: Found, *, is_cancelled: bool, now: datetime) -> set[int]:
         return work.withdrawn([row], says=f"{WORDS_CANCELLED}: its label is void")
     if found.is_other_parcel:
         says = "kept back: the label that came names another tracking id than ours"
-        _tell([row], {row.pk}, says)
-        return work.given_up([row], because=Attention.BAD_PAPER, says=says)
+        ours = work.given_up([row], because=Attention.BAD_PAPER, says=says)
+        _tell([row], ours, says)
+        return ours
     if found.trouble:
         attention = Attention.BAD_PAPER if row.fetches + 1 >= BAD_PAPERS_BORNE else _late(row, now)
         says = f"a paper that came cannot be used ({found.trouble}): asked for again"

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -555,6 +556,70 @@ def refuse_papers_of(shipment_id: str, monkeypatch) -> None:
         return download(world, account, shipment_ids, fault)
 
     monkeypatch.setattr(api, "download_labels", refusing)
+
+
+def while_papers_are_under_way(happens, monkeypatch) -> None:
+    """It happens once Flipkart has made its answer to a call for papers, and before that is read here."""
+    download = api.download_labels
+
+    def download_and(*asked):
+        answer = download(*asked)
+        happens()
+        return answer
+
+    monkeypatch.setattr(api, "download_labels", download_and)
+
+
+def test_of_a_shipment_cancelled_while_its_label_was_under_way_no_label_is_told(
+    seller, shipment, flipkart, packer, clock, monkeypatch
+):
+    def cancel() -> None:
+        flipkart.world.cancel(shipment.flipkart_shipment_id)
+        take_in(seller, [shipment.flipkart_shipment_id])
+
+    ask_labels(seller, [shipment], packer)
+    drain()
+    wait(clock, seconds=6)
+    while_papers_are_under_way(cancel, monkeypatch)
+    drain()
+
+    row = only(LabelRequest)
+    assert (row.state, row.says) == (State.WITHDRAWN, "cancelled at Flipkart: its label is void")
+    assert "label stored" not in told(shipment)
+
+
+def while_read_again(happens, monkeypatch) -> None:
+    shipments = api.shipments
+
+    def read_and(*asked):
+        answer = shipments(*asked)
+        happens()
+        return answer
+
+    monkeypatch.setattr(api, "shipments", read_and)
+
+
+def test_a_worker_that_lost_its_claim_tells_nothing_of_the_label_it_fetched(
+    seller, shipment, flipkart, packer, clock, monkeypatch
+):
+    def pass_to_another_worker() -> None:
+        with factories.ops():
+            LabelRequest.objects.update(claim_token=uuid4())
+
+    _account, parcel = flipkart.world.find(shipment.flipkart_shipment_id)
+    ask_labels(seller, [shipment], packer)
+    drain()
+    wait(clock, seconds=6)
+    printed, parcel.tracking_id = parcel.tracking_id, "FMPP9999999999"
+    take_in(seller, [shipment.flipkart_shipment_id])
+    parcel.tracking_id = printed
+    spoil_tracking_in_rows(flipkart, monkeypatch)
+    before = told(shipment)
+    while_read_again(pass_to_another_worker, monkeypatch)
+    drain()
+
+    assert only(LabelRequest).state == State.CLAIMED
+    assert told(shipment) == before
 
 
 @pytest.mark.parametrize("kind", ["not_a_pdf", "cut_pdf"])
