@@ -29,7 +29,7 @@ from shipcrowd.files import StorageFailed
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Offer, Papers, State
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled, UnexpectedPayload
 from shipcrowd.transport.retry import next_look
 from shipcrowd.work import Attention
 
@@ -109,6 +109,10 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     except Refused as error:
         gateway.heard(wanted[0].seller_id, error)
         _settle_refused(client, wanted, error)
+        return
+    except UnexpectedPayload as error:
+        gateway.heard(wanted[0].seller_id, error)
+        _settle_unusable(client, wanted, error)
         return
     except CallFailed as error:
         gateway.heard(wanted[0].seller_id, error)
@@ -336,6 +340,18 @@ def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Ref
         says = f"{refusal_words(error.code)}: its label is asked for again"
         with seller_scope(rows[0].seller_id):
             _look_later(rows, after=next_look(rows[0].fetches + 1), says=says, attention=attention)
+
+
+def _settle_unusable(client: FlipkartClient, rows: list[LabelRequest], error: UnexpectedPayload) -> None:
+    """The answer is too large, or not in the format: the same question gets the same answer, a smaller one may not."""
+    if len(rows) > 1:
+        _work_in_halves(client, rows)
+        return
+    (row,) = rows
+    attention = Attention.BAD_PAPER if row.fetches + 1 >= BAD_PAPERS_BORNE else _late(row, timezone.now())
+    says = f"Flipkart's answer about its papers cannot be used ({error.problem}): asked for again"[:300]
+    with seller_scope(row.seller_id):
+        _look_later(rows, after=next_look(row.fetches + 1), says=says, attention=attention)
 
 
 def _settle_unknown(client: FlipkartClient, rows: list[LabelRequest]) -> None:

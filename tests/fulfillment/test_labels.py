@@ -558,6 +558,31 @@ def refuse_papers_of(shipment_id: str, monkeypatch) -> None:
     monkeypatch.setattr(api, "download_labels", refusing)
 
 
+def test_papers_that_are_too_large_together_are_asked_for_in_halves(seller, account, flipkart, packer, clock, settings):
+    settings.FLIPKART_ANSWER_BYTES = 300_000  # more than one shipment's, less than two's
+    made = take_in(seller, flipkart.world.add_shipments(account, 4))
+    ask_labels(seller, made, packer)
+
+    work_on(clock)
+
+    assert states(LabelRequest) == [State.DONE] * 4
+
+
+def test_one_shipments_papers_that_are_too_large_need_a_person_in_true_words(
+    seller, shipment, flipkart, packer, clock, settings
+):
+    settings.FLIPKART_ANSWER_BYTES = 2**16
+    ask_labels(seller, [shipment], packer)
+    drain()
+    for _ in range(3):
+        wait(clock, seconds=6)
+        drain()
+
+    row = only(LabelRequest)
+    assert (row.state, row.attention) == (State.DUE, Attention.BAD_PAPER)
+    assert row.says.startswith("Flipkart's answer about its papers cannot be used (an answer larger than ")
+
+
 def while_papers_are_under_way(happens, monkeypatch) -> None:
     """It happens once Flipkart has made its answer to a call for papers, and before that is read here."""
     download = api.download_labels
