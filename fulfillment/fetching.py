@@ -22,7 +22,7 @@ from fulfillment.unmerging import CannotBeTold
 from fulfillment.verdicts import WORDS_CANCELLED, in_ist, refusal_words
 from orders import reading, timeline
 from orders.models import Shipment
-from orders.states import BEFORE_PACK, is_packed_or_later
+from orders.states import BEFORE_PACK, HANDED_OVER, is_packed_or_later
 from sellers import gateway
 from shipcrowd import work
 from shipcrowd.files import StorageFailed
@@ -87,6 +87,9 @@ def work_batch(*, seller_id: int) -> bool:
 def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     wanted = [row for row in rows if row.shipment.state != State.CANCELLED]
     _settle_cancelled([row for row in rows if row not in wanted])
+    left = [row for row in wanted if _left_without_label(row)]
+    _settle_left(left)
+    wanted = [row for row in wanted if row not in left]
     if not wanted:
         return
     try:
@@ -290,6 +293,20 @@ def _settle_cancelled(rows: Sequence[LabelRequest]) -> None:
     with seller_scope(rows[0].seller_id):
         ours = work.withdrawn(rows, says=f"{WORDS_CANCELLED}: its label is void")
         _tell(rows, ours, f"label not fetched: {WORDS_CANCELLED}")
+
+
+def _left_without_label(row: LabelRequest) -> bool:
+    """Asked for at least once, and no longer of use to anybody: it would be asked for until the end of days."""
+    shipment = row.shipment
+    return row.fetches > 0 and shipment.label_stored_at is None and shipment.state in HANDED_OVER
+
+
+def _settle_left(rows: Sequence[LabelRequest]) -> None:
+    if not rows:
+        return
+    says = "left the house without a label of ours"
+    with seller_scope(rows[0].seller_id):
+        _tell(rows, work.withdrawn(rows, says=says), f"label not fetched: {says}")
 
 
 def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:

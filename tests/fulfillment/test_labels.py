@@ -583,6 +583,25 @@ def test_one_shipments_papers_that_are_too_large_need_a_person_in_true_words(
     assert row.says.startswith("Flipkart's answer about its papers cannot be used (an answer larger than ")
 
 
+def test_a_parcel_that_left_without_a_label_of_ours_is_not_asked_for_for_ever(
+    seller, account, shipment, flipkart, packer, clock
+):
+    flipkart.faults.set("download_labels", "late_labels", times=None)
+    ask_labels(seller, [shipment], packer)
+    drain()
+    wait(clock, seconds=6)
+    drain()
+    flipkart.world.dispatch(account, shipment.flipkart_shipment_id)
+    flipkart.world.ship(shipment.flipkart_shipment_id)
+    take_in(seller, [shipment.flipkart_shipment_id])
+
+    work_on(clock)
+
+    row = only(LabelRequest)
+    assert (row.state, row.says, row.attention) == (State.WITHDRAWN, "left the house without a label of ours", "")
+    assert told(shipment)[-1] == "label not fetched: left the house without a label of ours"
+
+
 def while_papers_are_under_way(happens, monkeypatch) -> None:
     """It happens once Flipkart has made its answer to a call for papers, and before that is read here."""
     download = api.download_labels
