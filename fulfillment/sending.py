@@ -161,7 +161,8 @@ def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], li
     seller_id = rows[0].seller_id
     now = timezone.now()
     with seller_scope(seller_id):
-        stale = reading.stale(seller_id, [row.shipment_id for row in rows], now)
+        before = now - settings.READ_AGAIN_AFTER
+        stale = reading.stale(seller_id, [row.shipment_id for row in rows], before=before)
     if not stale:
         return rows, []
     again = reading.read_again(seller_id=seller_id, shipments=stale, client=client)

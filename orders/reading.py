@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
@@ -17,8 +16,8 @@ from django.db.models.functions import Now
 from orders import timeline
 from orders.ingest import forget_fingerprints, ingest
 from orders.models import Buyer, PollCursor, Reading, Shipment, TimelineEntry
+from orders.states import FINAL
 from sellers import gateway
-from sellers.models import Seller
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.tenancy import seller_scope
@@ -41,19 +40,25 @@ class ReadAgain:
     failed: CallFailed | None = None
 
 
-def is_stale(read_at: datetime | None, now: datetime) -> bool:
-    """Whether a shipment read at `read_at` must be read again before anything leaves the house."""
-    return read_at is None or now - read_at > settings.READ_AGAIN_AFTER
 
-
-def stale(seller: Seller | int, shipment_ids: Collection[int], now: datetime) -> list[Shipment]:
-    """Those of these shipments (our keys) that were read too long ago; in the caller's scope."""
-    seller_id = seller if isinstance(seller, int) else seller.pk
-    fresh = Reading.objects.filter(
-        seller_id=seller_id, shipment_id=OuterRef("pk"), read_at__gte=now - settings.READ_AGAIN_AFTER
-    )
-    asked = Shipment.objects.filter(seller_id=seller_id, pk__in=shipment_ids)
+def stale(seller_id: int, shipment_ids: Collection[int], *, before: datetime) -> list[Shipment]:
+    """Those of these shipments (our keys) that were last read before `before` and may still change; in a scope."""
+    fresh = Reading.objects.filter(seller_id=seller_id, shipment_id=OuterRef("pk"), read_at__gte=before)
+    asked = Shipment.objects.filter(seller_id=seller_id, pk__in=shipment_ids).exclude(state__in=FINAL)
     return list(asked.filter(~Exists(fresh)).order_by("pk"))
+
+
+def read_stale(
+    seller_id: int, shipment_ids: Collection[int], *, before: datetime
+) -> tuple[set[int], CallFailed | None]:
+    """Reads those of these shipments again that were last read before `before` and may still change.
+
+    Gives those that are still unread, and why if Flipkart failed. Outside of any scope.
+    """
+    with seller_scope(seller_id):
+        unread = stale(seller_id, shipment_ids, before=before)
+    again = read_again(seller_id=seller_id, shipments=unread)
+    return {shipment.pk for shipment in unread} - again.read, again.failed
 
 
 def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient | None = None) -> ReadAgain:

@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from orders import following, polling
 from orders.models import Buyer, FollowCursor, PollCursor, Reading, Shipment, TimelineEntry, Unreadable
-from orders.reading import fetch_details, is_stale, read_again, stale
+from orders.reading import fetch_details, read_again, stale
 from orders.tasks import follow, poll
 from sellers import gateway
 from sellers.models import Standing
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import Unreachable
 from tests import factories
-from tests.factories import as_ops, reload
+from tests.factories import as_ops
 
 
 def polled(connected, flipkart, count: int, **values) -> list[str]:
@@ -331,18 +331,16 @@ def test_nothing_given_is_nothing_called(connected, flipkart):
     assert flipkart.ledger.calls == []
 
 
-def test_what_was_read_longer_than_five_minutes_ago_is_stale(seller, other_seller):
+def test_what_was_read_longer_ago_and_may_still_change_is_stale(seller, other_seller):
     now = timezone.now()
     fresh, old, never = (factories.shipment(seller) for _ in range(3))
-    theirs = factories.shipment(other_seller)
-    for shipment, minutes in ((fresh, 4), (old, 6)):
+    delivered, theirs = factories.shipment(seller, state="DELIVERED"), factories.shipment(other_seller)
+    for shipment, minutes in ((fresh, 4), (old, 6), (delivered, 6)):
         with seller_scope(seller):
             Reading.objects.create(seller=seller, shipment=shipment, read_at=now - timedelta(minutes=minutes))
 
     with seller_scope(seller):
-        found = stale(seller, [fresh.pk, old.pk, never.pk, theirs.pk], now)
+        asked = [fresh.pk, old.pk, never.pk, delivered.pk, theirs.pk]
+        found = stale(seller.pk, asked, before=now - timedelta(minutes=5))
 
     assert found == [old, never]
-    assert (is_stale(None, now), is_stale(now - timedelta(minutes=4), now)) == (True, False)
-    assert is_stale(now - timedelta(minutes=6), now) is True
-    assert reload(theirs) not in found
