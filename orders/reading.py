@@ -21,14 +21,16 @@ from sellers import gateway
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed, Refused
+from shipcrowd.transport.errors import CallFailed, Refused, UnexpectedPayload
 from shipcrowd.work import database_now
 
 T = TypeVar("T")
 
 # One that Flipkart did not give back, or gave back unreadable, does not stand in front of the others.
 NOT_READ_PAUSE = timedelta(hours=6)
-MISSING = "missing"  # path of the Unreadable row that says so
+# Paths of the Unreadable rows that say so.
+MISSING = "missing"
+ALONE = "asked for alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,10 @@ class ReadAgain:
     missing: set[int] = field(default_factory=set)
     failed: CallFailed | None = None
 
+    @property
+    def is_any(self) -> bool:
+        """Whether Flipkart said something of any of them."""
+        return bool(self.read or self.missing)
 
 
 def stale(seller_id: int, shipment_ids: Collection[int], *, before: datetime) -> list[Shipment]:
@@ -68,21 +74,75 @@ def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: Flipkar
     """
     if not shipments:
         return ReadAgain()
-    read: set[int] = set()
-    missing: set[int] = set()
+    answered = ReadAgain()
+    spoilt: list[_Spoilt] = []
     error: CallFailed | None = None
     try:
         client = client or gateway.client_for(seller_id)
         for batch in _batches(_oldest_first(seller_id, shipments), client.limits.ids):
-            began = database_now()
-            page = _asked(client.fetch_shipments, batch) or types.Page(shipments=())
-            come, gone = _take_in(seller_id, batch, page, began)
-            read |= come
-            missing |= gone
+            _read_in_halves(client, seller_id, batch, answered, spoilt)
+            if spoilt and not answered.is_any:
+                raise spoilt[0].error
     except CallFailed as failure:
         error = failure
+    if spoilt and answered.is_any:
+        _keep_spoilt(seller_id, spoilt)
     gateway.heard(seller_id, error)
-    return ReadAgain(read=read, missing=missing, failed=error)
+    return replace(answered, failed=error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoilt:
+    """A shipment that alone gets no answer that can be used, while others get theirs."""
+
+    shipment: Shipment
+    error: Refused | UnexpectedPayload
+    asked_at: datetime
+
+
+def _read_in_halves(
+    client: FlipkartClient, seller_id: int, batch: Sequence[Shipment], answered: ReadAgain, spoilt: list[_Spoilt]
+) -> None:
+    """Adds to `answered` what came and what is gone, and to `spoilt` what spoils each answer that it would be part of.
+
+    One such shipment would else be asked for ever, in front of all that comes after it, and take its batch with it.
+    The later half goes first: the one that was read longest ago is the likely one, and a quota that ends meanwhile
+    then ends it with most of the others read. Raises what says nothing about single shipments.
+    """
+    began = database_now()
+    try:
+        page = _asked(client.fetch_shipments, batch) or types.Page(shipments=())
+    except (Refused, UnexpectedPayload) as error:
+        if not _may_be_of_one(error):
+            raise
+        if len(batch) == 1:
+            spoilt.append(_Spoilt(batch[0], error, began))
+            if len(spoilt) > 1 and not answered.is_any:
+                raise  # two of two: a gateway's page for everything, and the quota is not spent on finding out
+            return
+        half = len(batch) // 2
+        _read_in_halves(client, seller_id, batch[half:], answered, spoilt)
+        _read_in_halves(client, seller_id, batch[:half], answered, spoilt)
+        return
+    come, gone = _take_in(seller_id, batch, page, began)
+    answered.read.update(come)
+    answered.missing.update(gone)
+
+
+def _may_be_of_one(error: Refused | UnexpectedPayload) -> bool:
+    """A redirect and a bare 404 speak of the address, not of what was asked for."""
+    return isinstance(error, UnexpectedPayload) or (error.status >= 400 and error.status != 404)
+
+
+def _keep_spoilt(seller_id: int, spoilt: Sequence[_Spoilt]) -> None:
+    """For a person, and out of the others' way; only where others were answered, else Flipkart itself is ill."""
+    holes = [
+        types.Unreadable(flipkart_shipment_id=one.shipment.flipkart_shipment_id, path=ALONE, says=one.error.says)
+        for one in spoilt
+    ]
+    with seller_scope(seller_id):
+        ingest(seller_id=seller_id, shipments=(), unreadable=holes, read_began_at=max(one.asked_at for one in spoilt))
+        _put_off(seller_id, {one.shipment.pk for one in spoilt})
 
 
 def confirmed(client: FlipkartClient, page: types.Page) -> types.Page:
@@ -122,10 +182,14 @@ def _take_in(seller_id: int, batch: Sequence[Shipment], page: types.Page, began:
     with seller_scope(seller_id):
         ingest(seller_id=seller_id, shipments=come, unreadable=[*page.unreadable, *holes], read_began_at=began)
         if not_read := set(asked.values()) - read:
-            Reading.objects.filter(seller_id=seller_id, shipment_id__in=not_read, follow_at__isnull=False).update(
-                follow_at=Now() + NOT_READ_PAUSE
-            )
+            _put_off(seller_id, not_read)
     return read, set(missing.values())
+
+
+def _put_off(seller_id: int, shipment_ids: Collection[int]) -> None:
+    Reading.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, follow_at__isnull=False).update(
+        follow_at=Now() + NOT_READ_PAUSE
+    )
 
 
 # --- Shipping details (guide 2.3) ------------------------------------------------------------------------------------

@@ -225,6 +225,30 @@ def test_when_flipkart_does_not_answer_the_second_look_nothing_is_packed(seller,
     assert (row.state, flipkart.ledger.calls_of("generate_labels")) == (State.DUE, [])
 
 
+def test_one_that_flipkart_will_not_read_again_keeps_no_other_back(seller, account, flipkart, packer, monkeypatch):
+    made = take_in(seller, flipkart.world.add_shipments(account, 4))
+    bad = made[2]
+    shipments = api.shipments
+
+    def refusing(world, account, shipment_ids):
+        if bad.flipkart_shipment_id in shipment_ids:
+            raise api.ApiError(400, "BAD_SHIPMENT", "one of them is bad")
+        return shipments(world, account, shipment_ids)
+
+    monkeypatch.setattr(api, "shipments", refusing)
+    read_long_ago(*made)
+    ask_labels(seller, made, packer)
+    drain()
+
+    others = {one.flipkart_shipment_id for one in made} - {bad.flipkart_shipment_id}
+    assert set(flipkart.ledger.labels) == others
+    row = only(LabelRequest, shipment=bad)
+    assert (row.state, row.says) == (
+        State.DUE,
+        "waiting: Flipkart did not name this shipment when it was read again",
+    )
+
+
 def test_a_code_that_needs_a_person_becomes_attention_and_a_retry_by_hand_uses_the_same_row(
     seller, shipment, flipkart, packer, clock
 ):

@@ -13,6 +13,7 @@ from orders.reading import fetch_details, read_again, stale
 from orders.tasks import follow, poll
 from sellers import gateway
 from sellers.models import Standing
+from shipcrowd.simulator import api
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import Unreachable
 from tests import factories
@@ -84,6 +85,63 @@ def test_a_wrong_address_says_nothing_of_shipments(connected, flipkart):
 
     assert as_ops(Unreadable) == []
     assert cursor(connected).failures_in_a_row == 1
+
+
+def spoil_answers(shipment_id: str, monkeypatch, answer) -> None:
+    """So Flipkart answers each call by id that names this one."""
+    shipments = api.shipments
+
+    def spoiling(world, account, shipment_ids):
+        return answer() if shipment_id in shipment_ids else shipments(world, account, shipment_ids)
+
+    monkeypatch.setattr(api, "shipments", spoiling)
+
+
+def refusal():
+    raise api.ApiError(400, "BAD_SHIPMENT", "one of them is bad")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (refusal, "refused (HTTP 400, BAD_SHIPMENT)"),
+        (lambda: {"shipments": "none"}, "shipments: not a list"),
+        (lambda: {"shipments": [], "filler": "x" * 20_000}, "an answer larger than 0 MB"),
+    ],
+    ids=["refused", "unreadable", "too large"],
+)
+def test_one_that_spoils_each_answer_is_kept_for_a_person_and_the_others_are_followed(
+    connected, flipkart, monkeypatch, settings, answer, says
+):
+    made = polled(connected, flipkart, 5)
+    rest(connected)
+    make_due(connected)
+    settings.FLIPKART_ANSWER_BYTES = 10_000
+    spoil_answers(made[1], monkeypatch, answer)
+    began = timezone.now()
+
+    follow(seller_id=connected.seller.pk)
+
+    (hole,) = as_ops(Unreadable)
+    assert (hole.flipkart_shipment_id, hole.says) == (made[1], says)
+    by_id = {reading.flipkart_shipment_id: reading for reading in as_ops(Reading)}
+    bad = by_id.pop(made[1])
+    assert bad.follow_at > timezone.now() + timedelta(hours=5)
+    assert all(reading.read_at > began for reading in by_id.values())
+    assert (cursor(connected).failures_in_a_row, cursor(connected).says) == (0, "")
+
+
+def test_while_nothing_can_be_read_of_any_no_shipment_is_to_blame(connected, flipkart):
+    polled(connected, flipkart, 5)
+    rest(connected)
+    make_due(connected)
+    flipkart.faults.set("shipments", "html", times=None)
+
+    follow(seller_id=connected.seller.pk)
+
+    assert as_ops(Unreadable) == []
+    assert cursor(connected).failures_in_a_row == 1
+    assert all(reading.follow_at < timezone.now() for reading in as_ops(Reading))
 
 
 def test_what_happens_to_a_shipment_is_seen_until_it_is_delivered(connected, flipkart):
