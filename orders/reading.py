@@ -220,9 +220,10 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
         for batch in _batches(waiting[: size * most_calls], size):
             if is_walking and len(batch) < size:
                 break
+            began = database_now()
             page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
             with seller_scope(seller_id):
-                read += _store_details(seller_id, batch, page)
+                read += _store_details(seller_id, batch, page, began)
     except CallFailed as failure:
         error = failure
     return Details(read=read, is_more_waiting=is_more_waiting and error is None, failed=error)
@@ -234,9 +235,10 @@ def read_details(*, seller_id: int, shipments: Sequence[Shipment], client: Flipk
     Raises what ended it; what was read before that is kept.
     """
     for batch in _batches(shipments, client.limits.details):
+        began = database_now()
         page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
         with seller_scope(seller_id):
-            _store_details(seller_id, batch, page)
+            _store_details(seller_id, batch, page, began)
 
 
 def read_invoice_numbers(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient) -> None:
@@ -273,12 +275,13 @@ def _without_details(seller_id: int, *, most: int) -> list[Shipment]:
 _PACKED = [types.State.PACKED, types.State.READY_TO_DISPATCH, types.State.PICKUP_COMPLETE]
 
 
-def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.ShippingDetailsPage) -> int:
+def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.ShippingDetailsPage, began: datetime) -> int:
     """All of the batch count as asked: one without an answer is noted, and not asked for each minute again."""
     asked = {shipment.flipkart_shipment_id: shipment for shipment in batch}
     come = {one.flipkart_shipment_id: one for one in page.details if one.flipkart_shipment_id in asked}
     _write_addresses(seller_id, [asked[shipment_id].pk for shipment_id in asked], come, asked)
-    _write_tracking(seller_id, [(asked[shipment_id].pk, one) for shipment_id, one in come.items() if one.tracking_id])
+    tracked = {asked[shipment_id].pk: one for shipment_id, one in come.items() if one.tracking_id}
+    _write_tracking(seller_id, tracked, began)
     told = [asked[shipment_id].pk for shipment_id, one in come.items() if one.delivery_address or one.billing_address]
     timeline.note(seller_id, told, "address", "delivery and billing address read")
     silent = [shipment.pk for shipment_id, shipment in asked.items() if shipment_id not in come]
@@ -313,18 +316,23 @@ def _write_addresses(
         )
 
 
-def _write_tracking(seller_id: int, found: Sequence[tuple[int, types.ShippingDetails]]) -> None:
-    """Tracking ids and sizes that are news, an id with its line. The next read writes these rows again."""
-    rows = Shipment.objects.filter(seller_id=seller_id).in_bulk([key for key, _ in found])
+def _write_tracking(seller_id: int, found: Mapping[int, types.ShippingDetails], began: datetime) -> None:
+    """Tracking ids and sizes that are news, an id with its line. The next read writes these rows again.
+
+    What a read that began later has written is left alone. Locked before it is compared: it changes meanwhile.
+    """
+    if not found:
+        return
+    forget_fingerprints(found)  # first: it locks the readings, as ingest does before it locks shipments
+    locked = Shipment.objects.select_for_update(no_key=True).filter(seller_id=seller_id, pk__in=found)
+    rows = {row.pk: row for row in locked.filter(read_began_at__lte=began).order_by("pk")}
     news = {
         key: one
-        for key, one in found
-        if len(one.tracking_id) <= _LONGEST
+        for key, one in found.items()
+        if key in rows
+        and len(one.tracking_id) <= _LONGEST
         and (_is_tracking_news(rows[key], one) or (rows[key].packed_sizes or []) != _packed_sizes(one))
     }
-    if not news:
-        return
-    forget_fingerprints(news)  # first: it locks the readings, as ingest does before it locks shipments
     told = [key for key, one in news.items() if _is_tracking_news(rows[key], one)]
     for key, one in news.items():
         rows[key].tracking_id, rows[key].courier = one.tracking_id, one.courier[:_LONGEST] or rows[key].courier

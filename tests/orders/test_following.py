@@ -289,6 +289,26 @@ def test_a_tracking_id_that_comes_with_the_details_is_kept_and_told(connected, f
     assert reading.fingerprint is None
 
 
+def test_details_that_were_asked_for_before_a_newer_read_do_not_undo_what_it_brought(connected, flipkart, monkeypatch):
+    (one,) = polled(connected, flipkart, 1)
+    flipkart.world.pack(connected.account, one)
+    read_again(seller_id=connected.seller.pk, shipments=as_ops(Shipment))
+    details = api.shipping_details
+
+    def details_and_then_a_newer_read(*asked):
+        answer = details(*asked)
+        flipkart.world.find(one)[1].tracking_id = "FMPP0000000001"
+        read_again(seller_id=connected.seller.pk, shipments=as_ops(Shipment))
+        return answer
+
+    monkeypatch.setattr(api, "shipping_details", details_and_then_a_newer_read)
+    factories.wake(FollowCursor)
+    follow(seller_id=connected.seller.pk)
+
+    (shipment,) = as_ops(Shipment)
+    assert shipment.tracking_id == "FMPP0000000001"
+
+
 def test_an_address_asked_for_too_early_is_asked_for_once_more_when_the_shipment_is_packed(connected, flipkart):
     (one,) = polled(connected, flipkart, 1)
     with seller_scope(connected.seller):
