@@ -348,7 +348,7 @@ def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Ref
 
     A 404 with a code says that it knows none of them (guide-gaps 10): those whose shipments are gone never come.
     """
-    if error.status == 404 and error.code:
+    if reading.knows_none(error):
         _settle_unknown(client, rows)
     elif len(rows) > 1:
         _work_in_halves(client, rows)

@@ -387,15 +387,22 @@ _LONGEST = 64  # of these columns
 def _asked(call: Callable[[Sequence[str]], T], batch: Sequence[Shipment | types.Shipment]) -> T | None:
     """What Flipkart says of these; None where it knows none of them.
 
-    That it says by 404 with a code (guide-gaps 10): an answer like any other, else the batch would be asked for ever,
-    in front of all that comes after it. A bare 404 is a wrong address.
+    An answer like any other, else the batch would be asked for ever, in front of all that comes after it.
     """
     try:
         return call([shipment.flipkart_shipment_id for shipment in batch])
     except Refused as error:
-        if error.status != 404 or not error.code:
+        if not knows_none(error):
             raise
         return None
+
+
+def knows_none(error: Refused) -> bool:
+    """Whether Flipkart says by it that it knows none of the shipments asked for: by 404 with a code (guide-gaps 10).
+
+    A bare 404 is a wrong address.
+    """
+    return error.status == 404 and bool(error.code)
 
 
 def _batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
