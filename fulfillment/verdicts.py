@@ -152,11 +152,11 @@ def after_failed_call(
         give_up_at=gives_up_at or now + settings.GIVE_UP_AFTER,
         now=now,
         jitter=jitter,
+        first_read_back=timedelta(seconds=settings.READ_BACK_SECONDS),
     )
     match decision:
         case ReadBack(after=after):
-            wanted = timedelta(seconds=settings.READ_BACK_SECONDS) * (1 << min(attempt - 1, 10))
-            return Lost(min(after, wanted), f"Flipkart's answer was lost at {in_ist(now, now=now)}: will be read back")
+            return Lost(after, f"Flipkart's answer was lost at {in_ist(now, now=now)}: will be read back")
         case SendAgain(after=after):
             return Wait(after, "waiting: too many calls to Flipkart at once")
         case AskPersonAfterAll(because=because):
