@@ -18,7 +18,7 @@ from django.utils import timezone
 from fulfillment import verdicts
 from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, SellerCancellation
 from fulfillment.queries import lock_shipments
-from fulfillment.verdicts import AskPerson, Drop, Lost, NotThere, Send, There, Verdict, Wait
+from fulfillment.verdicts import AskPerson, Drop, GiveUp, Lost, NotThere, Send, There, Verdict, Wait
 from orders import reading, rules, timeline
 from orders.models import Shipment
 from sellers import gateway, switches
@@ -27,13 +27,15 @@ from shipcrowd import work
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Abilities, Limits, RowOutcome, State
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed, Refused, Throttled
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled
 from shipcrowd.work import Attention
 
 RowT = TypeVar("RowT", LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement)
 PayloadT = TypeVar("PayloadT")
 
 NO_CONNECTION = "waiting: there is no working connection to Flipkart"
+# Failures of a call that say for certain that nothing was done by it.
+DID_NOTHING = (Throttled, NotAuthorized, gateway.NotConnected, gateway.SendingIsOff)
 # How long rows sleep that nothing but a person's switch or a new connection will help.
 SLEEP = timedelta(seconds=60)
 # Of rows that go out in groups so many calls' worth is taken at once, so that the groups fill their calls.
@@ -191,12 +193,15 @@ def _send(
         gateway.heard(rows[0].seller_id, error)
         if len(rows) == 1:
             return [(rows[0], AskPerson(Attention.REFUSED, verdicts.refusal_words(error.code)))]
+        work.not_sent(rows)
         again = [(row, payloads[row.pk]) for row in rows]
         half = len(again) // 2
         return _send(effect, client, again[:half]) + _send(effect, client, again[half:])
     except CallFailed as error:
         work.crash_point(f"{effect.model.KIND}.called")
         gateway.heard(rows[0].seller_id, error)
+        if isinstance(error, DID_NOTHING):
+            work.not_sent(rows)
         return _after_failed_call(rows, error)
     work.crash_point(f"{effect.model.KIND}.called")
     gateway.heard(rows[0].seller_id, None)
@@ -300,6 +305,8 @@ def _carry_out(effect: Effect[RowT, PayloadT], verdict: Verdict, rows: list[RowT
             _tell(effect, rows, work.withdrawn(rows, says=says), f"not {effect.words}: {says}")
         case AskPerson(because=because, says=says):
             _tell(effect, rows, work.refused(rows, because=because, says=says), f"not {effect.words}: {says}")
+        case GiveUp(says=says):
+            _tell(effect, rows, work.given_up(rows, because=Attention.GIVEN_UP, says=says), says)
         case Send():
             raise AssertionError("a row that may be sent has no outcome yet")
 

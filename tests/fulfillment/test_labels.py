@@ -423,6 +423,44 @@ def test_a_throttled_call_waits_as_long_as_flipkart_says_and_is_not_in_doubt(
     assert len(flipkart.ledger.attempts_of("generate_labels")) == 3
 
 
+def test_calls_that_did_nothing_leave_neither_doubt_nor_count(seller, shipments, flipkart, packer):
+    flipkart.faults.set("generate_labels", "throttled", retry_after="30")
+    ask_labels(seller, shipments, packer)
+    drain()
+
+    assert {(row.state, row.in_doubt, row.attempts) for row in as_ops(LabelRequest)} == {(State.DUE, False, 0)}
+
+
+def test_out_of_time_at_a_429_it_is_given_up_and_not_in_doubt(seller, shipment, flipkart, packer):
+    flipkart.faults.set("generate_labels", "throttled", retry_after="30")
+    ask_labels(seller, [shipment], packer)
+    with factories.ops():
+        LabelRequest.objects.update(give_up_at=timezone.now() + timedelta(seconds=20))
+    drain()
+
+    row = only(LabelRequest)
+    assert (row.state, row.attention, row.in_doubt) == (State.GIVEN_UP, Attention.GIVEN_UP, False)
+    assert row.says == "tried too long: Flipkart takes no more calls"
+
+
+def test_halves_of_a_refused_batch_count_as_one_call_each(seller, account, flipkart, packer, monkeypatch):
+    """What was refused whole has done nothing: a first no of a row is believed, and not read back."""
+    made = take_in(seller, flipkart.world.add_shipments(account, 4))
+    bad = made[2]
+    generate = api.generate_labels
+
+    def refusing(world, account, shipment_ids, fault):
+        if bad.flipkart_shipment_id in shipment_ids:
+            raise api.ApiError(400, "BAD_SHIPMENT", "one of them is bad")
+        return generate(world, account, shipment_ids, fault)
+
+    monkeypatch.setattr(api, "generate_labels", refusing)
+    ask_labels(seller, made, packer)
+    drain()
+
+    assert {row.attempts for row in as_ops(LabelRequest)} == {1}
+
+
 def test_sending_switched_off_keeps_what_was_asked_and_says_so(seller, shipment, flipkart, packer, clock, settings):
     settings.SENDING = False
     outcome = ask_labels(seller, [shipment], packer)
