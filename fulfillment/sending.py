@@ -1,7 +1,7 @@
 """Carries one kind of effect out, a batch at a time: look, send, settle each row; or read back what is in doubt.
 
-Labels and dispatch differ in what they send and in what follows when it is there (`Effect`); everything that keeps an
-effect from being lost or doubled stands here once.
+Labels, dispatch, cancelling and forms differ in what they send and in what follows when it is there (`Effect`);
+everything that keeps an effect from being lost or doubled stands here once.
 """
 
 import random
@@ -44,30 +44,24 @@ CALLS_TOGETHER = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect(Generic[RowT, PayloadT]):
-    """One kind of effect: which rows are waiting for it, how it is sent, and what follows.
-
-    `words` is what a shipment has become by it ("packed"). `why_not(shipment, now)` is what the rules have against it.
-    `is_of_the_day`: a step of the day's work, which waits for holds and its time, and stops for what is kept back.
-    `payloads(client, rows)` is what to send for each row (by key), or why it cannot be sent, in words; it opens its own
-    scope. `may_be_done`: the codes by which Flipkart may mean that it is done. `reads_after`: what was accepted is read
-    at once, for more of the shipment has changed than its state. `send` gets those
-    that `group` names alike, where `is_grouped`: one call is for those alone.
-    `arrived(rows, outside)` settles rows whose effect is there, in the open scope; `outside`: done before we ever
-    asked.
-    """
+    """One kind of effect: which rows are waiting for it, how it is sent, and what follows."""
 
     model: type[RowT]
-    only: Q
-    words: str
+    only: Q  # rows that wait for it
+    words: str  # what a shipment has become by it ("packed")
+    # What to send for each row (by key), or why it cannot be sent, in words; opens its own scope.
     payloads: Callable[[FlipkartClient, Sequence[RowT]], Mapping[int, PayloadT | str]]
+    # One call; it gets those that `group` names alike, where `is_grouped`.
     send: Callable[[FlipkartClient, Sequence[PayloadT]], Sequence[RowOutcome]]
-    limit: Callable[[Limits], int]
+    limit: Callable[[Limits], int]  # so many go into one call
     is_there: Callable[[State], bool]
-    why_not: Callable[[Shipment, datetime], str | None]
+    why_not: Callable[[Shipment, datetime], str | None]  # what the rules have against it
+    # Settles rows whose effect is there, in the open scope; the flag: done before we ever asked.
     arrived: Callable[[Sequence[RowT], bool], None]
+    # A step of the day's work, which waits for holds and its time, and stops for what is kept back.
     is_of_the_day: bool = True
-    may_be_done: frozenset[str] = verdicts.MAY_BE_DONE
-    reads_after: bool = False
+    may_be_done: frozenset[str] = verdicts.MAY_BE_DONE  # codes by which Flipkart may mean that it is done
+    reads_after: bool = False  # what was accepted is read at once: more of the shipment has changed than its state
     is_grouped: Callable[[Abilities], bool] = lambda _abilities: False
     group: Callable[[PayloadT], str] = lambda _payload: ""
 

@@ -1,6 +1,6 @@
 """Again or not, and when: pure functions of what happened; the caller brings the clock and the chance, and waits.
 
-Waiting is a column of the caller's (`next_attempt_at`), never a sleep: a worker that sleeps holds a seat, and forgets
+Waiting is a column of the caller's (`wake_at`), never a sleep: a worker that sleeps holds a seat, and forgets
 when it is killed.
 """
 
