@@ -6,6 +6,7 @@ twice: nothing is printed until the finished file is named by the stack's row.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -41,7 +42,7 @@ def work_due(*, seller_id: int) -> bool:
     if not rows:
         return False
     job = rows[0]
-    with work.mistakes_noted(rows):
+    with work.mistakes_noted(rows), suppress(work.TakenOver):  # then another worker goes on with it
         if job.planned_at is None:
             if not chain.wait_for_labels(job):
                 _plan(job)

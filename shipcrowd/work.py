@@ -111,6 +111,10 @@ class WorkRow(Due):
 RowT = TypeVar("RowT", bound=WorkRow)
 
 
+class TakenOver(Exception):
+    """The row has passed to another worker while this one was long at it: what this one does is for nobody."""
+
+
 def claim_due(
     model: type[RowT], *, seller_id: int, limit: int, only: Q | None = None, related: Sequence[str] = ()
 ) -> list[RowT]:
@@ -479,13 +483,6 @@ def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
             [seller_id, kind, settings.LEASE_SECONDS, token],
         )
         return token if cursor.fetchone() else None
-
-
-def keep_turn(seller_id: int, kind: str, token: uuid.UUID) -> bool:
-    """The turn's lease begins anew; False when it has passed to somebody else meanwhile."""
-    with seller_scope(seller_id):
-        mine = Turn.objects.filter(seller_id=seller_id, kind=kind, token=token)
-        return bool(mine.update(held_until=Now() + timedelta(seconds=settings.LEASE_SECONDS)))
 
 
 def rest(seller_id: int, kind: str, *, after: timedelta) -> None:
