@@ -22,14 +22,14 @@ from fulfillment.unmerging import CannotBeTold
 from fulfillment.verdicts import WORDS_CANCELLED, in_ist, refusal_words
 from orders import reading, timeline
 from orders.models import Shipment
-from orders.states import BEFORE_PACK, is_packed_or_later
+from orders.states import BEFORE_PACK, HANDED_OVER, is_packed_or_later
 from sellers import gateway
 from shipcrowd import work
 from shipcrowd.files import StorageFailed
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Offer, Papers, State
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled, UnexpectedPayload
 from shipcrowd.transport.retry import next_look
 from shipcrowd.work import Attention
 
@@ -87,6 +87,9 @@ def work_batch(*, seller_id: int) -> bool:
 def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     wanted = [row for row in rows if row.shipment.state != State.CANCELLED]
     _settle_cancelled([row for row in rows if row not in wanted])
+    left = [row for row in wanted if _left_without_label(row)]
+    _settle_left(left)
+    wanted = [row for row in wanted if row not in left]
     if not wanted:
         return
     try:
@@ -109,6 +112,10 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     except Refused as error:
         gateway.heard(wanted[0].seller_id, error)
         _settle_refused(client, wanted, error)
+        return
+    except UnexpectedPayload as error:
+        gateway.heard(wanted[0].seller_id, error)
+        _settle_unusable(client, wanted, error)
         return
     except CallFailed as error:
         gateway.heard(wanted[0].seller_id, error)
@@ -288,6 +295,20 @@ def _settle_cancelled(rows: Sequence[LabelRequest]) -> None:
         _tell(rows, ours, f"label not fetched: {WORDS_CANCELLED}")
 
 
+def _left_without_label(row: LabelRequest) -> bool:
+    """Asked for at least once, and no longer of use to anybody: it would be asked for until the end of days."""
+    shipment = row.shipment
+    return row.fetches > 0 and shipment.label_stored_at is None and shipment.state in HANDED_OVER
+
+
+def _settle_left(rows: Sequence[LabelRequest]) -> None:
+    if not rows:
+        return
+    says = "left the house without a label of ours"
+    with seller_scope(rows[0].seller_id):
+        _tell(rows, work.withdrawn(rows, says=says), f"label not fetched: {says}")
+
+
 def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
     """Nothing was said about the labels, so it counts as no look: after an outage they are asked for soon again.
 
@@ -327,7 +348,7 @@ def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Ref
 
     A 404 with a code says that it knows none of them (guide-gaps 10): those whose shipments are gone never come.
     """
-    if error.status == 404 and error.code:
+    if reading.knows_none(error):
         _settle_unknown(client, rows)
     elif len(rows) > 1:
         _work_in_halves(client, rows)
@@ -336,6 +357,18 @@ def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Ref
         says = f"{refusal_words(error.code)}: its label is asked for again"
         with seller_scope(rows[0].seller_id):
             _look_later(rows, after=next_look(rows[0].fetches + 1), says=says, attention=attention)
+
+
+def _settle_unusable(client: FlipkartClient, rows: list[LabelRequest], error: UnexpectedPayload) -> None:
+    """The answer is too large, or not in the format: the same question gets the same answer, a smaller one may not."""
+    if len(rows) > 1:
+        _work_in_halves(client, rows)
+        return
+    (row,) = rows
+    attention = Attention.BAD_PAPER if row.fetches + 1 >= BAD_PAPERS_BORNE else _late(row, timezone.now())
+    says = f"Flipkart's answer about its papers cannot be used ({error.problem}): asked for again"[:300]
+    with seller_scope(row.seller_id):
+        _look_later(rows, after=next_look(row.fetches + 1), says=says, attention=attention)
 
 
 def _settle_unknown(client: FlipkartClient, rows: list[LabelRequest]) -> None:
@@ -371,7 +404,8 @@ def _settle_here(founds: Sequence[Found], *, shown_at: datetime) -> None:
         stored = [found.row.shipment_id for found in settled if _may_be_printed(found)]
         Shipment.objects.filter(seller_id=seller_id, pk__in=stored).update(label_stored_at=now)
         mark_shown(seller_id, [pk for pk in stored if pk not in cancelled], State.PACKED, at=shown_at)
-        _tell([found.row for found in settled if _may_be_printed(found)], ours, "label stored")
+        told = [found.row for found in settled if _may_be_printed(found) and found.row.shipment_id not in cancelled]
+        _tell(told, ours, "label stored")
         work.crash_point(f"{KIND}.storing")
 
 
@@ -381,8 +415,9 @@ def _settle_one(found: Found, *, is_cancelled: bool, now: datetime) -> set[int]:
         return work.withdrawn([row], says=f"{WORDS_CANCELLED}: its label is void")
     if found.is_other_parcel:
         says = "kept back: the label that came names another tracking id than ours"
-        _tell([row], {row.pk}, says)
-        return work.given_up([row], because=Attention.BAD_PAPER, says=says)
+        ours = work.given_up([row], because=Attention.BAD_PAPER, says=says)
+        _tell([row], ours, says)
+        return ours
     if found.trouble:
         attention = Attention.BAD_PAPER if row.fetches + 1 >= BAD_PAPERS_BORNE else _late(row, now)
         says = f"a paper that came cannot be used ({found.trouble}): asked for again"

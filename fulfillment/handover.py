@@ -23,9 +23,8 @@ from fulfillment.papers.hand_over_sheets import ToPull, hand_over_pdf
 from fulfillment.papers.joining import Label, join
 from fulfillment.papers.layout import AS_MADE
 from fulfillment.papers.types import LabelRefused
-from fulfillment.rereading import read_stale
 from fulfillment.verdicts import in_ist
-from orders import timeline
+from orders import reading, timeline
 from orders.models import Reading, Shipment
 from orders.queries import not_collected
 from orders.rules import in_indian_words
@@ -125,7 +124,7 @@ class _Content:
 def _make(row: HandOver) -> None:
     with seller_scope(row.seller_id):
         ids = list(_parcels(row, timezone.now()).values_list("pk", flat=True))
-    unread, error = read_stale(row.seller_id, ids, before=timezone.now() - settings.READ_AGAIN_AFTER)
+    unread, error = reading.read_stale(row.seller_id, ids, before=timezone.now() - settings.READ_AGAIN_AFTER)
     now = timezone.now()
     with seller_scope(row.seller_id):
         content = _read(row, now, is_unchecked=bool(unread) and error is not None)

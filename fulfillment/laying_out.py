@@ -259,7 +259,7 @@ def lay_out(stack: PrintStack, plan: Plan) -> Stored | None:
     """The stored PDF of the plan, its summary on top; None when there is nothing to print.
 
     A line whose stored paper is lost or changed moves to the left out, and the rest is laid out anew. Opens scopes of
-    its own for signs of progress; raises StorageFailed.
+    its own for signs of progress; raises StorageFailed and TakenOver.
     """
     while plan.chosen:
         _arrange(stack, plan)
@@ -404,7 +404,9 @@ def _facts(stack: PrintStack, plan: Plan) -> list[tuple[str, str]]:
 
 
 def _show_progress(stack: PrintStack, number: int) -> None:
+    """And keeps the job, which may have passed to another worker. Raises TakenOver."""
     job = stack.job
     with seller_scope(stack.seller_id):
         PrintStack.objects.filter(pk=stack.pk, job__claim_token=job.claim_token).update(progress=number)
-    work.keep([job])
+    if not work.keep([job]):
+        raise work.TakenOver

@@ -1,4 +1,4 @@
-"""Papers and the work rows that lead to them: label requests, print jobs, dispatches."""
+"""Papers, and the work rows of what is done to shipments: to label, print, dispatch, cancel, acknowledge, hand over."""
 
 import uuid
 from collections.abc import Sequence

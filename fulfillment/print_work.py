@@ -6,6 +6,7 @@ twice: nothing is printed until the finished file is named by the stack's row.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -18,10 +19,9 @@ from fulfillment import chain, dispatch, labels, laying_out, queries, slips, way
 from fulfillment.laying_out import Plan, counted
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout
-from fulfillment.rereading import read_stale
 from fulfillment.stacking import Part, order_of, parts
 from fulfillment.verdicts import in_ist
-from orders import timeline
+from orders import reading, timeline
 from orders.models import Shipment
 from orders.rules import in_indian_words
 from orders.states import FINAL
@@ -42,7 +42,7 @@ def work_due(*, seller_id: int) -> bool:
     if not rows:
         return False
     job = rows[0]
-    with work.mistakes_noted(rows):
+    with work.mistakes_noted(rows), suppress(work.TakenOver):  # then another worker goes on with it
         if job.planned_at is None:
             if not chain.wait_for_labels(job):
                 _plan(job)
@@ -99,7 +99,7 @@ def _read_what_may_be_free_again(job: PrintJob) -> None:
         lines = [line for line in _lines(job) if not line.left_out and line.shipment.state not in FINAL]
         reasons = _why_not(job, lines, now)
     doubtful = [line.shipment_id for line in lines if line.pk in reasons and line.shipment.label_stored_at]
-    read_stale(job.seller_id, doubtful, before=now - settings.READ_AGAIN_AFTER)
+    reading.read_stale(job.seller_id, doubtful, before=now - settings.READ_AGAIN_AFTER)
 
 
 def _why_not(job: PrintJob, lines: Sequence[PrintJobLine], now: datetime) -> dict[int, str]:
@@ -167,7 +167,7 @@ def _update_lines(lines: Sequence[PrintJobLine]) -> None:
 def _print(job: PrintJob, stack: PrintStack) -> None:
     with seller_scope(job.seller_id):
         ids = list(queries.lines_of_stack(stack).filter(left_out="").values_list("shipment_id", flat=True))
-    unread, error = read_stale(job.seller_id, ids, before=timezone.now() - settings.READ_AGAIN_AFTER)
+    unread, error = reading.read_stale(job.seller_id, ids, before=timezone.now() - settings.READ_AGAIN_AFTER)
     if unread and error is not None and job.unchecked_since is None:
         _wait(job, error)
         return
@@ -314,7 +314,7 @@ def _check_afterwards(job: PrintJob) -> None:
     with seller_scope(job.seller_id):
         lines = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job, page__isnull=False)
         ids = list(lines.filter(stack__unchecked_since__isnull=False).values_list("shipment_id", flat=True))
-    unread, error = read_stale(job.seller_id, ids, before=job.settled_at or timezone.now())
+    unread, error = reading.read_stale(job.seller_id, ids, before=job.settled_at or timezone.now())
     now = timezone.now()
     with seller_scope(job.seller_id):
         if unread and error is not None:

@@ -1,7 +1,7 @@
 """Carries one kind of effect out, a batch at a time: look, send, settle each row; or read back what is in doubt.
 
-Labels and dispatch differ in what they send and in what follows when it is there (`Effect`); everything that keeps an
-effect from being lost or doubled stands here once.
+Labels, dispatch, cancelling and forms differ in what they send and in what follows when it is there (`Effect`);
+everything that keeps an effect from being lost or doubled stands here once.
 """
 
 import random
@@ -18,7 +18,7 @@ from django.utils import timezone
 from fulfillment import verdicts
 from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, SellerCancellation
 from fulfillment.queries import lock_shipments
-from fulfillment.verdicts import AskPerson, Drop, Lost, NotThere, Send, There, Verdict, Wait
+from fulfillment.verdicts import AskPerson, Drop, GiveUp, Lost, NotThere, Send, There, Verdict, Wait
 from orders import reading, rules, timeline
 from orders.models import Shipment
 from sellers import gateway, switches
@@ -27,13 +27,15 @@ from shipcrowd import work
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Abilities, Limits, RowOutcome, State
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed, Refused, Throttled
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled
 from shipcrowd.work import Attention
 
 RowT = TypeVar("RowT", LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement)
 PayloadT = TypeVar("PayloadT")
 
 NO_CONNECTION = "waiting: there is no working connection to Flipkart"
+# Failures of a call that say for certain that nothing was done by it.
+DID_NOTHING = (Throttled, NotAuthorized, gateway.NotConnected, gateway.SendingIsOff)
 # How long rows sleep that nothing but a person's switch or a new connection will help.
 SLEEP = timedelta(seconds=60)
 # Of rows that go out in groups so many calls' worth is taken at once, so that the groups fill their calls.
@@ -42,30 +44,24 @@ CALLS_TOGETHER = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect(Generic[RowT, PayloadT]):
-    """One kind of effect: which rows are waiting for it, how it is sent, and what follows.
-
-    `words` is what a shipment has become by it ("packed"). `why_not(shipment, now)` is what the rules have against it.
-    `is_of_the_day`: a step of the day's work, which waits for holds and its time, and stops for what is kept back.
-    `payloads(client, rows)` is what to send for each row (by key), or why it cannot be sent, in words; it opens its own
-    scope. `may_be_done`: the codes by which Flipkart may mean that it is done. `reads_after`: what was accepted is read
-    at once, for more of the shipment has changed than its state. `send` gets those
-    that `group` names alike, where `is_grouped`: one call is for those alone.
-    `arrived(rows, outside)` settles rows whose effect is there, in the open scope; `outside`: done before we ever
-    asked.
-    """
+    """One kind of effect: which rows are waiting for it, how it is sent, and what follows."""
 
     model: type[RowT]
-    only: Q
-    words: str
+    only: Q  # rows that wait for it
+    words: str  # what a shipment has become by it ("packed")
+    # What to send for each row (by key), or why it cannot be sent, in words; opens its own scope.
     payloads: Callable[[FlipkartClient, Sequence[RowT]], Mapping[int, PayloadT | str]]
+    # One call; it gets those that `group` names alike, where `is_grouped`.
     send: Callable[[FlipkartClient, Sequence[PayloadT]], Sequence[RowOutcome]]
-    limit: Callable[[Limits], int]
+    limit: Callable[[Limits], int]  # so many go into one call
     is_there: Callable[[State], bool]
-    why_not: Callable[[Shipment, datetime], str | None]
+    why_not: Callable[[Shipment, datetime], str | None]  # what the rules have against it
+    # Settles rows whose effect is there, in the open scope; the flag: done before we ever asked.
     arrived: Callable[[Sequence[RowT], bool], None]
+    # A step of the day's work, which waits for holds and its time, and stops for what is kept back.
     is_of_the_day: bool = True
-    may_be_done: frozenset[str] = verdicts.MAY_BE_DONE
-    reads_after: bool = False
+    may_be_done: frozenset[str] = verdicts.MAY_BE_DONE  # codes by which Flipkart may mean that it is done
+    reads_after: bool = False  # what was accepted is read at once: more of the shipment has changed than its state
     is_grouped: Callable[[Abilities], bool] = lambda _abilities: False
     group: Callable[[PayloadT], str] = lambda _payload: ""
 
@@ -161,7 +157,8 @@ def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], li
     seller_id = rows[0].seller_id
     now = timezone.now()
     with seller_scope(seller_id):
-        stale = reading.stale(seller_id, [row.shipment_id for row in rows], now)
+        before = now - settings.READ_AGAIN_AFTER
+        stale = reading.stale(seller_id, [row.shipment_id for row in rows], before=before)
     if not stale:
         return rows, []
     again = reading.read_again(seller_id=seller_id, shipments=stale, client=client)
@@ -190,12 +187,15 @@ def _send(
         gateway.heard(rows[0].seller_id, error)
         if len(rows) == 1:
             return [(rows[0], AskPerson(Attention.REFUSED, verdicts.refusal_words(error.code)))]
+        work.not_sent(rows)
         again = [(row, payloads[row.pk]) for row in rows]
         half = len(again) // 2
         return _send(effect, client, again[:half]) + _send(effect, client, again[half:])
     except CallFailed as error:
         work.crash_point(f"{effect.model.KIND}.called")
         gateway.heard(rows[0].seller_id, error)
+        if isinstance(error, DID_NOTHING):
+            work.not_sent(rows)
         return _after_failed_call(rows, error)
     work.crash_point(f"{effect.model.KIND}.called")
     gateway.heard(rows[0].seller_id, None)
@@ -299,6 +299,8 @@ def _carry_out(effect: Effect[RowT, PayloadT], verdict: Verdict, rows: list[RowT
             _tell(effect, rows, work.withdrawn(rows, says=says), f"not {effect.words}: {says}")
         case AskPerson(because=because, says=says):
             _tell(effect, rows, work.refused(rows, because=because, says=says), f"not {effect.words}: {says}")
+        case GiveUp(says=says):
+            _tell(effect, rows, work.given_up(rows, because=Attention.GIVEN_UP, says=says), says)
         case Send():
             raise AssertionError("a row that may be sent has no outcome yet")
 

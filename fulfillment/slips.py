@@ -23,7 +23,8 @@ WRITTEN_TOGETHER = 8
 def prepare(stack: PrintStack) -> int:
     """Makes what the stack's layout lacks, for so long as a turn lasts; how many are still to be made.
 
-    A line whose invoice cannot be had or cut is left out in words. Opens scopes of its own; raises StorageFailed.
+    A line whose invoice cannot be had or cut is left out in words. Opens scopes of its own; raises StorageFailed and
+    TakenOver.
     """
     if stack.job.layout not in (Layout.WITH_INVOICE, Layout.INVOICES):
         return 0
@@ -36,7 +37,8 @@ def prepare(stack: PrintStack) -> int:
         made = [(line, _make(stack, line, source)) for line, source in wanted[start : start + WRITTEN_TOGETHER]]
         with seller_scope(stack.seller_id):
             _write(made)
-        work.keep([stack.job])
+        if not work.keep([stack.job]):
+            raise work.TakenOver
     return 0
 
 

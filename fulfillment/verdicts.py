@@ -88,7 +88,14 @@ class AskPerson:
     says: str
 
 
-Verdict = Send | There | NotThere | Lost | Wait | Drop | AskPerson
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Nothing was done, and its time is over."""
+
+    says: str
+
+
+Verdict = Send | There | NotThere | Lost | Wait | Drop | AskPerson | GiveUp
 
 
 def give_up_at(*, now: datetime, dispatch_by_at: datetime | None) -> datetime:
@@ -140,7 +147,10 @@ def after_answer(outcome: RowOutcome, *, attempt: int, may_be_done: frozenset[st
 def after_failed_call(
     error: CallFailed, *, attempt: int, gives_up_at: datetime | None, now: datetime, jitter: float
 ) -> Verdict:
-    """What a call that failed as a whole means for one of its rows; `jitter` is drawn by the caller, 0.0 to 1.0."""
+    """What a call that failed as a whole means for one of its rows; `jitter` is drawn by the caller, 0.0 to 1.0.
+
+    Not for Refused: whoever sends finds out first which row it is about.
+    """
     if isinstance(error, NotAuthorized):
         return Wait(
             settings.READ_AGAIN_AFTER, "waiting: the connection to Flipkart must be renewed", Attention.RECONNECT
@@ -152,18 +162,15 @@ def after_failed_call(
         give_up_at=gives_up_at or now + settings.GIVE_UP_AFTER,
         now=now,
         jitter=jitter,
+        first_read_back=timedelta(seconds=settings.READ_BACK_SECONDS),
     )
     match decision:
         case ReadBack(after=after):
-            wanted = timedelta(seconds=settings.READ_BACK_SECONDS) * (1 << min(attempt - 1, 10))
-            return Lost(min(after, wanted), f"Flipkart's answer was lost at {in_ist(now, now=now)}: will be read back")
+            return Lost(after, f"Flipkart's answer was lost at {in_ist(now, now=now)}: will be read back")
         case SendAgain(after=after):
             return Wait(after, "waiting: too many calls to Flipkart at once")
-        case AskPersonAfterAll(because=because):
-            code = getattr(because, "code", "")
-            if hasattr(because, "code"):
-                return AskPerson(Attention.REFUSED, refusal_words(code))
-            return AskPerson(Attention.GIVEN_UP, "tried too long: Flipkart takes no more calls")
+        case AskPersonAfterAll():
+            return GiveUp("tried too long: Flipkart takes no more calls")
 
 
 def read_back(*, state: State, is_there: bool) -> There | Drop | NotThere:

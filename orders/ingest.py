@@ -1,4 +1,4 @@
-"""Copies of shipments, as Flipkart gave them, into our tables: the one way in, by search, by id or by notification.
+"""Copies of shipments, as Flipkart gave them, into our tables: the one way in, by search or by id.
 
 A page costs a constant number of statements. The first locks the readings of the page's shipments and touches those
 whose fingerprint is the same; when that is all of them, nothing else is read or written. What changed goes in with one
@@ -102,7 +102,7 @@ def forget_fingerprints(shipment_ids: Collection[int]) -> None:
 
 
 def fingerprint(copy: Shipment) -> bytes:
-    """16 bytes that differ when anything in `copy` does. In few microseconds: most of an unchanged page."""
+    """16 bytes that differ when anything in `copy` does. Takes microseconds: most of an unchanged page."""
     canonical = (
         READER_VERSION,
         _SHIPMENT(copy),

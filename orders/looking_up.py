@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders import reading
 from orders.ingest import ingest
 from orders.models import LookUp, Shipment
 from sellers import gateway
@@ -51,14 +52,15 @@ def _look(row: LookUp) -> None:
         client = gateway.client_for(row.seller_id)
         began = work.database_now()
         page = client.fetch_shipments(_spelled(row))
-    except Refused:
-        _end(row, NOT_KNOWN)
-        return
     except ValueError:
         _end(row, _("this is no shipment id of Flipkart's"))
         return
     except CallFailed as error:
-        _try_again(row, error)
+        gateway.heard(row.seller_id, error)
+        if isinstance(error, Refused) and reading.knows_none(error):
+            _end(row, NOT_KNOWN)
+        else:
+            _try_again(row, error)
         return
     gateway.heard(row.seller_id, None)
     with seller_scope(row.seller_id):
@@ -82,10 +84,12 @@ def _end(row: LookUp, says: str | Promise) -> None:
 
 def _try_again(row: LookUp, error: CallFailed) -> None:
     """A person waits: it is given up after a few looks, in words."""
+    refused = isinstance(error, Refused)
+    what = _("Flipkart refused to look") if refused else _("Flipkart did not answer")
     after = (error.retry_after or ASK_AGAIN) if isinstance(error, Throttled) else ASK_AGAIN
     with seller_scope(row.seller_id):
         LookUp.objects.filter(pk=row.pk).update(looks=row.looks + 1)
         if row.looks + 1 >= LOOKS:
-            work.given_up([row], because="", says=_("Flipkart did not answer: {why}").format(why=error)[:300])
+            work.given_up([row], because="", says=f"{what}: {error}"[:300])
         else:
-            work.put_off([row], after=after, says=_("Flipkart did not answer; asked again"))
+            work.put_off([row], after=after, says=_("{what}; asked again").format(what=what))

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
@@ -17,19 +16,21 @@ from django.db.models.functions import Now
 from orders import timeline
 from orders.ingest import forget_fingerprints, ingest
 from orders.models import Buyer, PollCursor, Reading, Shipment, TimelineEntry
+from orders.states import FINAL
 from sellers import gateway
-from sellers.models import Seller
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed, Refused
+from shipcrowd.transport.errors import CallFailed, Refused, UnexpectedPayload
 from shipcrowd.work import database_now
 
 T = TypeVar("T")
 
 # One that Flipkart did not give back, or gave back unreadable, does not stand in front of the others.
 NOT_READ_PAUSE = timedelta(hours=6)
-MISSING = "missing"  # path of the Unreadable row that says so
+# Paths of the Unreadable rows that say so.
+MISSING = "missing"
+ALONE = "asked for alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,20 +41,30 @@ class ReadAgain:
     missing: set[int] = field(default_factory=set)
     failed: CallFailed | None = None
 
+    @property
+    def is_any(self) -> bool:
+        """Whether Flipkart said something of any of them."""
+        return bool(self.read or self.missing)
 
-def is_stale(read_at: datetime | None, now: datetime) -> bool:
-    """Whether a shipment read at `read_at` must be read again before anything leaves the house."""
-    return read_at is None or now - read_at > settings.READ_AGAIN_AFTER
 
-
-def stale(seller: Seller | int, shipment_ids: Collection[int], now: datetime) -> list[Shipment]:
-    """Those of these shipments (our keys) that were read too long ago; in the caller's scope."""
-    seller_id = seller if isinstance(seller, int) else seller.pk
-    fresh = Reading.objects.filter(
-        seller_id=seller_id, shipment_id=OuterRef("pk"), read_at__gte=now - settings.READ_AGAIN_AFTER
-    )
-    asked = Shipment.objects.filter(seller_id=seller_id, pk__in=shipment_ids)
+def stale(seller_id: int, shipment_ids: Collection[int], *, before: datetime) -> list[Shipment]:
+    """Those of these shipments (our keys) that were last read before `before` and may still change; in a scope."""
+    fresh = Reading.objects.filter(seller_id=seller_id, shipment_id=OuterRef("pk"), read_at__gte=before)
+    asked = Shipment.objects.filter(seller_id=seller_id, pk__in=shipment_ids).exclude(state__in=FINAL)
     return list(asked.filter(~Exists(fresh)).order_by("pk"))
+
+
+def read_stale(
+    seller_id: int, shipment_ids: Collection[int], *, before: datetime
+) -> tuple[set[int], CallFailed | None]:
+    """Reads those of these shipments again that were last read before `before` and may still change.
+
+    Gives those that are still unread, and why if Flipkart failed. Outside of any scope.
+    """
+    with seller_scope(seller_id):
+        unread = stale(seller_id, shipment_ids, before=before)
+    again = read_again(seller_id=seller_id, shipments=unread)
+    return {shipment.pk for shipment in unread} - again.read, again.failed
 
 
 def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient | None = None) -> ReadAgain:
@@ -63,21 +74,75 @@ def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: Flipkar
     """
     if not shipments:
         return ReadAgain()
-    read: set[int] = set()
-    missing: set[int] = set()
+    answered = ReadAgain()
+    spoilt: list[_Spoilt] = []
     error: CallFailed | None = None
     try:
         client = client or gateway.client_for(seller_id)
         for batch in _batches(_oldest_first(seller_id, shipments), client.limits.ids):
-            began = database_now()
-            page = _asked(client.fetch_shipments, batch) or types.Page(shipments=())
-            come, gone = _take_in(seller_id, batch, page, began)
-            read |= come
-            missing |= gone
+            _read_in_halves(client, seller_id, batch, answered, spoilt)
+            if spoilt and not answered.is_any:
+                raise spoilt[0].error
     except CallFailed as failure:
         error = failure
+    if spoilt and answered.is_any:
+        _keep_spoilt(seller_id, spoilt)
     gateway.heard(seller_id, error)
-    return ReadAgain(read=read, missing=missing, failed=error)
+    return replace(answered, failed=error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoilt:
+    """A shipment that alone gets no answer that can be used, while others get theirs."""
+
+    shipment: Shipment
+    error: Refused | UnexpectedPayload
+    asked_at: datetime
+
+
+def _read_in_halves(
+    client: FlipkartClient, seller_id: int, batch: Sequence[Shipment], answered: ReadAgain, spoilt: list[_Spoilt]
+) -> None:
+    """Adds to `answered` what came and what is gone, and to `spoilt` what spoils each answer that it would be part of.
+
+    One such shipment would else be asked for ever, in front of all that comes after it, and take its batch with it.
+    The later half goes first: the one that was read longest ago is the likely one, and a quota that ends meanwhile
+    then ends it with most of the others read. Raises what says nothing about single shipments.
+    """
+    began = database_now()
+    try:
+        page = _asked(client.fetch_shipments, batch) or types.Page(shipments=())
+    except (Refused, UnexpectedPayload) as error:
+        if not _may_be_of_one(error):
+            raise
+        if len(batch) == 1:
+            spoilt.append(_Spoilt(batch[0], error, began))
+            if len(spoilt) > 1 and not answered.is_any:
+                raise  # two of two: a gateway's page for everything, and the quota is not spent on finding out
+            return
+        half = len(batch) // 2
+        _read_in_halves(client, seller_id, batch[half:], answered, spoilt)
+        _read_in_halves(client, seller_id, batch[:half], answered, spoilt)
+        return
+    come, gone = _take_in(seller_id, batch, page, began)
+    answered.read.update(come)
+    answered.missing.update(gone)
+
+
+def _may_be_of_one(error: Refused | UnexpectedPayload) -> bool:
+    """A redirect and a bare 404 speak of the address, not of what was asked for."""
+    return isinstance(error, UnexpectedPayload) or (error.status >= 400 and error.status != 404)
+
+
+def _keep_spoilt(seller_id: int, spoilt: Sequence[_Spoilt]) -> None:
+    """For a person, and out of the others' way; only where others were answered, else Flipkart itself is ill."""
+    holes = [
+        types.Unreadable(flipkart_shipment_id=one.shipment.flipkart_shipment_id, path=ALONE, says=one.error.says)
+        for one in spoilt
+    ]
+    with seller_scope(seller_id):
+        ingest(seller_id=seller_id, shipments=(), unreadable=holes, read_began_at=max(one.asked_at for one in spoilt))
+        _put_off(seller_id, {one.shipment.pk for one in spoilt})
 
 
 def confirmed(client: FlipkartClient, page: types.Page) -> types.Page:
@@ -117,10 +182,14 @@ def _take_in(seller_id: int, batch: Sequence[Shipment], page: types.Page, began:
     with seller_scope(seller_id):
         ingest(seller_id=seller_id, shipments=come, unreadable=[*page.unreadable, *holes], read_began_at=began)
         if not_read := set(asked.values()) - read:
-            Reading.objects.filter(seller_id=seller_id, shipment_id__in=not_read, follow_at__isnull=False).update(
-                follow_at=Now() + NOT_READ_PAUSE
-            )
+            _put_off(seller_id, not_read)
     return read, set(missing.values())
+
+
+def _put_off(seller_id: int, shipment_ids: Collection[int]) -> None:
+    Reading.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, follow_at__isnull=False).update(
+        follow_at=Now() + NOT_READ_PAUSE
+    )
 
 
 # --- Shipping details (guide 2.3) ------------------------------------------------------------------------------------
@@ -151,9 +220,10 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
         for batch in _batches(waiting[: size * most_calls], size):
             if is_walking and len(batch) < size:
                 break
+            began = database_now()
             page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
             with seller_scope(seller_id):
-                read += _store_details(seller_id, batch, page)
+                read += _store_details(seller_id, batch, page, began)
     except CallFailed as failure:
         error = failure
     return Details(read=read, is_more_waiting=is_more_waiting and error is None, failed=error)
@@ -165,9 +235,10 @@ def read_details(*, seller_id: int, shipments: Sequence[Shipment], client: Flipk
     Raises what ended it; what was read before that is kept.
     """
     for batch in _batches(shipments, client.limits.details):
+        began = database_now()
         page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
         with seller_scope(seller_id):
-            _store_details(seller_id, batch, page)
+            _store_details(seller_id, batch, page, began)
 
 
 def read_invoice_numbers(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient) -> None:
@@ -204,12 +275,13 @@ def _without_details(seller_id: int, *, most: int) -> list[Shipment]:
 _PACKED = [types.State.PACKED, types.State.READY_TO_DISPATCH, types.State.PICKUP_COMPLETE]
 
 
-def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.ShippingDetailsPage) -> int:
+def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.ShippingDetailsPage, began: datetime) -> int:
     """All of the batch count as asked: one without an answer is noted, and not asked for each minute again."""
     asked = {shipment.flipkart_shipment_id: shipment for shipment in batch}
     come = {one.flipkart_shipment_id: one for one in page.details if one.flipkart_shipment_id in asked}
     _write_addresses(seller_id, [asked[shipment_id].pk for shipment_id in asked], come, asked)
-    _write_tracking(seller_id, [(asked[shipment_id].pk, one) for shipment_id, one in come.items() if one.tracking_id])
+    tracked = {asked[shipment_id].pk: one for shipment_id, one in come.items() if one.tracking_id}
+    _write_tracking(seller_id, tracked, began)
     told = [asked[shipment_id].pk for shipment_id, one in come.items() if one.delivery_address or one.billing_address]
     timeline.note(seller_id, told, "address", "delivery and billing address read")
     silent = [shipment.pk for shipment_id, shipment in asked.items() if shipment_id not in come]
@@ -244,18 +316,23 @@ def _write_addresses(
         )
 
 
-def _write_tracking(seller_id: int, found: Sequence[tuple[int, types.ShippingDetails]]) -> None:
-    """Tracking ids and sizes that are news, an id with its line. The next read writes these rows again."""
-    rows = Shipment.objects.filter(seller_id=seller_id).in_bulk([key for key, _ in found])
+def _write_tracking(seller_id: int, found: Mapping[int, types.ShippingDetails], began: datetime) -> None:
+    """Tracking ids and sizes that are news, an id with its line. The next read writes these rows again.
+
+    What a read that began later has written is left alone. Locked before it is compared: it changes meanwhile.
+    """
+    if not found:
+        return
+    forget_fingerprints(found)  # first: it locks the readings, as ingest does before it locks shipments
+    locked = Shipment.objects.select_for_update(no_key=True).filter(seller_id=seller_id, pk__in=found)
+    rows = {row.pk: row for row in locked.filter(read_began_at__lte=began).order_by("pk")}
     news = {
         key: one
-        for key, one in found
-        if len(one.tracking_id) <= _LONGEST
+        for key, one in found.items()
+        if key in rows
+        and len(one.tracking_id) <= _LONGEST
         and (_is_tracking_news(rows[key], one) or (rows[key].packed_sizes or []) != _packed_sizes(one))
     }
-    if not news:
-        return
-    forget_fingerprints(news)  # first: it locks the readings, as ingest does before it locks shipments
     told = [key for key, one in news.items() if _is_tracking_news(rows[key], one)]
     for key, one in news.items():
         rows[key].tracking_id, rows[key].courier = one.tracking_id, one.courier[:_LONGEST] or rows[key].courier
@@ -310,15 +387,22 @@ _LONGEST = 64  # of these columns
 def _asked(call: Callable[[Sequence[str]], T], batch: Sequence[Shipment | types.Shipment]) -> T | None:
     """What Flipkart says of these; None where it knows none of them.
 
-    That it says by 404 with a code (guide-gaps 10): an answer like any other, else the batch would be asked for ever,
-    in front of all that comes after it. A bare 404 is a wrong address.
+    An answer like any other, else the batch would be asked for ever, in front of all that comes after it.
     """
     try:
         return call([shipment.flipkart_shipment_id for shipment in batch])
     except Refused as error:
-        if error.status != 404 or not error.code:
+        if not knows_none(error):
             raise
         return None
+
+
+def knows_none(error: Refused) -> bool:
+    """Whether Flipkart says by it that it knows none of the shipments asked for: by 404 with a code (guide-gaps 10).
+
+    A bare 404 is a wrong address.
+    """
+    return error.status == 404 and bool(error.code)
 
 
 def _batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -74,7 +74,7 @@ def client_for(seller_id: int, *, for_polling: bool = False) -> FlipkartClient:
         ),
         wire=wire,
         tokens=access_tokens.StoredTokens(seller_id=seller_id, transport=_for_tokens(base_url), wire=wire),
-        before_call=partial(_before_call, seller, for_polling),
+        before_call=partial(_before_call, seller_id, for_polling),
     )
 
 
@@ -141,11 +141,16 @@ def _note_refusal(seller_id: int, error: NotAuthorized) -> None:
         stop(row, _("Flipkart answers “forbidden” to everything: the application or the account may be suspended."))
 
 
-def _before_call(seller: Seller, for_polling: bool, operation: str) -> None:
+def _before_call(seller_id: int, for_polling: bool, operation: str) -> None:
     refuse_open_transaction()
-    if operation in EFFECTS and (why_not := switches.why_not_sending(seller)):
+    unless = partial(_refuse_if_switched_off, seller_id, operation) if operation in EFFECTS else None
+    quota.take(seller_id, operation=operation, for_polling=for_polling, unless=unless)
+
+
+def _refuse_if_switched_off(seller_id: int, operation: str) -> None:
+    """Asked before each effect, not once a batch: who presses the switch means the next call. Raises SendingIsOff."""
+    if why_not := switches.why_not_sending(Seller.objects.get(pk=seller_id)):
         raise SendingIsOff(operation, why_not)
-    quota.take(seller.pk, operation=operation, for_polling=for_polling)
 
 
 def _for_tokens(base_url: str) -> Transport:

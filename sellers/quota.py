@@ -5,7 +5,7 @@ leaves the last QUOTA_KEPT_FROM_POLLING tokens to people's clicks, and clicks le
 QUOTA_FOR_POLLING a minute up to SHARE tokens. Neither ever waits until the other has ended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,12 +37,17 @@ _SHARE_TAKEN = {
 }
 
 
-def take(seller_id: int, *, operation: str, for_polling: bool = False) -> datetime:
+def take(
+    seller_id: int, *, operation: str, for_polling: bool = False, unless: Callable[[], None] | None = None
+) -> datetime:
     """One call's worth, committed in a short scope of its own; returns when, by the database's clock.
 
-    Raises Throttled with the time after which it is worth asking again.
+    `unless` is called in that scope, and raises what else is against the call. Raises Throttled with the time after
+    which it is worth asking again.
     """
     with seller_scope(seller_id), connection.cursor() as cursor:
+        if unless:
+            unless()
         # A database that crashes may give a few tokens back: cheaper than a write to disk for each call.
         cursor.execute("set local synchronous_commit to off")
         taken_at = _take(cursor, seller_id, for_polling)

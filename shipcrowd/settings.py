@@ -62,7 +62,7 @@ FLIPKART_ANSWER_BYTES = env.int("FLIPKART_ANSWER_BYTES", default=20 * 2**20)  # 
 # Calls: 20 at once and 80 a minute back, so that any 60 seconds hold at most 100.
 QUOTA_BURST = env.int("QUOTA_BURST", default=20)
 QUOTA_PER_MINUTE = env.int("QUOTA_PER_MINUTE", default=80)
-QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # polling stops when fewer are left
+QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # below it polling lives on its own 15 a minute
 
 # What a lower floor starts in a higher one, by name: `f(seller, connection)` in the scope of a new connection;
 # modules with `open_effects(seller)` and `park(seller, by)` for one that is being cut.

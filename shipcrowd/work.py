@@ -88,7 +88,7 @@ class WorkRow(Due):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     state = models.CharField(max_length=10, choices=State, default=State.DUE)
     in_doubt = models.BooleanField(default=False)  # a call was begun whose outcome is not known
-    attempts = models.PositiveSmallIntegerField(default=0)  # calls begun
+    attempts = models.PositiveSmallIntegerField(default=0)  # calls begun that may have done something
     read_backs = models.PositiveSmallIntegerField(default=0)  # since the row came in doubt
     claim_token = models.UUIDField(null=True)
     give_up_at = models.DateTimeField(null=True)
@@ -109,6 +109,10 @@ class WorkRow(Due):
 
 
 RowT = TypeVar("RowT", bound=WorkRow)
+
+
+class TakenOver(Exception):
+    """The row has passed to another worker while this one was long at it: what this one does is for nobody."""
 
 
 def claim_due(
@@ -143,7 +147,11 @@ def claim_due(
 
 
 def begin_calls(rows: Sequence[RowT]) -> list[RowT]:
-    """Commits that these rows are about to be sent, and gives those that are still ours; the lease begins anew."""
+    """Commits that these rows are about to be sent, and gives those that are still ours; the lease begins anew.
+
+    They are given as they were before the call: not in doubt, and without it in `attempts`. Verdicts count on that:
+    this attempt is `attempts + 1`, and a row that is put off after a certain no is not in doubt.
+    """
     if not rows:
         return []
     model = type(rows[0])
@@ -159,6 +167,16 @@ def begin_calls(rows: Sequence[RowT]) -> list[RowT]:
         ours = set(_still_ours(model, rows).filter(state=State.CALLING).values_list("pk", flat=True))
     crash_point(f"{model.KIND}.calling")
     return [row for row in rows if row.pk in ours]
+
+
+def not_sent(rows: Sequence[RowT]) -> None:
+    """The call that was begun has certainly done nothing (refused whole, 429): no doubt and no attempt is left of it.
+
+    Opens its own scope, as `begin_calls` does.
+    """
+    with seller_scope(rows[0].seller_id):
+        begun = _still_ours(type(rows[0]), rows).filter(state=State.CALLING)
+        begun.update(state=State.CLAIMED, in_doubt=False, attempts=F("attempts") - 1)
 
 
 def keep(rows: Sequence[RowT]) -> bool:
@@ -469,13 +487,6 @@ def take_turn(seller_id: int, kind: str) -> uuid.UUID | None:
             [seller_id, kind, settings.LEASE_SECONDS, token],
         )
         return token if cursor.fetchone() else None
-
-
-def keep_turn(seller_id: int, kind: str, token: uuid.UUID) -> bool:
-    """The turn's lease begins anew; False when it has passed to somebody else meanwhile."""
-    with seller_scope(seller_id):
-        mine = Turn.objects.filter(seller_id=seller_id, kind=kind, token=token)
-        return bool(mine.update(held_until=Now() + timedelta(seconds=settings.LEASE_SECONDS)))
 
 
 def rest(seller_id: int, kind: str, *, after: timedelta) -> None:

@@ -1,6 +1,6 @@
 """Again or not, and when: pure functions of what happened; the caller brings the clock and the chance, and waits.
 
-Waiting is a column of the caller's (`next_attempt_at`), never a sleep: a worker that sleeps holds a seat, and forgets
+Waiting is a column of the caller's (`wake_at`), never a sleep: a worker that sleeps holds a seat, and forgets
 when it is killed.
 """
 
@@ -52,7 +52,14 @@ class AskPerson:
 
 
 def after_failure(
-    error: CallFailed, *, is_effect: bool, attempt: int, give_up_at: datetime, now: datetime, jitter: float
+    error: CallFailed,
+    *,
+    is_effect: bool,
+    attempt: int,
+    give_up_at: datetime,
+    now: datetime,
+    jitter: float,
+    first_read_back: timedelta = FIRST_READ_BACK,
 ) -> SendAgain | ReadBack | AskPerson:
     """What to do once attempt `attempt` (1 is the first) has failed; `jitter` is drawn by the caller, 0.0 to 1.0.
 
@@ -62,7 +69,7 @@ def after_failure(
         return AskPerson(because=error)
     if is_effect and not isinstance(error, Throttled):
         # The answer is lost, perhaps not the request: sending an effect again could dispatch twice.
-        return ReadBack(after=_doubled(FIRST_READ_BACK, attempt, LONGEST_READ_BACK) * (1 + jitter / 2))
+        return ReadBack(after=_doubled(first_read_back, attempt, LONGEST_READ_BACK) * (1 + jitter / 2))
     pause = _doubled(FIRST_PAUSE, attempt, LONGEST_PAUSE) * (0.5 + jitter / 2)
     if isinstance(error, Throttled) and error.retry_after is not None:
         # A little more than asked, not less: many workers were told the same second.

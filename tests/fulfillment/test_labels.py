@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 from math import ceil
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -225,6 +226,30 @@ def test_when_flipkart_does_not_answer_the_second_look_nothing_is_packed(seller,
     assert (row.state, flipkart.ledger.calls_of("generate_labels")) == (State.DUE, [])
 
 
+def test_one_that_flipkart_will_not_read_again_keeps_no_other_back(seller, account, flipkart, packer, monkeypatch):
+    made = take_in(seller, flipkart.world.add_shipments(account, 4))
+    bad = made[2]
+    shipments = api.shipments
+
+    def refusing(world, account, shipment_ids):
+        if bad.flipkart_shipment_id in shipment_ids:
+            raise api.ApiError(400, "BAD_SHIPMENT", "one of them is bad")
+        return shipments(world, account, shipment_ids)
+
+    monkeypatch.setattr(api, "shipments", refusing)
+    read_long_ago(*made)
+    ask_labels(seller, made, packer)
+    drain()
+
+    others = {one.flipkart_shipment_id for one in made} - {bad.flipkart_shipment_id}
+    assert set(flipkart.ledger.labels) == others
+    row = only(LabelRequest, shipment=bad)
+    assert (row.state, row.says) == (
+        State.DUE,
+        "waiting: Flipkart did not name this shipment when it was read again",
+    )
+
+
 def test_a_code_that_needs_a_person_becomes_attention_and_a_retry_by_hand_uses_the_same_row(
     seller, shipment, flipkart, packer, clock
 ):
@@ -399,6 +424,44 @@ def test_a_throttled_call_waits_as_long_as_flipkart_says_and_is_not_in_doubt(
     assert len(flipkart.ledger.attempts_of("generate_labels")) == 3
 
 
+def test_calls_that_did_nothing_leave_neither_doubt_nor_count(seller, shipments, flipkart, packer):
+    flipkart.faults.set("generate_labels", "throttled", retry_after="30")
+    ask_labels(seller, shipments, packer)
+    drain()
+
+    assert {(row.state, row.in_doubt, row.attempts) for row in as_ops(LabelRequest)} == {(State.DUE, False, 0)}
+
+
+def test_out_of_time_at_a_429_it_is_given_up_and_not_in_doubt(seller, shipment, flipkart, packer):
+    flipkart.faults.set("generate_labels", "throttled", retry_after="30")
+    ask_labels(seller, [shipment], packer)
+    with factories.ops():
+        LabelRequest.objects.update(give_up_at=timezone.now() + timedelta(seconds=20))
+    drain()
+
+    row = only(LabelRequest)
+    assert (row.state, row.attention, row.in_doubt) == (State.GIVEN_UP, Attention.GIVEN_UP, False)
+    assert row.says == "tried too long: Flipkart takes no more calls"
+
+
+def test_halves_of_a_refused_batch_count_as_one_call_each(seller, account, flipkart, packer, monkeypatch):
+    """What was refused whole has done nothing: a first no of a row is believed, and not read back."""
+    made = take_in(seller, flipkart.world.add_shipments(account, 4))
+    bad = made[2]
+    generate = api.generate_labels
+
+    def refusing(world, account, shipment_ids, fault):
+        if bad.flipkart_shipment_id in shipment_ids:
+            raise api.ApiError(400, "BAD_SHIPMENT", "one of them is bad")
+        return generate(world, account, shipment_ids, fault)
+
+    monkeypatch.setattr(api, "generate_labels", refusing)
+    ask_labels(seller, made, packer)
+    drain()
+
+    assert {row.attempts for row in as_ops(LabelRequest)} == {1}
+
+
 def test_sending_switched_off_keeps_what_was_asked_and_says_so(seller, shipment, flipkart, packer, clock, settings):
     settings.SENDING = False
     outcome = ask_labels(seller, [shipment], packer)
@@ -556,6 +619,114 @@ def refuse_papers_of(shipment_id: str, monkeypatch) -> None:
         return download(world, account, shipment_ids, fault)
 
     monkeypatch.setattr(api, "download_labels", refusing)
+
+
+def test_papers_that_are_too_large_together_are_asked_for_in_halves(seller, account, flipkart, packer, clock, settings):
+    settings.FLIPKART_ANSWER_BYTES = 300_000  # more than one shipment's, less than two's
+    made = take_in(seller, flipkart.world.add_shipments(account, 4))
+    ask_labels(seller, made, packer)
+
+    work_on(clock)
+
+    assert states(LabelRequest) == [State.DONE] * 4
+
+
+def test_one_shipments_papers_that_are_too_large_need_a_person_in_true_words(
+    seller, shipment, flipkart, packer, clock, settings
+):
+    settings.FLIPKART_ANSWER_BYTES = 2**16
+    ask_labels(seller, [shipment], packer)
+    drain()
+    for _ in range(3):
+        wait(clock, seconds=6)
+        drain()
+
+    row = only(LabelRequest)
+    assert (row.state, row.attention) == (State.DUE, Attention.BAD_PAPER)
+    assert row.says.startswith("Flipkart's answer about its papers cannot be used (an answer larger than ")
+
+
+def test_a_parcel_that_left_without_a_label_of_ours_is_not_asked_for_for_ever(
+    seller, account, shipment, flipkart, packer, clock
+):
+    flipkart.faults.set("download_labels", "late_labels", times=None)
+    ask_labels(seller, [shipment], packer)
+    drain()
+    wait(clock, seconds=6)
+    drain()
+    flipkart.world.dispatch(account, shipment.flipkart_shipment_id)
+    flipkart.world.ship(shipment.flipkart_shipment_id)
+    take_in(seller, [shipment.flipkart_shipment_id])
+
+    work_on(clock)
+
+    row = only(LabelRequest)
+    assert (row.state, row.says, row.attention) == (State.WITHDRAWN, "left the house without a label of ours", "")
+    assert told(shipment)[-1] == "label not fetched: left the house without a label of ours"
+
+
+def while_papers_are_under_way(happens, monkeypatch) -> None:
+    """It happens once Flipkart has made its answer to a call for papers, and before that is read here."""
+    download = api.download_labels
+
+    def download_and(*asked):
+        answer = download(*asked)
+        happens()
+        return answer
+
+    monkeypatch.setattr(api, "download_labels", download_and)
+
+
+def test_of_a_shipment_cancelled_while_its_label_was_under_way_no_label_is_told(
+    seller, shipment, flipkart, packer, clock, monkeypatch
+):
+    def cancel() -> None:
+        flipkart.world.cancel(shipment.flipkart_shipment_id)
+        take_in(seller, [shipment.flipkart_shipment_id])
+
+    ask_labels(seller, [shipment], packer)
+    drain()
+    wait(clock, seconds=6)
+    while_papers_are_under_way(cancel, monkeypatch)
+    drain()
+
+    row = only(LabelRequest)
+    assert (row.state, row.says) == (State.WITHDRAWN, "cancelled at Flipkart: its label is void")
+    assert "label stored" not in told(shipment)
+
+
+def while_read_again(happens, monkeypatch) -> None:
+    shipments = api.shipments
+
+    def read_and(*asked):
+        answer = shipments(*asked)
+        happens()
+        return answer
+
+    monkeypatch.setattr(api, "shipments", read_and)
+
+
+def test_a_worker_that_lost_its_claim_tells_nothing_of_the_label_it_fetched(
+    seller, shipment, flipkart, packer, clock, monkeypatch
+):
+    def pass_to_another_worker() -> None:
+        with factories.ops():
+            LabelRequest.objects.update(claim_token=uuid4())
+
+    _account, parcel = flipkart.world.find(shipment.flipkart_shipment_id)
+    ask_labels(seller, [shipment], packer)
+    drain()
+    wait(clock, seconds=6)
+    printed, parcel.tracking_id = parcel.tracking_id, "FMPP9999999999"
+    take_in(seller, [shipment.flipkart_shipment_id])
+    parcel.tracking_id = printed
+    spoil_tracking_in_rows(flipkart, monkeypatch)
+    before = told(shipment)
+    while_read_again(pass_to_another_worker, monkeypatch)
+    drain()
+
+    assert only(LabelRequest).state == State.CLAIMED
+    assert told(shipment) == before
 
 
 @pytest.mark.parametrize("kind", ["not_a_pdf", "cut_pdf"])

@@ -1,6 +1,7 @@
 """Every layout, as printed: each barcode is read by a scanner, and each invoice by a person."""
 
 from collections import Counter
+from uuid import uuid4
 
 import pypdfium2
 import pytest
@@ -184,6 +185,21 @@ def test_a_parcel_whose_invoice_cannot_be_read_on_4x6_is_left_out_in_words(selle
     reason = "its invoice cannot be cut for 4x6: it is too wide for a 4x6 sheet"
     assert left_out(stack.job) == {labelled[0].flipkart_shipment_id: reason}
     assert as_ops(PrintJobLine, is_claim=True) == []
+
+
+def test_a_worker_whose_job_was_taken_over_cuts_no_more_invoices(seller, labelled, packer, monkeypatch):
+    monkeypatch.setattr(slips, "WRITTEN_TOGETHER", 2)
+    write = slips._write
+
+    def write_and_lose(made):
+        write(made)
+        PrintJob.objects.update(claim_token=uuid4())
+
+    monkeypatch.setattr(slips, "_write", write_and_lose)
+    job = ask_print(seller, labelled, packer, options=Options(layout=Layout.WITH_INVOICE))
+    drain()
+
+    assert (len(as_ops(Document, paper=Paper.SLIP)), reload(job).state) == (2, State.CLAIMED)
 
 
 def test_invoices_are_cut_over_several_turns_and_once(seller, labelled, packer, monkeypatch):

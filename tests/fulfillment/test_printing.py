@@ -343,6 +343,23 @@ def test_progress_shows_while_it_is_laid_out(seller, labelled, packer, monkeypat
     assert seen == [2, 4]
 
 
+def test_a_worker_whose_job_was_taken_over_lays_out_no_further(seller, labelled, packer, monkeypatch, documents):
+    monkeypatch.setattr(laying_out, "LABELS_A_SIGN", 2)
+    signs = laying_out._show_progress
+
+    def show(stack, number):
+        with factories.ops():
+            PrintJob.objects.update(claim_token=uuid4())
+        signs(stack, number)
+
+    monkeypatch.setattr(laying_out, "_show_progress", show)
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    assert (reload(job).state, only(PrintStack, job=job).laid_out_at) == (State.CLAIMED, None)
+    assert list(documents.rglob("print/*")) == []
+
+
 def test_another_sellers_shipments_are_not_printed(seller, other_seller, labelled, packer):
     theirs = factories.shipment(other_seller, label_stored_at=timezone.now())
 

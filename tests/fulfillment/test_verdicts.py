@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fulfillment.verdicts import (
     AskPerson,
     Drop,
+    GiveUp,
     Lost,
     NotThere,
     Send,
@@ -24,7 +25,7 @@ from fulfillment.verdicts import (
 )
 from orders.states import State
 from shipcrowd.flipkart.types import RowOutcome
-from shipcrowd.transport.errors import Broken, NotAuthorized, Refused, Throttled, UnexpectedPayload, Unreachable
+from shipcrowd.transport.errors import Broken, NotAuthorized, Throttled, UnexpectedPayload, Unreachable
 from shipcrowd.work import Attention
 
 NOW = datetime(2026, 3, 4, 7, 21, tzinfo=UTC)
@@ -117,13 +118,10 @@ def test_a_throttled_call_was_not_done_and_waits_as_told():
 
 
 def test_a_call_throttled_past_its_time_needs_a_person():
-    assert failed(Throttled("dispatch"), gives_up_at=NOW).because == Attention.GIVEN_UP
+    assert failed(Throttled("dispatch"), gives_up_at=NOW) == GiveUp("tried too long: Flipkart takes no more calls")
 
 
-def test_a_refused_call_needs_a_person_and_a_forbidden_one_the_connection():
-    assert failed(Refused("dispatch", status=400, code="INVALID")) == AskPerson(
-        Attention.REFUSED, "Flipkart refused it (INVALID)"
-    )
+def test_a_forbidden_call_needs_the_connection():
     assert failed(NotAuthorized("dispatch", status=403)).attention == Attention.RECONNECT
 
 

@@ -164,6 +164,29 @@ def test_when_flipkart_does_not_answer_it_is_asked_again_and_then_given_up(packe
     assert "Flipkart did not answer: shipments: their server failed" in words(packer.get(asked.url))
 
 
+def test_a_refusal_that_speaks_of_no_shipment_is_not_taken_for_one(packer, connected, flipkart):
+    flipkart.faults.set("shipments", "html", status=400)
+    (shipment_id,) = flipkart.world.add_shipments(connected.account, 1)
+    asked = packer.post(f"/s/{connected.seller.slug}/shipments/look-up/", {"q": shipment_id})
+
+    run_due_work()
+    assert [row.state for row in as_ops(LookUp)] == [State.DUE]
+    factories.wake(LookUp)
+    run_due_work()
+
+    (found,) = as_ops(Shipment)
+    assert packer.get(asked.url).url.endswith(f"/{found.public_id}/")
+
+
+def test_a_look_up_that_flipkart_forbids_counts_against_the_connection(packer, connected, flipkart):
+    flipkart.faults.set("shipments", "forbidden")
+    packer.post(f"/s/{connected.seller.slug}/shipments/look-up/", {"q": "SHIP1"})
+
+    run_due_work()
+
+    assert factories.reload(connected.connection).forbidden_in_a_row == 1
+
+
 @pytest.mark.parametrize("text", ["", "a b", "../../etc", "x,y", "'; drop table", "é"])
 def test_what_is_no_id_is_not_asked_for(packer, connected, text):
     page = packer.post(f"/s/{connected.seller.slug}/shipments/look-up/", {"q": text}, follow=True)

@@ -9,14 +9,15 @@ from django.utils import timezone
 
 from orders import following, polling
 from orders.models import Buyer, FollowCursor, PollCursor, Reading, Shipment, TimelineEntry, Unreadable
-from orders.reading import fetch_details, is_stale, read_again, stale
+from orders.reading import fetch_details, read_again, stale
 from orders.tasks import follow, poll
 from sellers import gateway
 from sellers.models import Standing
+from shipcrowd.simulator import api
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import Unreachable
 from tests import factories
-from tests.factories import as_ops, reload
+from tests.factories import as_ops
 
 
 def polled(connected, flipkart, count: int, **values) -> list[str]:
@@ -84,6 +85,63 @@ def test_a_wrong_address_says_nothing_of_shipments(connected, flipkart):
 
     assert as_ops(Unreadable) == []
     assert cursor(connected).failures_in_a_row == 1
+
+
+def spoil_answers(shipment_id: str, monkeypatch, answer) -> None:
+    """So Flipkart answers each call by id that names this one."""
+    shipments = api.shipments
+
+    def spoiling(world, account, shipment_ids):
+        return answer() if shipment_id in shipment_ids else shipments(world, account, shipment_ids)
+
+    monkeypatch.setattr(api, "shipments", spoiling)
+
+
+def refusal():
+    raise api.ApiError(400, "BAD_SHIPMENT", "one of them is bad")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (refusal, "refused (HTTP 400, BAD_SHIPMENT)"),
+        (lambda: {"shipments": "none"}, "shipments: not a list"),
+        (lambda: {"shipments": [], "filler": "x" * 20_000}, "an answer larger than 0 MB"),
+    ],
+    ids=["refused", "unreadable", "too large"],
+)
+def test_one_that_spoils_each_answer_is_kept_for_a_person_and_the_others_are_followed(
+    connected, flipkart, monkeypatch, settings, answer, says
+):
+    made = polled(connected, flipkart, 5)
+    rest(connected)
+    make_due(connected)
+    settings.FLIPKART_ANSWER_BYTES = 10_000
+    spoil_answers(made[1], monkeypatch, answer)
+    began = timezone.now()
+
+    follow(seller_id=connected.seller.pk)
+
+    (hole,) = as_ops(Unreadable)
+    assert (hole.flipkart_shipment_id, hole.says) == (made[1], says)
+    by_id = {reading.flipkart_shipment_id: reading for reading in as_ops(Reading)}
+    bad = by_id.pop(made[1])
+    assert bad.follow_at > timezone.now() + timedelta(hours=5)
+    assert all(reading.read_at > began for reading in by_id.values())
+    assert (cursor(connected).failures_in_a_row, cursor(connected).says) == (0, "")
+
+
+def test_while_nothing_can_be_read_of_any_no_shipment_is_to_blame(connected, flipkart):
+    polled(connected, flipkart, 5)
+    rest(connected)
+    make_due(connected)
+    flipkart.faults.set("shipments", "html", times=None)
+
+    follow(seller_id=connected.seller.pk)
+
+    assert as_ops(Unreadable) == []
+    assert cursor(connected).failures_in_a_row == 1
+    assert all(reading.follow_at < timezone.now() for reading in as_ops(Reading))
 
 
 def test_what_happens_to_a_shipment_is_seen_until_it_is_delivered(connected, flipkart):
@@ -231,6 +289,26 @@ def test_a_tracking_id_that_comes_with_the_details_is_kept_and_told(connected, f
     assert reading.fingerprint is None
 
 
+def test_details_that_were_asked_for_before_a_newer_read_do_not_undo_what_it_brought(connected, flipkart, monkeypatch):
+    (one,) = polled(connected, flipkart, 1)
+    flipkart.world.pack(connected.account, one)
+    read_again(seller_id=connected.seller.pk, shipments=as_ops(Shipment))
+    details = api.shipping_details
+
+    def details_and_then_a_newer_read(*asked):
+        answer = details(*asked)
+        flipkart.world.find(one)[1].tracking_id = "FMPP0000000001"
+        read_again(seller_id=connected.seller.pk, shipments=as_ops(Shipment))
+        return answer
+
+    monkeypatch.setattr(api, "shipping_details", details_and_then_a_newer_read)
+    factories.wake(FollowCursor)
+    follow(seller_id=connected.seller.pk)
+
+    (shipment,) = as_ops(Shipment)
+    assert shipment.tracking_id == "FMPP0000000001"
+
+
 def test_an_address_asked_for_too_early_is_asked_for_once_more_when_the_shipment_is_packed(connected, flipkart):
     (one,) = polled(connected, flipkart, 1)
     with seller_scope(connected.seller):
@@ -331,18 +409,16 @@ def test_nothing_given_is_nothing_called(connected, flipkart):
     assert flipkart.ledger.calls == []
 
 
-def test_what_was_read_longer_than_five_minutes_ago_is_stale(seller, other_seller):
+def test_what_was_read_longer_ago_and_may_still_change_is_stale(seller, other_seller):
     now = timezone.now()
     fresh, old, never = (factories.shipment(seller) for _ in range(3))
-    theirs = factories.shipment(other_seller)
-    for shipment, minutes in ((fresh, 4), (old, 6)):
+    delivered, theirs = factories.shipment(seller, state="DELIVERED"), factories.shipment(other_seller)
+    for shipment, minutes in ((fresh, 4), (old, 6), (delivered, 6)):
         with seller_scope(seller):
             Reading.objects.create(seller=seller, shipment=shipment, read_at=now - timedelta(minutes=minutes))
 
     with seller_scope(seller):
-        found = stale(seller, [fresh.pk, old.pk, never.pk, theirs.pk], now)
+        asked = [fresh.pk, old.pk, never.pk, delivered.pk, theirs.pk]
+        found = stale(seller.pk, asked, before=now - timedelta(minutes=5))
 
     assert found == [old, never]
-    assert (is_stale(None, now), is_stale(now - timedelta(minutes=4), now)) == (True, False)
-    assert is_stale(now - timedelta(minutes=6), now) is True
-    assert reload(theirs) not in found

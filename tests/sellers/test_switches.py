@@ -64,6 +64,15 @@ def test_an_effect_already_in_a_workers_hand_is_not_sent_either(connected, ops):
         gateway.client_for(connected.seller.pk).dispatch(["SHIP1"])
 
 
+def test_what_is_switched_off_in_mid_batch_stops_the_next_call(connected, flipkart, ops):
+    client = gateway.client_for(connected.seller.pk)
+    switch(connected.seller, Switch.SENDING, "their keys leaked", ops)
+
+    with pytest.raises(gateway.SendingIsOff):
+        client.dispatch(["SHIP1"])
+    assert flipkart.ledger.calls_of("dispatch") == []
+
+
 def test_stopped_reading_ends_polling_and_following_but_not_what_a_press_needs(connected, flipkart, ops):
     flipkart.world.add_shipments(connected.account, 1)
     switch(connected.seller, Switch.READING, "Flipkart asked us to", ops)
