@@ -128,7 +128,7 @@ def test_items_that_changed_since_the_label_keep_it_out_of_print(seller, labelle
     job = ask_print(seller, labelled, packer)
     drain()
 
-    assert left_out(job) == {labelled[1].flipkart_shipment_id: "its items changed since its label"}
+    assert left_out(job) == {labelled[1].flipkart_shipment_id: "must be pulled: its items changed since its label"}
 
 
 def test_when_all_is_left_out_there_is_no_pdf_and_the_job_says_so(seller, account, flipkart, packer):
