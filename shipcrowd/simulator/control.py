@@ -69,6 +69,7 @@ def use_power(world: World, shipment_id: str, power: str, asked: dict[str, Any])
             by=str(asked.get("by") or "buyer"),
         ),
         "form": lambda one: world.want_form(one, str(asked.get("name") or "e-Way Bill")),
+        "serials": lambda one: world.want_serials(one, int(asked.get("line", 1))),
         "parcels": lambda one: world.send_in_parcels(one, int(asked.get("count", 2))),
         "packaging": lambda one: world.set_packaging(one, str(asked.get("policy"))),
         "ready": world.make_ready,
