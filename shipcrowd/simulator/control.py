@@ -8,7 +8,7 @@ POST shipments                 {"account", "count", "cod", "states", "items", "q
 POST day                       {"account" (else every one), "count"}
 POST shipments/<id>/<power>    ready, pack, hold, release, pickup, ship, deliver, cancel, return,
                                dates {"dispatchAfter", "dispatchBy"}, cancel {"by"}, cancel-item {"line", "pieces",
-                               "by"}, form {"name"}, parcels {"count"}, packaging {"policy"}
+                               "by"}, form {"name"}, serials {"line"}, parcels {"count"}, packaging {"policy"}
 POST packing                   {"shortest", "longest"}: seconds that packing takes in the published format
 GET  shipments/<id>            one shipment as the simulator knows it
 POST faults                    {"operation", "kind", "times", "account", …options}; DELETE clears all
