@@ -1,7 +1,8 @@
 """Fetches the papers of packed shipments until they are here: checked and cut in a child process, stored, then
 written down.
 
-A read: it may be repeated, and is, after 2, 4, 8 … 300 seconds, as long as nothing has come (guide 3.2, Issue 2).
+A read: it may be repeated, and is, after 2, 4, 8 … 300 seconds, as long as nothing has come (guide 3.2, Issue 2). Where
+packing takes its time, the shipment is looked at instead, at the pace of packing.
 """
 
 import time
@@ -30,7 +31,7 @@ from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Offer, Papers, State
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled
-from shipcrowd.transport.retry import next_look
+from shipcrowd.transport.retry import next_look, next_look_at_packing
 from shipcrowd.work import Attention
 
 KIND = LabelRequest.KIND
@@ -435,9 +436,11 @@ def _settle_not_here(client: FlipkartClient, rows: Sequence[LabelRequest]) -> No
                 says = "waiting: Flipkart packs it only once a form is acknowledged"
                 _look_later([row], after=settings.READ_AGAIN_AFTER, says=says, attention=Attention.FORM)
             else:
+                packs_later = client.wire.ABILITIES.packs_later and not is_packed_or_later(state)
                 _look_later(
                     [row],
-                    after=next_look(row.fetches + 1),
+                    # What is accepted was looked at once before: look number 1 is the one that has just been in vain.
+                    after=next_look_at_packing(row.fetches + 2) if packs_later else next_look(row.fetches + 1),
                     says=f"waiting for the label; asked {row.fetches + 1} times",
                     attention=_late(row, now),
                 )
