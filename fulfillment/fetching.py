@@ -14,9 +14,10 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from fulfillment import queries, unmerging
+from fulfillment import packing_looks, queries, unmerging
 from fulfillment.keeping import Kept, keep_papers
 from fulfillment.models import Document, LabelRequest, Paper, Step
+from fulfillment.packing_looks import Look
 from fulfillment.papers.types import ChildFailed, holds
 from fulfillment.shown import mark_shown
 from fulfillment.unmerging import CannotBeTold
@@ -71,6 +72,7 @@ def work_batch(*, seller_id: int) -> bool:
         after, says = timedelta(seconds=60), "waiting: there is no working connection to Flipkart"
         work.wait_all(LabelRequest, seller_id=seller_id, only=Q(step=Step.FETCH), after=after, says=says)
         return False
+    looks = packing_looks.due(seller_id, most=client.limits.ids) if client.wire.ABILITIES.packs_later else {}
     rows = work.claim_due(
         LabelRequest,
         seller_id=seller_id,
@@ -81,17 +83,17 @@ def work_batch(*, seller_id: int) -> bool:
     if not rows:
         return False
     with work.mistakes_noted(rows):
-        _work(client, rows)
+        _work(client, rows, looks)
     return True
 
 
-def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
+def _work(client: FlipkartClient, rows: list[LabelRequest], looks: dict[int, Look]) -> None:
     wanted = [row for row in rows if row.shipment.state != State.CANCELLED]
     _settle_cancelled([row for row in rows if row not in wanted])
     if not wanted:
         return
     try:
-        wanted = _settle_unready(client, wanted)
+        wanted = _settle_unready(client, wanted, looks)
         if not wanted:
             return
         shown_at = work.database_now()
@@ -119,15 +121,18 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     _store(client, here, by_id, shown_at=shown_at)
 
 
-def _settle_unready(client: FlipkartClient, rows: list[LabelRequest]) -> list[LabelRequest]:
+def _settle_unready(client: FlipkartClient, rows: list[LabelRequest], looks: dict[int, Look]) -> list[LabelRequest]:
     """Those whose papers may be asked for; the others are settled. Raises what reading raises.
 
     Where packing takes its time, one that is not packed yet would spoil the call for all.
     """
     if not client.wire.ABILITIES.packs_later:
         return rows
-    read = _read_again(client, rows)
-    ready = [row for row in rows if row.shipment_id in read and is_packed_or_later(State(row.shipment.state))]
+    again = packing_looks.look(client, rows, looks, now=work.database_now())
+    if again.failed is not None:
+        raise again.failed
+    _refresh(rows)
+    ready = [row for row in rows if row.shipment_id in again.read and is_packed_or_later(State(row.shipment.state))]
     _settle_not_here(client, [row for row in rows if row not in ready])
     return ready
 
@@ -145,8 +150,8 @@ def _download(client: FlipkartClient, rows: Sequence[LabelRequest]) -> dict[str,
 
 def _work_in_halves(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     half = len(rows) // 2
-    _work(client, rows[:half])
-    _work(client, rows[half:])
+    _work(client, rows[:half], {})
+    _work(client, rows[half:], {})
 
 
 def _has_label(by_id: dict[str, Papers], row: LabelRequest) -> bool:
