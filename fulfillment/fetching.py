@@ -1,7 +1,8 @@
 """Fetches the papers of packed shipments until they are here: checked and cut in a child process, stored, then
 written down.
 
-A read: it may be repeated, and is, after 2, 4, 8 … 300 seconds, as long as nothing has come (guide 3.2, Issue 2).
+A read: it may be repeated, and is, after 2, 4, 8 … 300 seconds, as long as nothing has come (guide 3.2, Issue 2). Where
+packing takes its time, the shipment is looked at instead, at the pace of packing.
 """
 
 import time
@@ -13,9 +14,10 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from fulfillment import queries, unmerging
+from fulfillment import packing_looks, queries, unmerging
 from fulfillment.keeping import Kept, keep_papers
 from fulfillment.models import Document, LabelRequest, Paper, Step
+from fulfillment.packing_looks import Look
 from fulfillment.papers.types import ChildFailed, holds
 from fulfillment.shown import mark_shown
 from fulfillment.unmerging import CannotBeTold
@@ -30,7 +32,7 @@ from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Offer, Papers, State
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled, UnexpectedPayload
-from shipcrowd.transport.retry import next_look
+from shipcrowd.transport.retry import next_look, next_look_at_packing
 from shipcrowd.work import Attention
 
 KIND = LabelRequest.KIND
@@ -70,6 +72,7 @@ def work_batch(*, seller_id: int) -> bool:
         after, says = timedelta(seconds=60), "waiting: there is no working connection to Flipkart"
         work.wait_all(LabelRequest, seller_id=seller_id, only=Q(step=Step.FETCH), after=after, says=says)
         return False
+    looks = packing_looks.due(seller_id, most=client.limits.ids) if client.wire.ABILITIES.packs_later else {}
     rows = work.claim_due(
         LabelRequest,
         seller_id=seller_id,
@@ -80,11 +83,11 @@ def work_batch(*, seller_id: int) -> bool:
     if not rows:
         return False
     with work.mistakes_noted(rows):
-        _work(client, rows)
+        _work(client, rows, looks)
     return True
 
 
-def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
+def _work(client: FlipkartClient, rows: list[LabelRequest], looks: dict[int, Look]) -> None:
     wanted = [row for row in rows if row.shipment.state != State.CANCELLED]
     _settle_cancelled([row for row in rows if row not in wanted])
     left = [row for row in wanted if _left_without_label(row)]
@@ -93,7 +96,7 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     if not wanted:
         return
     try:
-        wanted = _settle_unready(client, wanted)
+        wanted = _settle_unready(client, wanted, looks)
         if not wanted:
             return
         shown_at = work.database_now()
@@ -125,15 +128,18 @@ def _work(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     _store(client, here, by_id, shown_at=shown_at)
 
 
-def _settle_unready(client: FlipkartClient, rows: list[LabelRequest]) -> list[LabelRequest]:
+def _settle_unready(client: FlipkartClient, rows: list[LabelRequest], looks: dict[int, Look]) -> list[LabelRequest]:
     """Those whose papers may be asked for; the others are settled. Raises what reading raises.
 
     Where packing takes its time, one that is not packed yet would spoil the call for all.
     """
     if not client.wire.ABILITIES.packs_later:
         return rows
-    read = _read_again(client, rows)
-    ready = [row for row in rows if row.shipment_id in read and is_packed_or_later(State(row.shipment.state))]
+    again = packing_looks.look(client, rows, looks, now=work.database_now())
+    if again.failed is not None:
+        raise again.failed
+    _refresh(rows)
+    ready = [row for row in rows if row.shipment_id in again.read and is_packed_or_later(State(row.shipment.state))]
     _settle_not_here(client, [row for row in rows if row not in ready])
     return ready
 
@@ -151,8 +157,8 @@ def _download(client: FlipkartClient, rows: Sequence[LabelRequest]) -> dict[str,
 
 def _work_in_halves(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     half = len(rows) // 2
-    _work(client, rows[:half])
-    _work(client, rows[half:])
+    _work(client, rows[:half], {})
+    _work(client, rows[half:], {})
 
 
 def _has_label(by_id: dict[str, Papers], row: LabelRequest) -> bool:
@@ -470,9 +476,11 @@ def _settle_not_here(client: FlipkartClient, rows: Sequence[LabelRequest]) -> No
                 says = "waiting: Flipkart packs it only once a form is acknowledged"
                 _look_later([row], after=settings.READ_AGAIN_AFTER, says=says, attention=Attention.FORM)
             else:
+                packs_later = client.wire.ABILITIES.packs_later and not is_packed_or_later(state)
                 _look_later(
                     [row],
-                    after=next_look(row.fetches + 1),
+                    # What is accepted was looked at once before: look number 1 is the one that has just been in vain.
+                    after=next_look_at_packing(row.fetches + 2) if packs_later else next_look(row.fetches + 1),
                     says=f"waiting for the label; asked {row.fetches + 1} times",
                     attention=_late(row, now),
                 )

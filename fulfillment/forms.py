@@ -52,6 +52,17 @@ class FormNumbers(forms.Form):
         return {"numbers": dict(zip(names, numbers, strict=True))}
 
 
+class SerialLines(forms.Form):
+    """`item` is Flipkart's id of an item, `numbers` beside it its pieces, one a line."""
+
+    def clean(self) -> dict[str, Any]:
+        sent: Any = self.data
+        items, numbers = sent.getlist("item"), sent.getlist("numbers")
+        if not items or len(items) != len(numbers) or len(set(items)) != len(items):
+            raise forms.ValidationError(_("Enter the numbers beside their items."))
+        return {"texts": dict(zip(items, numbers, strict=True))}
+
+
 class PrintForm(forms.Form):
     """How a job is laid out and split, and why what was printed before is printed again."""
 

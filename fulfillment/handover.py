@@ -1,8 +1,9 @@
 """Hand-over: what waits for which courier at which facility, and the sheet that is signed when it leaves.
 
 A sheet names what is ready to dispatch and neither held nor set aside, with Flipkart's manifest behind it where there
-is one; on top stand the parcels that must be pulled first. It is made as a work row, since the shipments are read again
-before; when Flipkart does not answer it is made all the same, and says since when nothing was read.
+is one: it came with the labels, or is fetched now. On top stand the parcels that must be pulled first. It is made as a
+work row, since the shipments are read again before; when Flipkart does not answer it is made all the same, and says
+since when nothing was read.
 """
 
 import tempfile
@@ -16,8 +17,10 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from fulfillment import pulling, queries
+from fulfillment.manifests import Manifests, fetch_manifests
 from fulfillment.models import Document, HandOver, Paper
 from fulfillment.papers.hand_over_sheets import ToPull, hand_over_pdf
 from fulfillment.papers.joining import Label, join
@@ -117,7 +120,9 @@ def work_due(*, seller_id: int) -> bool:
 class _Content:
     parcels: list[Shipment]
     to_pull: list[tuple[Shipment, str]]  # with the place of its label
-    manifests: list[Document]
+    manifests: list[Document | bytes]  # those that came with the labels, then those that were fetched now
+    counted: int | None  # by Flipkart, where it says so
+    trouble: str  # with the manifest that was to be fetched
     read_since: datetime | None  # when the one that was read longest ago was read, where Flipkart did not answer
 
 
@@ -125,9 +130,10 @@ def _make(row: HandOver) -> None:
     with seller_scope(row.seller_id):
         ids = list(_parcels(row, timezone.now()).values_list("pk", flat=True))
     unread, error = reading.read_stale(row.seller_id, ids, before=timezone.now() - settings.READ_AGAIN_AFTER)
+    fetched = fetch_manifests(row.seller_id, facility=row.facility, courier=row.courier) if ids else Manifests()
     now = timezone.now()
     with seller_scope(row.seller_id):
-        content = _read(row, now, is_unchecked=bool(unread) and error is not None)
+        content = _read(row, now, fetched, is_unchecked=bool(unread) and error is not None)
     try:
         stored, pages = _store(row, content, now)
     except StorageFailed as failed:
@@ -138,7 +144,7 @@ def _make(row: HandOver) -> None:
     _finish(row, content, stored, pages, now=now)
 
 
-def _read(row: HandOver, now: datetime, *, is_unchecked: bool) -> _Content:
+def _read(row: HandOver, now: datetime, fetched: Manifests, *, is_unchecked: bool) -> _Content:
     parcels = list(_parcels(row, now).order_by("tracking_id", "pk"))
     wrong = list(_of(row).filter(_to_pull()).order_by("tracking_id", "pk"))
     places = pulling.places(row.seller_id, wrong)
@@ -148,7 +154,9 @@ def _read(row: HandOver, now: datetime, *, is_unchecked: bool) -> _Content:
         parcels=parcels,
         to_pull=[(shipment, places.get(shipment.pk, "")) for shipment in wrong],
         # One paper may be the manifest of many parcels: it is printed once.
-        manifests=list({document.sha256: document for document in manifests}.values()),
+        manifests=[*{document.sha256: document for document in manifests}.values(), *fetched.papers],
+        counted=fetched.counted,
+        trouble=fetched.trouble,
         read_since=readings.values_list("read_at", flat=True).first() if is_unchecked else None,
     )
 
@@ -175,6 +183,9 @@ class _UnusableManifest(Exception):
 def _pages(row: HandOver, content: _Content, now: datetime) -> Iterator[Label]:
     yield Label(_sheet(row, content, now), is_alone=True)
     for document in content.manifests:
+        if isinstance(document, bytes):
+            yield Label(document, is_alone=True)
+            continue
         try:
             yield Label(files.read_checked(document.storage_key, document.sha256), is_alone=True)
         except (StoredFileLost, StoredFileChanged) as error:
@@ -187,6 +198,9 @@ def _sheet(row: HandOver, content: _Content, now: datetime) -> bytes:
     facts = [f"{row.seller.name}, printed {in_indian_words(now)}{by}"]
     if content.manifests:
         facts.append(f"Flipkart's manifests behind this sheet: {len(content.manifests)}")
+    facts += _differs(content)
+    if content.trouble:
+        facts.append(content.trouble)
     if content.read_since:
         facts.append(f"UNCHECKED: Flipkart did not answer; last read {in_ist(content.read_since, now=now)}")
     return hand_over_pdf(
@@ -195,6 +209,19 @@ def _sheet(row: HandOver, content: _Content, now: datetime) -> bytes:
         to_pull=[ToPull(_name(shipment), shipment.attention_says, place) for shipment, place in content.to_pull],
         tracking_ids=[_name(shipment) for shipment in content.parcels],
     )
+
+
+def _differs(content: _Content) -> list[str]:
+    """What Flipkart counts and what this sheet counts, where they are not the same."""
+    ours = len(content.parcels)
+    if content.counted is None or content.counted == ours:
+        return []
+    words = ngettext(
+        "Flipkart counts {theirs}, this sheet {ours} parcel",
+        "Flipkart counts {theirs}, this sheet {ours} parcels",
+        ours,
+    )
+    return [words.format(theirs=content.counted, ours=ours)]
 
 
 def _name(shipment: Shipment) -> str:
@@ -206,7 +233,8 @@ def _finish(row: HandOver, content: _Content, stored: Stored, pages: int, *, now
         says = f"{len(content.parcels)} parcel{'' if len(content.parcels) == 1 else 's'}"
         if content.to_pull:
             says += f"; {len(content.to_pull)} to pull first"
-        if not work.done([row], says=says):
+        says = "; ".join(filter(None, (says, *_differs(content), content.trouble)))
+        if not work.done([row], says=says[:300]):
             return  # another worker has taken it over
         HandOver.objects.filter(pk=row.pk).update(
             parcels=len(content.parcels),

@@ -26,13 +26,14 @@ from orders import rules, timeline
 from orders.models import Shipment
 from orders.outcome import Outcome, Split, split
 from orders.states import is_packed_or_later, is_packing_or_later
-from sellers import switches
+from sellers import gateway, switches
 from sellers.models import Seller, User
 from shipcrowd import audit, queue, work
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.times import INDIAN_TIME
 from shipcrowd.flipkart.types import Limits, Parcel, State
 from shipcrowd.tenancy import require_scope, seller_scope
+from shipcrowd.transport.retry import next_look_at_packing
 
 BATCH = 5000  # rows of one statement
 KIND = LabelRequest.KIND
@@ -165,7 +166,9 @@ def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User |
 
 def _packed(rows: Sequence[LabelRequest], outside: bool) -> None:
     """Flipkart has accepted or shown it: now its papers are to be fetched."""
-    after = timedelta(0) if outside else FIRST_FETCH
+    abilities = gateway.abilities_of(rows[0].seller_id)
+    first = next_look_at_packing(1) if abilities and abilities.packs_later else FIRST_FETCH
+    after = timedelta(0) if outside else first
     says = "packed outside: fetching its papers" if outside else "accepted by Flipkart: waiting for the label"
     ours = work.goes_on(rows, after=after, says=says)
     LabelRequest.objects.filter(seller_id=rows[0].seller_id, pk__in=ours).update(

@@ -92,6 +92,38 @@ class PackageSize(SellerOwned):
         return Dimensions(length=self.length, breadth=self.breadth, height=self.height, weight=self.weight)
 
 
+class SerialNumbers(SellerOwned):
+    """What the pieces of an item are called one by one (IMEI …): a list for each piece. Kept as they were told.
+
+    The item by Flipkart's own id: our row of it is removed and written anew as Flipkart tells it.
+    """
+
+    shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="serial_numbers")
+    flipkart_order_item_id = models.CharField(max_length=64)
+    numbers = models.JSONField()
+    entered_at = models.DateTimeField(db_default=Now())
+    entered_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(SellerOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "shipment", "flipkart_order_item_id"], name="serials_once_an_item"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"serial numbers {self.pk}"
+
+    @property
+    def pieces(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(map(tuple, self.numbers))
+
+    @property
+    def as_text(self) -> str:
+        """As it is entered: a line for each piece."""
+        return "\n".join(", ".join(piece) for piece in self.numbers)
+
+
 class Step(models.TextChoices):
     PACK = "pack", gettext_lazy("asking Flipkart to pack and make the label")
     FETCH = "fetch", gettext_lazy("waiting for the label")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from fulfillment import serials
 from fulfillment.models import PackageSize
 from orders.models import Shipment, ShipmentItem
 from orders.states import is_packing_or_later
@@ -44,6 +45,7 @@ class Line(NamedTuple):
     flipkart_order_item_id: str
     sku: str
     quantity: int
+    serial_numbers: serials.Pieces = ()
 
 
 def parcels_of(
@@ -56,10 +58,12 @@ def parcels_of(
     if not abilities.pack_wants_parcels:
         return {one.pk: Parcel(flipkart_shipment_id=one.flipkart_shipment_id) for one in shipments}
     lines: dict[int, list[Line]] = defaultdict(list)
+    numbers = serials.of_shipments(seller_id, [one.pk for one in shipments])
     items = ShipmentItem.objects.filter(seller_id=seller_id, shipment_id__in=[one.pk for one in shipments])
     for item in items.order_by("pk"):
         if not item.is_cancelled:
-            lines[item.shipment_id].append(Line(item.flipkart_order_item_id, item.sku, item.quantity))
+            known = numbers.get(item.shipment_id, {}).get(item.flipkart_order_item_id, ())
+            lines[item.shipment_id].append(Line(item.flipkart_order_item_id, item.sku, item.quantity, known))
     sizes = sizes_of(seller_id, {line.sku for found in lines.values() for line in found})
     facilities = Facility.objects.filter(seller_id=seller_id, pk__in={one.facility_id for one in shipments})
     locations = dict(facilities.values_list("pk", "flipkart_location_id"))
@@ -96,6 +100,12 @@ def parcel_of(
         return _("Flipkart did not say from which location it ships")
     if not shipment.parcels or not lines:
         return _("Flipkart did not say what it travels in")
+    for line in lines:
+        if line.serial_numbers and len(line.serial_numbers) != line.quantity:
+            # Of some of its pieces the buyer wants no more: which of them stay in the house only a person knows.
+            return _("the serial numbers of SKU {sku} are of another number of pieces: enter them anew").format(
+                sku=line.sku
+            )
     sub_shipments = _sub_shipments(shipment.parcels, lines, sizes)
     if isinstance(sub_shipments, str):
         return sub_shipments
@@ -104,7 +114,12 @@ def parcel_of(
         flipkart_location_id=location,
         # No rate: what Flipkart prints follows the listing's own tax code, whatever is sent here (wire.md 3.4).
         items=tuple(
-            ParcelItem(flipkart_order_item_id=line.flipkart_order_item_id, quantity=line.quantity) for line in lines
+            ParcelItem(
+                flipkart_order_item_id=line.flipkart_order_item_id,
+                quantity=line.quantity,
+                serial_numbers=line.serial_numbers,
+            )
+            for line in lines
         ),
         invoices=(ParcelInvoice(flipkart_order_id=shipment.flipkart_order_id, invoice_date=today),),
         sub_shipments=sub_shipments,

@@ -11,6 +11,7 @@ urlpatterns = [
     path("dispatch/request/", views.request_dispatch, name="request_dispatch"),
     path("cancel/request/", views.request_cancellation, name="request_cancellation"),
     path("forms/<uuid:public_id>/", views.acknowledge_forms, name="acknowledge_forms"),
+    path("serials/<uuid:public_id>/", views.enter_serials, name="enter_serials"),
     path("print/label-and-print/", print_views.label_and_print, name="label_and_print"),
     path("warehouse/", warehouse_views.ways, name="ways"),
     path("print/request/", print_views.request_print, name="request_print"),

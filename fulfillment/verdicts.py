@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from shipcrowd.flipkart.types import RowOutcome, State
 from shipcrowd.transport.errors import CallFailed, NotAuthorized
@@ -184,6 +185,8 @@ def refusal_words(code: str) -> str:
     """Why Flipkart refused a row, in our words; its own code stands behind them for whoever asks Flipkart."""
     if not code:
         return "Flipkart refused it and gave no reason"
+    if "SERIAL" in code.upper():  # their codes are not written down: whatever it is called, a person enters them
+        return _("Flipkart wants the serial numbers of its pieces: enter them on its page ({code})").format(code=code)
     return f"{REFUSALS[code]} ({code})" if code in REFUSALS else f"Flipkart refused it ({code})"
 
 

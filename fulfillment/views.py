@@ -1,4 +1,4 @@
-"""What a person presses on the way out: labels, ready to dispatch, cancel, forms, retry; and stored papers."""
+"""What a person presses on the way out: labels, ready to dispatch, cancel, forms, serial numbers, retry; and papers."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from fulfillment import acknowledging, cancelling, dispatch, going_live, labels, retrying
-from fulfillment.forms import CancelForm, FormNumbers, RowChoice
+from fulfillment import acknowledging, cancelling, dispatch, going_live, labels, retrying, serials
+from fulfillment.forms import CancelForm, FormNumbers, RowChoice, SerialLines
 from fulfillment.models import Document
 from fulfillment.papers.checking import preview_in_child
 from fulfillment.papers.types import ChildFailed, PaperRefused
@@ -57,6 +57,31 @@ def acknowledge_forms(request: SellerRequest, public_id: UUID) -> HttpResponse:
         _acknowledge(request, found, form.cleaned_data["numbers"])
     else:
         messages.error(request, _("Give the number of each form."))
+    return redirect("orders:shipment", slug=request.seller.slug, public_id=public_id)
+
+
+@require_POST
+@member_required(Role.STAFF)
+def enter_serials(request: SellerRequest, public_id: UUID) -> HttpResponse:
+    """The serial numbers of a shipment's pieces. What is wrong comes back as it was typed: nobody scans it twice."""
+    found = orders.find(request.seller, public_id)
+    if found is None:
+        raise Http404
+    form = SerialLines(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Enter the numbers beside their items."))
+        return redirect("orders:shipment", slug=request.seller.slug, public_id=public_id)
+    texts = form.cleaned_data["texts"]
+    try:
+        pieces = serials.enter(
+            seller=request.seller, shipment_id=found.pk, texts=texts, by=request.user, now=timezone.now()
+        )
+    except serials.MayNotEnter as reason:
+        messages.error(request, capfirst(f"{reason}."))
+    except serials.Wrong as wrong:
+        return _ask_serials_again(request, found, texts, wrong.by_item)
+    else:
+        messages.success(request, _told_when_packed(pieces))
     return redirect("orders:shipment", slug=request.seller.slug, public_id=public_id)
 
 
@@ -160,6 +185,36 @@ def _acknowledge(request: SellerRequest, shipment: Shipment, numbers: Mapping[st
         messages.error(request, capfirst(f"{reason}."))
     else:
         messages.success(request, _("The numbers are on their way to Flipkart; it packs on by itself."))
+
+
+def _ask_serials_again(
+    request: SellerRequest, shipment: Shipment, texts: Mapping[str, str], wrong: Mapping[str, str]
+) -> HttpResponse:
+    items = [item for item in orders.items(request.seller, [shipment.pk]) if item.flipkart_order_item_id in texts]
+    page = {
+        "title": shipment.flipkart_shipment_id,
+        "shipment": shipment,
+        "serials": [
+            (item, texts[item.flipkart_order_item_id], wrong.get(item.flipkart_order_item_id, "")) for item in items
+        ],
+        "serials_are_open": True,
+        "takes_serials": True,
+        "may_act": True,
+    }
+    return render(request, "fulfillment/serials_again.html", page)
+
+
+def _told_when_packed(pieces: int | None) -> str:
+    if pieces is None:
+        return _("Nothing has changed: the same numbers as before.")
+    if not pieces:
+        return _("It is packed without serial numbers.")
+    words = ngettext(
+        "Numbers of %(count)d piece are kept and told when it is packed. Was it refused before: press Retry.",
+        "Numbers of %(count)d pieces are kept and told when it is packed. Was it refused before: press Retry.",
+        pieces,
+    )
+    return words % {"count": pieces}
 
 
 LABELS = BulkAct(

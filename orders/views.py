@@ -322,8 +322,10 @@ def _find(request: SellerRequest, public_id: UUID) -> Shipment:
 
 def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[str, Any]:
     now = timezone.now()
-    prefetch_related_objects([found], "documents", *(f"{name}__asked_by" for name in _ASKED))
+    prefetch_related_objects([found], "documents", "serial_numbers", *(f"{name}__asked_by" for name in _ASKED))
     items = list(queries.items(request.seller, [found.pk]))
+    # What can be done at Flipkart matters only before it is packed.
+    abilities = gateway.abilities_of(found.seller_id) if found.state in BEFORE_PACK else None
     documents = sorted(found.documents.all(), key=lambda paper: (paper.paper != "label", paper.paper, -paper.version))
     reading = queries.reading(request.seller, found.pk)
     told, has_older = timeline.of_shipment(request.seller, found.pk)
@@ -340,9 +342,12 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
         "marks": display.marks(found, items),
         "packaging": display.packaging(found),
         "acts": [(_PRESSED[act], name, why) for act, name, why in display.acts_open(found, now, label_row=label_row)]
-        + _cancelling(found),
+        + _cancelling(found, abilities),
         "forms": display.forms(found) if found.state == State.FORM_FAILED else [],
         "forms_are_told": any(row.is_open for row in found.form_acks.all()),
+        "serials": _serials(found, items),
+        "takes_serials": abilities is not None and abilities.pack_wants_parcels,
+        "serials_are_open": any(row.attention == Attention.REFUSED for row in found.label_requests.all()),
         "place": _place(found) if found.attention == Attention.PULL else "",
         "set_aside": setting_aside.open_note(request.seller, found.pk) if found.set_aside_at else None,
         "may_set_aside": setting_aside.why_not_aside(found) is None,
@@ -358,12 +363,18 @@ def _page(request: SellerRequest, found: Shipment, buyer: ShownBuyer) -> dict[st
     }
 
 
-def _cancelling(found: Shipment) -> list[tuple[str, str, str]]:
+def _serials(found: Shipment, items: list[ShipmentItem]) -> list[tuple[ShipmentItem, str, str]]:
+    """(item, its pieces' serial numbers as they are entered, no error) of each that is not cancelled."""
+    entered = {row.flipkart_order_item_id: row.as_text for row in found.serial_numbers.all()}
+    return [(item, entered.get(item.flipkart_order_item_id, ""), "") for item in items if not item.is_cancelled]
+
+
+def _cancelling(found: Shipment, abilities: Abilities | None) -> list[tuple[str, str, str]]:
     """The button that cancels, where it could be thought of; off with its reason where it cannot be done."""
     if found.state not in BEFORE_PACK:
         return []
     is_labelled = any(row.is_open for row in found.label_requests.all())
-    why_not = rules.why_not_here(gateway.abilities_of(found.seller_id), Offer.CANCEL)
+    why_not = rules.why_not_here(abilities, Offer.CANCEL)
     if any(row.is_open for row in found.cancellations.all()):
         why_not = _("its cancellation is on its way")
     why_not = why_not or rules.why_not_cancel(found, is_being_labelled=is_labelled) or ""

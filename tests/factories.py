@@ -142,7 +142,7 @@ def wake(*models_: type[models.Model]) -> None:
     """Waiting rows become due, as if their time had passed."""
     with ops():
         for model in models_ or (LabelRequest, Dispatch):
-            model._default_manager.filter(wake_at__isnull=False).update(wake_at=timezone.now() - timedelta(seconds=1))
+            model._default_manager.filter(wake_at__isnull=False).update(wake_at=timezone.now())
         work.Turn.objects.update(rests_until=None)
 
 

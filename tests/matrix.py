@@ -40,6 +40,7 @@ from fulfillment.models import (
     PrintJobLine,
     PrintStack,
     SellerCancellation,
+    SerialNumbers,
     Ways,
 )
 from orders.models import Buyer, LookUp, PaymentType, Reading, SetAside, Shipment, TimelineEntry, Unreadable
@@ -516,6 +517,13 @@ WORK = (
         post=302,
         row=lambda rows: {"public_id": rows.shipment},
         sent=lambda _rows: {"form": ["e-Way Bill"], "number": ["EWB-1"]},
+    ),
+    SellersPage(
+        name="fulfillment:enter_serials",
+        least=Role.STAFF,
+        post=302,
+        row=lambda rows: {"public_id": rows.shipment},
+        sent=lambda _rows: {"item": ["41"], "numbers": ["350000000000017"]},
     ),
     *(
         SellersPage(
@@ -1046,6 +1054,9 @@ def _work_on(
             shipment=shipment, reason="not_enough_inventory", **asked, **ended
         )
         told = FormAcknowledgement.objects.create(shipment=shipment, numbers={word: word}, **asked, **ended)
+        SerialNumbers.objects.create(
+            seller=seller, shipment=shipment, flipkart_order_item_id="41", numbers=[[f"serial {word}"]]
+        )
         made = uuid4()
         job = PrintJob.objects.create(
             public_id=made,

@@ -79,6 +79,8 @@ class Item:
     cancelled: int = 0
     cancelled_by: str = ""  # seller, buyer or marketplace
     cancelled_at: datetime | None = None
+    wants_serials: bool = False  # its category is packed only with the serial numbers of each piece (wire.md 3.4)
+    serial_numbers: list[list[str]] = field(default_factory=list)
 
     @property
     def is_cancelled(self) -> bool:

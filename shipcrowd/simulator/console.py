@@ -24,8 +24,8 @@ SHIPMENTS_SHOWN = 60
 CALLS_SHOWN = 40
 #: Which buttons a shipment has in which state.
 BUTTONS: dict[State, tuple[str, ...]] = {
-    State.APPROVED: ("ready", "pack", "form", "parcels", "cancel-item", "cancel"),
-    State.READY_TO_PACK: ("pack", "form", "parcels", "cancel-item", "cancel"),
+    State.APPROVED: ("ready", "pack", "form", "serials", "parcels", "cancel-item", "cancel"),
+    State.READY_TO_PACK: ("pack", "form", "serials", "parcels", "cancel-item", "cancel"),
     State.PACKING_IN_PROGRESS: ("cancel",),
     State.FORM_FAILED: ("cancel",),
     State.PACKED: ("cancel-item", "cancel"),

@@ -8,7 +8,7 @@ POST shipments                 {"account", "count", "cod", "states", "items", "q
 POST day                       {"account" (else every one), "count"}
 POST shipments/<id>/<power>    ready, pack, hold, release, pickup, ship, deliver, cancel, return,
                                dates {"dispatchAfter", "dispatchBy"}, cancel {"by"}, cancel-item {"line", "pieces",
-                               "by"}, form {"name"}, parcels {"count"}, packaging {"policy"}
+                               "by"}, form {"name"}, serials {"line"}, parcels {"count"}, packaging {"policy"}
 POST packing                   {"shortest", "longest"}: seconds that packing takes in the published format
 GET  shipments/<id>            one shipment as the simulator knows it
 POST faults                    {"operation", "kind", "times", "account", …options}; DELETE clears all
@@ -69,6 +69,7 @@ def use_power(world: World, shipment_id: str, power: str, asked: dict[str, Any])
             by=str(asked.get("by") or "buyer"),
         ),
         "form": lambda one: world.want_form(one, str(asked.get("name") or "e-Way Bill")),
+        "serials": lambda one: world.want_serials(one, int(asked.get("line", 1))),
         "parcels": lambda one: world.send_in_parcels(one, int(asked.get("count", 2))),
         "packaging": lambda one: world.set_packaging(one, str(asked.get("policy"))),
         "ready": world.make_ready,

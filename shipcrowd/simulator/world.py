@@ -302,14 +302,23 @@ class World:
         """POST labels for one shipment: PACKED now, its papers 2 to 5 seconds later. Raises Refusal."""
         self._try("generate_labels", account, shipment_id, lambda: self._pack(account, shipment_id, label_delay))
 
-    def begin_packing(self, account: Account, shipment_id: str, *, takes: timedelta | None = None) -> None:
+    def begin_packing(
+        self,
+        account: Account,
+        shipment_id: str,
+        *,
+        takes: timedelta | None = None,
+        serials: Mapping[str, list[list[str]]] | None = None,
+    ) -> None:
         """The same in Flipkart's published format: PACKING_IN_PROGRESS now, PACKED some seconds later. Raises Refusal.
 
-        FORM_FAILED instead where a form has not been acknowledged.
+        FORM_FAILED instead where a form has not been acknowledged. `serials` by the format's own id of an item.
         """
 
         def attempt() -> None:
             shipment, now = self._may_pack(account, shipment_id)
+            for item in shipment.items:
+                item.serial_numbers = (serials or {}).get(shipment.official_item_id(item), [])
             self._move(account, shipment, State.PACKING_IN_PROGRESS, "pack")
             self._begin_packing(account, shipment, now, takes)
 
@@ -546,6 +555,15 @@ class World:
                 raise Refusal("INVALID_FORM", "this form is wanted already")
             shipment.forms.append(_form(name))
             self._note(owner, shipment, "form")
+
+    def want_serials(self, shipment_id: str, line: int = 1, *, account: Account | None = None) -> None:
+        """An item of it is of a category that is packed only with the serial numbers of each piece."""
+        with self.lock:
+            owner, shipment = self.find(shipment_id, account)
+            if not 1 <= line <= len(shipment.items) or shipment.state not in BEFORE_PACK:
+                raise Refusal("INVALID_ITEM_STATE", "one of its lines, before it is packed")
+            shipment.items[line - 1].wants_serials = True
+            self._note(owner, shipment, "serials")
 
     def send_in_parcels(self, shipment_id: str, count: int, *, account: Account | None = None) -> None:
         """Flipkart decides that it travels in so many parcels."""

@@ -24,6 +24,9 @@ LONGEST_READ_BACK = timedelta(minutes=5)
 # Labels are ready 2 to 5 s after the request (guide, Issue 2), rarely after half an hour (wire.md 3.4).
 FIRST_LOOK = timedelta(seconds=2)
 LONGEST_LOOK = timedelta(seconds=300)
+# Packing that is told of as it goes on takes 5 to 10 s as a rule, and up to half an hour (wire.md 3.2).
+FIRST_LOOK_AT_PACKING = timedelta(seconds=6)
+NEXT_LOOKS_AT_PACKING = timedelta(seconds=5)
 
 _MOST_DOUBLINGS = 20  # 2 ** attempt is cut here, so that attempt 5,000 is a number and not a memory problem
 
@@ -80,6 +83,14 @@ def after_failure(
 def next_look(attempt: int) -> timedelta:
     """How long to wait before look number `attempt` at labels that are not ready: 2, 4, 8 ... 300 s."""
     return _doubled(FIRST_LOOK, attempt, LONGEST_LOOK)
+
+
+def next_look_at_packing(attempt: int) -> timedelta:
+    """How long to wait before look number `attempt` at a shipment in packing: 6, 5, 5, then 10, 20 ... 300 s.
+
+    By the second look what takes as long as usual is packed; what takes longer is seen before it has taken twice that.
+    """
+    return FIRST_LOOK_AT_PACKING if attempt <= 1 else _doubled(NEXT_LOOKS_AT_PACKING, attempt - 2, LONGEST_LOOK)
 
 
 def parse_retry_after(header: str | None, *, now: datetime) -> timedelta | None:

@@ -66,6 +66,54 @@ def test_a_form_is_told_and_what_is_not_there_is_cancelled(person, flipkart_on_a
     assert flipkart.ledger.labels == [wanting]
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "dark"), (NARROW, "light")])
+def test_what_is_packed_with_serial_numbers_only_asks_for_them(person, flipkart_on_a_socket, settings, width, scheme):
+    settings.FLIPKART_WIRE = WireName.OFFICIAL
+    flipkart = flipkart_on_a_socket
+    seller = factories.seller(name="Brass & Copper Works", slug="brass-copper")
+    owner = factories.member(seller, Role.OWNER)
+    account = flipkart.world.add_seller("Brass & Copper Works")
+    (made,) = flipkart.world.add_shipments(account, 1, quantity=2)
+    flipkart.world.want_serials(made)
+    flipkart.world.take_to_pack(0, 0)
+    person.sees(width, scheme)
+    log_in(person, owner)
+    connect(person, seller, account)
+    factories.run_due_work()
+    enter_sizes(seller)
+
+    found = by_their_id(account, made)
+    page = f"/s/{seller.slug}/shipments/{found.public_id}/"
+    person.opens(page)
+    shows(person, f"serials-folded-{width}-{scheme}")
+    person.presses("button[name=act][value=labels]")
+    person.presses(GO_ON)
+    work_until(lambda: factories.as_ops(LabelRequest, state=State.REFUSED))
+    person.opens(f"/s/{seller.slug}/attention/")
+    shows(person, f"serials-wanted-{width}-{scheme}")
+    person.presses("a[href$='#serials']")
+    shows(person, f"serials-open-{width}-{scheme}")
+
+    # A scanner's Enter begins the next piece and sends nothing; what was there is there still.
+    person.types("#serials-1", "356938035643809, 356938035643817\n")
+    person.presses("#serials button")
+    shows(person, f"serials-wrong-{width}-{scheme}")
+    assert "1 line given, and there are 2 pieces" in person.text
+    person.types("#serials-1", "490154203237518\n")
+    person.presses("#serials button")
+    assert "Numbers of 2 pieces are kept" in person.text
+    person.presses("form[action$='/work/retry/'] button")
+    work_until_done(LabelRequest)
+
+    person.opens(page)
+    shows(person, f"serials-told-{width}-{scheme}")
+    assert "490154203237518" in person.text
+    assert account.shipments[made].items[0].serial_numbers == [
+        ["356938035643809", "356938035643817"],
+        ["490154203237518"],
+    ]
+
+
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_on_the_guides_format_cancelling_is_off_and_says_why(person, flipkart_on_a_socket, width):
     flipkart = flipkart_on_a_socket

@@ -473,7 +473,7 @@ def test_every_fault_becomes_the_error_that_says_what_to_do(shop, operation, kin
     parcels = [parcel(shop.fetch(approved))]
     cancellations = [cancellation(shop, listed)]
     waybill = AcknowledgedForm(form="Waybill", number="1")
-    count = HandoverCount(vendor_group="E-Kart Logistics", count=1)
+    count = HandoverCount(vendor_group="Ekart Logistics", count=1)
     item_id = shop.fetch(listed).items[0].flipkart_order_item_id
     shop.add(1, states="READY_TO_DISPATCH", facility=shop.truth(shipment_id).facility.facility_id)
     call = {
@@ -711,8 +711,8 @@ def test_what_stands_ready_is_counted_by_courier_and_its_manifest_downloaded(sho
     counts = shop.client.fetch_handover_counts(location)
 
     assert [(count.count, count.is_multi_parcel, count.vendor_group) for count in counts] == [
-        (3, False, "E-Kart Logistics"),
-        (1, True, "E-Kart Logistics"),
+        (3, False, "Ekart Logistics"),
+        (1, True, "Ekart Logistics"),
     ]
     assert counts[0].pick_up_after == datetime(2026, 1, 7, 9, 30, tzinfo=UTC)
     assert [page_count(shop.client.download_manifest(one, location_id=location)) for one in counts] == [3, 2]

@@ -186,7 +186,7 @@ def test_what_is_no_kind_is_not_made(simulator, account, browser):
 def test_forms_parcels_and_one_item_are_changed_by_their_buttons(simulator, account, browser):
     (shipment_id,) = simulator.world.add_shipments(account, 1, items=2)
 
-    for power in ("form", "parcels", "cancel-item"):
+    for power in ("form", "serials", "parcels", "cancel-item"):
         press(browser, "power", shipment=shipment_id, power=power)
 
     shipment = account.shipments[shipment_id]

@@ -245,6 +245,55 @@ def test_every_row_may_fail_with_http_200(official, simulator, account):
     assert simulator.ledger.labels == []
 
 
+def parcel_of(account: Account, made: str, serials: object = None) -> dict:
+    """Everything that pack wants to be told of it, and `serials`, by line, beside."""
+    shipment = account.shipments[made]
+    items = {shipment.official_item_id(item): item for item in shipment.live_items}
+    told = [{"orderItemId": one, "serialNumbers": said} for one, said in zip(items, serials or (), strict=False)]
+    return {
+        "shipmentId": shipment.official_id,
+        "locationId": shipment.facility.official_id,
+        "taxItems": [{"orderItemId": one, "quantity": item.shown, "taxRate": 0} for one, item in items.items()],
+        "invoices": [{"orderId": shipment.order_id, "invoiceDate": NOW[:10]}],
+        "subShipments": [
+            {"subShipmentId": "SS-1", "dimensions": {"length": 9, "breadth": 9, "height": 9, "weight": 1}}
+        ],
+    } | ({"serialNumbers": told} if told else {})
+
+
+@pytest.mark.parametrize(
+    ("serials", "verdict"),
+    [
+        (None, "INVALID_REQUEST_SERIAL_NUMBER"),
+        ([[["1"]]], "INVALID_REQUEST_SERIAL_NUMBER"),  # two pieces
+        ([[["1"], []]], "INVALID_REQUEST_SERIAL_NUMBER"),
+        ([["1", "2"]], "INVALID_REQUEST_SERIAL_NUMBER"),  # no list for each piece
+        ([[["1"], ["1"]]], "INVALID_REQUEST_SERIAL_NUMBER"),
+        ([[["1", "2"], ["3"]]], None),
+    ],
+)
+def test_a_serialised_category_is_packed_with_the_numbers_of_each_piece(official, simulator, account, serials, verdict):
+    (made,) = simulator.world.add_shipments(account, 1, quantity=2)
+    simulator.world.want_serials(made)
+
+    (row,) = official.post("v3/shipments/labels", {"shipments": [parcel_of(account, made, serials)]}).json()[
+        "shipments"
+    ]
+
+    assert row.get("errorCode") == verdict
+    assert account.shipments[made].items[0].serial_numbers == ([] if verdict else serials[0])
+
+
+def test_no_category_is_refused_for_numbers_that_it_does_not_want(official, simulator, account):
+    (made,) = simulator.world.add_shipments(account, 1)
+
+    (row,) = official.post("v3/shipments/labels", {"shipments": [parcel_of(account, made, [[["7"]]])]}).json()[
+        "shipments"
+    ]
+
+    assert row["status"] == "SUCCESS"
+
+
 def test_packing_fails_for_want_of_a_form_and_goes_on_once_it_is_acknowledged(simulator, account, clock):
     (shipment_id,) = simulator.world.add_shipments(account, 1, form="Waybill")
     simulator.world.begin_packing(account, shipment_id)
@@ -297,8 +346,10 @@ def test_all_that_the_published_format_tells_is_found_again(simulator, account, 
     packing, partly = simulator.world.add_shipments(
         account, 2, items=2, parcels=2, tier="EXPRESS", form="Waybill", packaging="GREEN_PACKAGE"
     )
-    simulator.world.begin_packing(account, packing)
+    numbers = {account.shipments[packing].official_item_id(account.shipments[packing].items[0]): [["7", "8"]]}
+    simulator.world.begin_packing(account, packing, serials=numbers)
     simulator.world.cancel_item(partly, 1)
+    simulator.world.want_serials(partly, 2)
     save(simulator, tmp_path / "world.json")
     again = Simulator(clock=clock)
     restore(again, tmp_path / "world.json")

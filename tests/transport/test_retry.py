@@ -22,6 +22,7 @@ from shipcrowd.transport.retry import (
     SendAgain,
     after_failure,
     next_look,
+    next_look_at_packing,
     parse_retry_after,
 )
 
@@ -106,6 +107,25 @@ def test_looks_for_labels_double_to_five_minutes():
     assert [next_look(attempt).total_seconds() for attempt in range(1, 11)] == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     assert next_look(10**9) == timedelta(seconds=300)
     assert next_look(0) == timedelta(seconds=2)
+
+
+def test_looks_at_packing_begin_when_it_may_be_done_and_double_to_five_minutes():
+    pauses = [next_look_at_packing(attempt).total_seconds() for attempt in range(11)]
+
+    assert pauses == [6, 6, 5, 5, 10, 20, 40, 80, 160, 300, 300]
+    assert next_look_at_packing(10**9) == timedelta(seconds=300)
+
+
+@given(st.floats(min_value=0, max_value=1800))
+def test_what_is_packed_is_seen_within_seconds_or_before_it_has_taken_twice_as_long(took):
+    at, looks = 0.0, 0
+    while at < took or not looks:
+        looks += 1
+        at += next_look_at_packing(looks).total_seconds()
+
+    assert at <= max(took + 6, 2 * took)
+    # Flipkart's usual 5 to 10 s, and its longest, in calls for one batch.
+    assert looks <= (2 if took <= 10 else 14)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from shipcrowd.simulator.accounts import IST, Account, Shipment, State
 from shipcrowd.simulator.faults import Fault
 from shipcrowd.simulator.official.asked import Asked, mapping, moment, refused, wire_time
 from shipcrowd.simulator.official.papers import merged, pages_of
-from shipcrowd.simulator.official.rows import COURIER
 from shipcrowd.simulator.world import World
 
+#: As captured (wire.md 3.5): written otherwise than the vendor's name in a shipment.
+VENDOR_GROUP = "Ekart Logistics"
 #: Every day's pick-up, Indian time.
 PICKED_UP = (time(15), time(17))
 
@@ -27,7 +28,7 @@ def handover_counts(world: World, account: Account, asked: Asked, fault: Fault |
     return {
         "resultManifestDetails": [
             {
-                "vendorGroupCode": COURIER,
+                "vendorGroupCode": VENDOR_GROUP,
                 "count": count,
                 "isMps": is_mps,
                 "pickUpDate": {"after": wire_time(after), "before": wire_time(before)},
@@ -41,7 +42,7 @@ def handover_counts(world: World, account: Account, asked: Asked, fault: Fault |
 def manifest(world: World, account: Account, asked: Asked, fault: Fault | None) -> bytes | dict[str, str]:  # noqa: ARG001
     """The hand-over list, a page a shipment; either spelling of its parameters. Raises ApiError."""
     params = mapping(mapping(asked.body, "").get("params"), "params")
-    if params.get("vendorGroupCode") != COURIER:
+    if params.get("vendorGroupCode") != VENDOR_GROUP:
         raise refused("params.vendorGroupCode", "names no courier of this account")
     is_mps = bool(params.get("isMps", params.get("is_mps", False)))
     window = params.get("pickUpDate", params.get("pickupDate"))

@@ -11,6 +11,8 @@ from shipcrowd.simulator.official.asked import IST, Asked, mapping, refused, row
 from shipcrowd.simulator.world import World
 
 MOST = 25
+#: In the style of the codes that are known (wire.md 3.4); what the real one says is not recorded anywhere.
+NO_SERIALS = "INVALID_REQUEST_SERIAL_NUMBER"
 
 
 def generate_labels(world: World, account: Account, asked: Asked, fault: Fault | None) -> dict[str, Any]:
@@ -21,7 +23,8 @@ def generate_labels(world: World, account: Account, asked: Asked, fault: Fault |
     def do(shipment_id: str) -> None:
         shipment = known(world, account, shipment_id)
         _check_parcel(world, shipment, parcels[shipment_id])
-        world.begin_packing(account, shipment_id, takes=takes)
+        serials = _checked_serials(shipment, parcels[shipment_id].get("serialNumbers"))
+        world.begin_packing(account, shipment_id, takes=takes, serials=serials)
 
     return each(world, account, list(parcels), fault, "generate_labels", do)
 
@@ -144,6 +147,25 @@ def _check_invoices(world: World, shipment: Shipment, said: Any) -> None:
         ordered, today = (at.astimezone(IST).date() for at in (shipment.ordered_at, world.clock()))
         if _get(invoice, "orderId") != shipment.order_id or not ordered <= day <= today:
             raise Refusal("INVALID_INVOICE", "an invoice is of its order, from the day it was placed until today")
+
+
+def _checked_serials(shipment: Shipment, said: Any) -> dict[str, list[list[str]]]:
+    """By item: a list for each piece, of one number or more. Raises Refusal for what is missing, odd or said twice."""
+    told: dict[str, list[list[str]]] = {}
+    for row in said if isinstance(said, list) else ():
+        numbers = _get(row, "serialNumbers")
+        if not isinstance(numbers, list) or not all(isinstance(piece, list) and piece for piece in numbers):
+            raise Refusal(NO_SERIALS, "serialNumbers must hold a list for each piece")
+        told[str(_get(row, "orderItemId"))] = numbers
+    pieces = {shipment.official_item_id(item): item.shown for item in shipment.live_items}
+    wanted = {shipment.official_item_id(item) for item in shipment.live_items if item.wants_serials}
+    everything = [number for numbers in told.values() for piece in numbers for number in piece]
+    is_right = wanted <= told.keys() <= pieces.keys() and all(len(told[one]) == pieces[one] for one in told)
+    if not is_right or not all(isinstance(number, str) and number for number in everything):
+        raise Refusal(NO_SERIALS, "the serial numbers of every piece must be told")
+    if len(set(everything)) != len(everything):
+        raise Refusal(NO_SERIALS, "a serial number is of one piece")
+    return told
 
 
 def _get(value: Any, name: str) -> Any:

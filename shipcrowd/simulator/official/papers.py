@@ -75,7 +75,7 @@ def _invoice(shipment: Shipment, paper: documents.Paper) -> dict[str, Any]:
                 "orderItemId": shipment.official_item_id(item),
                 "invoiceAmount": float(line.total),
                 "taxRate": float(item.goods.gst_rate),
-                "serialNumbers": [],
+                "serialNumbers": item.serial_numbers,
                 "taxDetails": _taxes(item.goods.gst_rate, within=paper.is_within_state),
             }
             for item, line in zip(shipment.live_items, paper.lines, strict=True)
