@@ -7,6 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
   focusOnSlash();
   submitOnChange();
   tickTogether();
+  waitForTheNextScan();
   selectWhatWasSearched();
   goBackAsItWas();
   focusInDetails();
@@ -94,6 +95,13 @@ function focusOnSlash() {
     event.preventDefault();
     box.select();
   });
+}
+
+// A page that somebody scanned their way to is ready for the next scan; not where it shall show a place further down, nor
+// on a phone, where a keyboard would cover it.
+function waitForTheNextScan() {
+  const box = document.querySelector("[data-focuses]");
+  if (box && !window.location.hash && window.matchMedia("(pointer: fine)").matches) box.focus({ preventScroll: true });
 }
 
 // What was searched last is replaced by the next scan, and not added to.
