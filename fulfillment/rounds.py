@@ -2,7 +2,7 @@
 is joined when somebody opens it, and stored nowhere.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, NamedTuple
@@ -20,7 +20,7 @@ from fulfillment.papers.sheets import separator_pdf
 from orders.models import Shipment
 from orders.stages import Stage, in_stage
 from sellers.models import Facility, Seller, User
-from shipcrowd import files
+from shipcrowd import audit, files
 from shipcrowd.tenancy import everyone_scope, seller_scope
 
 MOST_OF_A_SELLER = 5000  # in one round, the most urgent of them
@@ -127,11 +127,13 @@ def write(jobs: Sequence[RoundJob], out: BinaryIO) -> int:
     return join(_pieces(jobs), out, layout=sheets_of_paper.AS_MADE)
 
 
-def mark_opened(jobs: Sequence[RoundJob], *, by: User) -> None:
-    """Whose paper this is now, on each seller's own screens."""
+def mark_opened(jobs: Sequence[RoundJob], *, by: User, why: Mapping[int, str]) -> None:
+    """Whose paper this is now, on each seller's own screens; `why` is by the seller's key."""
     for one in jobs:
         if one.stacks:
             with seller_scope(one.job.seller_id):
+                did = "opened the labels of a print round"
+                audit.record(by, did, seller=one.job.seller, rows=[one.job], why=why[one.job.seller_id])
                 opened = PrintStack.objects.filter(pk__in=[stack.pk for stack in one.stacks], opened_at=None)
                 opened.update(opened_at=Now(), opened_by=by)
 

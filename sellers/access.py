@@ -126,7 +126,8 @@ def give_reason(request: HttpRequest, seller: Seller, reason: str) -> None:
         audit.record(cast(User, request.user), "entered this seller to act for it", seller=seller, why=reason)
 
 
-def _reason(request: HttpRequest, slug: str) -> str:
+def reason_of(request: HttpRequest, slug: str) -> str:
+    """Why ops act for this seller, while that is kept; "" where they have not said it, or more than an hour ago."""
     reason, until = request.session.get("ops_reasons", {}).get(slug, ("", ""))
     return reason if until and datetime.fromisoformat(until) > timezone.now() else ""
 
@@ -223,7 +224,7 @@ def _enter(request: HttpRequest, slug: str) -> SellerRequest:
     seller = seller_by_slug(slug) if asked.user.is_staff else None
     if seller is None:
         raise Http404
-    reason = _reason(request, slug)
+    reason = reason_of(request, slug)
     asked.seller, asked.member_id, asked.is_ops, asked.ops_reason = seller, None, True, reason
     asked.role = Role.OWNER if reason else Role.VIEWER
     return asked
