@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
 from ipaddress import ip_address
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -25,6 +25,7 @@ from shipcrowd import audit
 from shipcrowd.tenancy import everyone_scope, seller_scope, through_door
 
 P = ParamSpec("P")
+T = TypeVar("T")
 View = Callable[..., HttpResponseBase]
 
 REASON_KEPT = timedelta(hours=1)
@@ -211,23 +212,22 @@ def _waits_for_own_password(request: HttpRequest) -> bool:
 def _enter(request: HttpRequest, slug: str) -> SellerRequest:
     """The request with its seller and role. Raises Http404 for a seller that is not the user's, or not there."""
     asked = cast(SellerRequest, request)
-    found = next((m for m in memberships(asked.user) if m.seller.slug == slug), None)
-    if found:
-        asked.seller, asked.role, asked.member_id, asked.is_ops, asked.ops_reason = (
-            found.seller,
-            found.role,
-            found.member_id,
-            False,
-            "",
-        )
+    asked.is_ops = asked.user.is_staff
+    if asked.is_ops:
+        # Whatever memberships they have: they can make themselves a member, and would act without a reason then.
+        asked.ops_reason = reason_of(request, slug)
+        asked.role = Role.OWNER if asked.ops_reason else Role.VIEWER
+        asked.seller, asked.member_id = _or_404(seller_by_slug(slug)), None
         return asked
-    seller = seller_by_slug(slug) if asked.user.is_staff else None
-    if seller is None:
-        raise Http404
-    reason = reason_of(request, slug)
-    asked.seller, asked.member_id, asked.is_ops, asked.ops_reason = seller, None, True, reason
-    asked.role = Role.OWNER if reason else Role.VIEWER
+    found = _or_404(next((m for m in memberships(asked.user) if m.seller.slug == slug), None))
+    asked.seller, asked.role, asked.member_id, asked.ops_reason = found.seller, found.role, found.member_id, ""
     return asked
+
+
+def _or_404(found: T | None) -> T:
+    if found is None:
+        raise Http404
+    return found
 
 
 def _rendered(response: HttpResponseBase) -> HttpResponseBase:
