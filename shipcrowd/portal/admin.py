@@ -41,6 +41,7 @@ class SellerAdmin(OpsAdmin):
 @admin.register(User)
 class UserAdmin(OpsAdmin, DjangosUserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    add_fieldsets = DjangosUserAdmin.add_fieldsets  # unfold's are empty: a log-in had no fields
     list_display = ("username", "first_name", "last_name", "is_staff", "is_active")
     list_filter = ("is_staff", "is_active")
     ordering = ("username",)

@@ -76,6 +76,18 @@ def test_ops_who_are_no_superuser_neither_make_superusers_nor_touch_other_ops(op
     assert User.objects.get(pk=other.pk).username == other.username
 
 
+def test_ops_add_a_log_in_on_the_page_for_it_and_none_without_a_name(ops):
+    page = ops.get("/admin/sellers/user/add/").content.decode()
+    assert all(f'name="{field}"' in page for field in ("username", "password1", "password2"))
+
+    sent = {"username": "meena", "usable_password": "true", "password1": "a long one 77", "password2": "a long one 77"}
+    assert ops.post("/admin/sellers/user/add/", sent).status_code == 302
+    assert ops.post("/admin/sellers/user/add/", {}).status_code == 200
+
+    assert sorted(User.objects.values_list("username", flat=True)) == ["meena", "ops"]
+    assert User.objects.get(username="meena").check_password("a long one 77")
+
+
 def test_what_ops_do_with_a_sellers_members_stands_in_its_history(ops, owner, seller):
     person = factories.user()
 
