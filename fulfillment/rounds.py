@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db.models import Count, Min
 from django.db.models.functions import Now
 
-from fulfillment import laying_out, printing
+from fulfillment import laying_out, presses, printing
 from fulfillment.models import PrintJob, PrintStack
 from fulfillment.options import Options
 from fulfillment.papers import layout as sheets_of_paper
@@ -88,11 +88,11 @@ def start(*, chosen: Waiting, round_id: UUID, by: User, options: Options, now: d
         rows = in_stage(Shipment.objects.filter(seller=seller), Stage.TO_PRINT, now)
         urgent_first = rows.order_by("dispatch_by_at", "pk").values_list("pk", "facility_id")
         ids = [pk for pk, facility_id in urgent_first if facility_id in places][:MOST_OF_A_SELLER]
-        once = uuid5(round_id, str(seller.public_id))
-        if not ids and not PrintJob.objects.filter(seller=seller, public_id=once).exists():
+        known = PrintJob.objects.filter(seller=seller, public_id=presses.row_id(seller, round_id))
+        if not ids and not known.exists():
             return None
         return printing.request_print(
-            seller=seller, shipment_ids=ids, by=by, now=now, options=options, once=once, round_id=round_id
+            seller=seller, shipment_ids=ids, by=by, now=now, options=options, once=round_id, round_id=round_id
         )
 
 

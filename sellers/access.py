@@ -206,7 +206,8 @@ _BEFORE_OWN_PASSWORD = frozenset(
 
 def _waits_for_own_password(request: HttpRequest) -> bool:
     name = request.resolver_match.view_name if request.resolver_match else ""
-    return getattr(request.user, "must_change_password", False) and name not in _BEFORE_OWN_PASSWORD
+    # The name first: /healthz answers also while the database does not, and so must not ask it who this is.
+    return name not in _BEFORE_OWN_PASSWORD and getattr(request.user, "must_change_password", False)
 
 
 def _enter(request: HttpRequest, slug: str) -> SellerRequest:

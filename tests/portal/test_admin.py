@@ -102,6 +102,15 @@ def test_what_ops_do_with_a_sellers_members_stands_in_its_history(ops, owner, se
     assert all(one.capitalize() in words(owner.get(f"/s/{seller.slug}/history/")) for one in did)
 
 
+@pytest.mark.parametrize("key", ["x", "²", "9" * 30, "-1", ""])
+def test_a_seller_that_is_none_is_refused_beside_its_field(ops, key):
+    page = "/admin/sellers/member/add/"
+
+    assert ops.get(page, {"seller": key, "user": key}).status_code == 200
+    assert ops.post(page, {"seller": key, "user": key, "role": "staff"}).status_code == 200
+    assert factories.as_ops(Member) == []
+
+
 def test_many_members_removed_at_once_stand_in_the_history_too(ops, seller, other_seller):
     for each in (seller, other_seller):
         factories.member(each)
