@@ -1,5 +1,6 @@
 """The admin is platform ops' workbench: what its pages have in common."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +44,7 @@ class OpsAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 class _ChosenByKey(AutocompleteSelect):
     """Django's looks for whatever was sent, and raises for what is no key; here that is nobody, as the form says."""
 
-    def optgroups(self, name: str, value: list[str], attrs: dict[str, Any] | None = None) -> list[Any]:
+    def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> list[Any]:
         return super().optgroups(name, [key for key in value if str(key).isdecimal()], attrs)
 
 
