@@ -213,15 +213,15 @@ def _waits_for_own_password(request: HttpRequest) -> bool:
 def _enter(request: HttpRequest, slug: str) -> SellerRequest:
     """The request with its seller and role. Raises Http404 for a seller that is not the user's, or not there."""
     asked = cast(SellerRequest, request)
-    asked.is_ops = asked.user.is_staff
-    if asked.is_ops:
+    if asked.user.is_staff:
         # Whatever memberships they have: they can make themselves a member, and would act without a reason then.
+        asked.seller, asked.member_id, asked.is_ops = _or_404(seller_by_slug(slug)), None, True
         asked.ops_reason = reason_of(request, slug)
         asked.role = Role.OWNER if asked.ops_reason else Role.VIEWER
-        asked.seller, asked.member_id = _or_404(seller_by_slug(slug)), None
         return asked
     found = _or_404(next((m for m in memberships(asked.user) if m.seller.slug == slug), None))
-    asked.seller, asked.role, asked.member_id, asked.ops_reason = found.seller, found.role, found.member_id, ""
+    asked.seller, asked.role, asked.member_id = found.seller, found.role, found.member_id
+    asked.is_ops, asked.ops_reason = False, ""
     return asked
 
 
