@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fulfillment import claiming, labels, laying_out, printing, queries, ways
+from fulfillment import claiming, labels, laying_out, presses, printing, queries, ways
 from fulfillment.models import LabelRequest, PrintJob, PrintJobLine
 from fulfillment.options import Layout, Options
 from fulfillment.parcels import NoSize
@@ -52,7 +52,7 @@ def label_and_print(
     """A print job that first waits for the labels of those shipments that have none; pressed twice it is one job."""
     require_scope(seller)
     with transaction.atomic():
-        known = PrintJob.objects.filter(seller=seller, public_id=once).first() if once else None
+        known = PrintJob.objects.filter(seller=seller, public_id=presses.row_id(seller, once)).first()
         if known is not None:
             return known
         labels.request_labels(seller=seller, shipment_ids=shipment_ids, by=by, now=now)

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from fulfillment.acknowledging import LONGEST
 from fulfillment.models import CancelReason
 from fulfillment.options import STACK_SIZE, Layout, Options, Sorting
 from orders.forms import UUIDs
@@ -49,7 +50,8 @@ class FormNumbers(forms.Form):
         names, numbers = sent.getlist("form"), sent.getlist("number")
         if not names or len(names) != len(numbers):
             raise forms.ValidationError(_("Give the number of each form."))
-        return {"numbers": dict(zip(names, numbers, strict=True))}
+        number = forms.CharField(required=False, max_length=LONGEST)  # which of them is empty is told by its name
+        return {"numbers": dict(zip(names, map(number.clean, numbers), strict=True))}
 
 
 class SerialLines(forms.Form):

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from fulfillment import pulling, queries
+from fulfillment import presses, pulling, queries
 from fulfillment.manifests import Manifests, fetch_manifests
 from fulfillment.models import Document, HandOver, Paper
 from fulfillment.papers.hand_over_sheets import ToPull, hand_over_pdf
@@ -89,7 +89,7 @@ def request_hand_over(
     with transaction.atomic():
         row, is_new = HandOver.objects.get_or_create(
             seller=seller,
-            public_id=once or uuid4(),
+            public_id=presses.row_id(seller, once),
             defaults={"facility": facility, "courier": courier, "asked_by": by, "wake_at": Now()},
         )
         if is_new:

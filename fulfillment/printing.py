@@ -5,7 +5,7 @@ What a job does then, stack by stack, is `print_work`.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from fulfillment import claiming, habits, laying_out, queries
+from fulfillment import claiming, habits, laying_out, presses, queries
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options
 from orders import queries as orders
@@ -67,7 +67,7 @@ def request_print(
     with transaction.atomic():
         job, is_new = PrintJob.objects.get_or_create(
             seller=seller,
-            public_id=once or uuid4(),
+            public_id=presses.row_id(seller, once),
             defaults={
                 "wake_at": Now(),
                 "asked_by": by,

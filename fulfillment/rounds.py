@@ -2,16 +2,16 @@
 is joined when somebody opens it, and stored nowhere.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db.models import Count, Min
 from django.db.models.functions import Now
 
-from fulfillment import laying_out, printing
+from fulfillment import laying_out, presses, printing
 from fulfillment.models import PrintJob, PrintStack
 from fulfillment.options import Options
 from fulfillment.papers import layout as sheets_of_paper
@@ -20,7 +20,7 @@ from fulfillment.papers.sheets import separator_pdf
 from orders.models import Shipment
 from orders.stages import Stage, in_stage
 from sellers.models import Facility, Seller, User
-from shipcrowd import files
+from shipcrowd import audit, files
 from shipcrowd.tenancy import everyone_scope, seller_scope
 
 MOST_OF_A_SELLER = 5000  # in one round, the most urgent of them
@@ -88,11 +88,11 @@ def start(*, chosen: Waiting, round_id: UUID, by: User, options: Options, now: d
         rows = in_stage(Shipment.objects.filter(seller=seller), Stage.TO_PRINT, now)
         urgent_first = rows.order_by("dispatch_by_at", "pk").values_list("pk", "facility_id")
         ids = [pk for pk, facility_id in urgent_first if facility_id in places][:MOST_OF_A_SELLER]
-        once = uuid5(round_id, str(seller.public_id))
-        if not ids and not PrintJob.objects.filter(seller=seller, public_id=once).exists():
+        known = PrintJob.objects.filter(seller=seller, public_id=presses.row_id(seller, round_id))
+        if not ids and not known.exists():
             return None
         return printing.request_print(
-            seller=seller, shipment_ids=ids, by=by, now=now, options=options, once=once, round_id=round_id
+            seller=seller, shipment_ids=ids, by=by, now=now, options=options, once=round_id, round_id=round_id
         )
 
 
@@ -127,11 +127,13 @@ def write(jobs: Sequence[RoundJob], out: BinaryIO) -> int:
     return join(_pieces(jobs), out, layout=sheets_of_paper.AS_MADE)
 
 
-def mark_opened(jobs: Sequence[RoundJob], *, by: User) -> None:
-    """Whose paper this is now, on each seller's own screens."""
+def mark_opened(jobs: Sequence[RoundJob], *, by: User, why: Mapping[int, str]) -> None:
+    """Whose paper this is now, on each seller's own screens; `why` is by the seller's key."""
     for one in jobs:
         if one.stacks:
             with seller_scope(one.job.seller_id):
+                did = "opened the labels of a print round"
+                audit.record(by, did, seller=one.job.seller, rows=[one.job], why=why[one.job.seller_id])
                 opened = PrintStack.objects.filter(pk__in=[stack.pk for stack in one.stacks], opened_at=None)
                 opened.update(opened_at=Now(), opened_by=by)
 

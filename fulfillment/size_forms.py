@@ -75,6 +75,9 @@ class SizeLines(forms.Form):
         if file.size > MOST_BYTES:
             raise forms.ValidationError(_("This file is too large for a table of sizes."))
         try:
-            return str(file.read().decode("utf-8"))
+            text = str(file.read().decode("utf-8"))
         except UnicodeDecodeError:
-            raise forms.ValidationError(_("This is no text: save the table as CSV (UTF-8).")) from None
+            text = "\0"
+        if "\0" in text:  # which PostgreSQL's text cannot hold
+            raise forms.ValidationError(_("This is no text: save the table as CSV (UTF-8)."))
+        return text

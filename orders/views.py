@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orders import display, looking, queries, rules, setting_aside, stages, timeline
@@ -166,6 +167,7 @@ def put_back(request: SellerRequest) -> HttpResponse:
 
 
 @require_safe
+@cache_control(private=True, no_store=True)
 @member_required(Role.VIEWER)
 def shipment(request: SellerRequest, public_id: UUID) -> HttpResponse:
     found = _find(request, public_id)
@@ -173,6 +175,7 @@ def shipment(request: SellerRequest, public_id: UUID) -> HttpResponse:
 
 
 @require_POST
+@cache_control(private=True, no_store=True)
 @member_required(Role.OWNER)
 def show_buyer(request: SellerRequest, public_id: UUID) -> HttpResponse:
     """The buyer in full, in the answer itself: nothing of it is kept for another page. Who looked is written down."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
 from ipaddress import ip_address
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -25,6 +25,7 @@ from shipcrowd import audit
 from shipcrowd.tenancy import everyone_scope, seller_scope, through_door
 
 P = ParamSpec("P")
+T = TypeVar("T")
 View = Callable[..., HttpResponseBase]
 
 REASON_KEPT = timedelta(hours=1)
@@ -126,7 +127,8 @@ def give_reason(request: HttpRequest, seller: Seller, reason: str) -> None:
         audit.record(cast(User, request.user), "entered this seller to act for it", seller=seller, why=reason)
 
 
-def _reason(request: HttpRequest, slug: str) -> str:
+def reason_of(request: HttpRequest, slug: str) -> str:
+    """Why ops act for this seller, while that is kept; "" where they have not said it, or more than an hour ago."""
     reason, until = request.session.get("ops_reasons", {}).get(slug, ("", ""))
     return reason if until and datetime.fromisoformat(until) > timezone.now() else ""
 
@@ -204,29 +206,29 @@ _BEFORE_OWN_PASSWORD = frozenset(
 
 def _waits_for_own_password(request: HttpRequest) -> bool:
     name = request.resolver_match.view_name if request.resolver_match else ""
-    return getattr(request.user, "must_change_password", False) and name not in _BEFORE_OWN_PASSWORD
+    # The name first: /healthz answers also while the database does not, and so must not ask it who this is.
+    return name not in _BEFORE_OWN_PASSWORD and getattr(request.user, "must_change_password", False)
 
 
 def _enter(request: HttpRequest, slug: str) -> SellerRequest:
     """The request with its seller and role. Raises Http404 for a seller that is not the user's, or not there."""
     asked = cast(SellerRequest, request)
-    found = next((m for m in memberships(asked.user) if m.seller.slug == slug), None)
-    if found:
-        asked.seller, asked.role, asked.member_id, asked.is_ops, asked.ops_reason = (
-            found.seller,
-            found.role,
-            found.member_id,
-            False,
-            "",
-        )
+    if asked.user.is_staff:
+        # Whatever memberships they have: they can make themselves a member, and would act without a reason then.
+        asked.seller, asked.member_id, asked.is_ops = _or_404(seller_by_slug(slug)), None, True
+        asked.ops_reason = reason_of(request, slug)
+        asked.role = Role.OWNER if asked.ops_reason else Role.VIEWER
         return asked
-    seller = seller_by_slug(slug) if asked.user.is_staff else None
-    if seller is None:
-        raise Http404
-    reason = _reason(request, slug)
-    asked.seller, asked.member_id, asked.is_ops, asked.ops_reason = seller, None, True, reason
-    asked.role = Role.OWNER if reason else Role.VIEWER
+    found = _or_404(next((m for m in memberships(asked.user) if m.seller.slug == slug), None))
+    asked.seller, asked.role, asked.member_id = found.seller, found.role, found.member_id
+    asked.is_ops, asked.ops_reason = False, ""
     return asked
+
+
+def _or_404(found: T | None) -> T:
+    if found is None:
+        raise Http404
+    return found
 
 
 def _rendered(response: HttpResponseBase) -> HttpResponseBase:

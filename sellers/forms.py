@@ -89,7 +89,7 @@ class NewNameForm(forms.Form):
     def clean_username(self) -> str:
         username: str = self.cleaned_data["username"]
         if User.objects.filter(username__iexact=username).exists():
-            raise ValidationError(members.name_taken())
+            raise ValidationError(members.name_taken(), code="taken")
         return username
 
 

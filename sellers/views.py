@@ -191,7 +191,7 @@ def add_person(request: SellerRequest) -> HttpResponse:
     """As `invite`, for somebody without an e-mail address: the one-time password is shown once."""
     form = forms.AddPersonForm(request.POST)
     if not form.is_valid():
-        if members.works_here(request.seller, form["username"].value()):
+        if form.has_error("username", "taken") and members.works_here(request.seller, form["username"].value()):
             # Pressed twice, the browser shows the second answer only, and the password stood in the first.
             says = _("They work here already. If you have just added them, press “One-time password” in their line.")
             form.add_error("username", says)

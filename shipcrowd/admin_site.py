@@ -1,8 +1,10 @@
 """The admin is platform ops' workbench: what its pages have in common."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -32,6 +34,18 @@ class OpsAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
+
+    def formfield_for_foreignkey(self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **more: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            more.setdefault("widget", _ChosenByKey(db_field, self.admin_site, using=more.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **more)
+
+
+class _ChosenByKey(AutocompleteSelect):
+    """Django's looks for whatever was sent, and raises for what is no key; here that is nobody, as the form says."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> list[Any]:
+        return super().optgroups(name, [key for key in value if str(key).isdecimal()], attrs)
 
 
 class ReadOnlyAdmin(OpsAdmin):

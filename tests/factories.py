@@ -53,9 +53,14 @@ def user(**values: Any) -> User:
 
 def member(of: Seller, role: Role = Role.OWNER, **values: Any) -> User:
     person = user(**values)
+    join(of, person, role)
+    return person
+
+
+def join(of: Seller, person: User, role: Role = Role.OWNER) -> None:
+    """Somebody who is here already works for this seller too."""
     with seller_scope(of):
         Member.objects.create(seller=of, user=person, role=role)
-    return person
 
 
 def facility(of: Seller, **values: Any) -> Facility:

@@ -316,15 +316,20 @@ PORTAL = (
         answers=_TO_LOGIN | {NEWCOMER: (302, 302), OPS: (200, 302), OPS_WITH_REASON: (200, 302), ELSE: (404, 404)},
         post_as=OPS,
     ),
-    *(
-        Outside(
-            name=name,
-            row=lambda rows: {"round_id": rows.print_job},
-            answers=_TO_LOGIN | {NEWCOMER: (302, 302), OPS: (200, 405), OPS_WITH_REASON: (200, 405), ELSE: (404, 404)},
-            missing={OPS: (404, 405), OPS_WITH_REASON: (404, 405)},
-            post_as=OPS,
-        )
-        for name in ("portal:print_round", "portal:print_round_pdf")
+    Outside(
+        name="portal:print_round",
+        row=lambda rows: {"round_id": rows.print_job},
+        sent=lambda _rows: {"reason": "paper for everybody"},
+        answers=_TO_LOGIN | {NEWCOMER: (302, 302), OPS: (200, 302), OPS_WITH_REASON: (200, 302), ELSE: (404, 404)},
+        missing={OPS: (404, 404), OPS_WITH_REASON: (404, 404)},
+        post_as=OPS,
+    ),
+    Outside(
+        name="portal:print_round_pdf",
+        row=lambda rows: {"round_id": rows.print_job},
+        answers=_TO_LOGIN | {NEWCOMER: (302, 302), OPS: (302, 405), OPS_WITH_REASON: (200, 405), ELSE: (404, 404)},
+        missing={OPS: (404, 405), OPS_WITH_REASON: (404, 405)},
+        post_as=OPS,
     ),
     Outside(name="portal:everyones_attention", answers={NEWCOMER: (302, 302), ANONYMOUS: (302, 405), ELSE: (200, 405)}),
     SellersPage(name="portal:home", least=Role.VIEWER, get=200),

@@ -1,4 +1,4 @@
-"""What no address of the portal may hold."""
+"""What no request to the portal may hold, refused once for all views."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,16 @@ from django.http import HttpRequest, HttpResponse
 from django.views.defaults import bad_request
 
 
-def no_nulls(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """A NUL in an address is answered 400, once for all views: PostgreSQL's text cannot hold one. Forms refuse it."""
+def utf8_without_nulls(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Answers 400 to another charset than UTF-8, and to a NUL in the address.
+
+    Django reads no form in another charset, and raises where nothing makes an answer of it any more; browsers send
+    UTF-8, as the pages are. PostgreSQL's text cannot hold a NUL; forms refuse it themselves.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        if (request.encoding or "utf-8").lower() != "utf-8":
+            return bad_request(request, ValueError("another charset than UTF-8"))
         if "\0" in request.path or any("\0" in word for pair in request.GET.lists() for word in (pair[0], *pair[1])):
             return bad_request(request, ValueError("a NUL in the address"))
         return get_response(request)

@@ -1,17 +1,20 @@
 """What platform ops make and repair across sellers: sellers, log-ins, who works where; and what they only read."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangosUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from sellers.models import Connection, Member, Seller, User
+from shipcrowd import audit
 from shipcrowd.admin_site import OpsAdmin, ReadOnlyAdmin, in_india
 from shipcrowd.audit.models import AuditEntry
+
+_NEW_PASSWORD = [{"changed": {"fields": ["password"]}}]  # what Django's page for passwords says it changed
 
 if admin.site.is_registered(Group):
     admin.site.unregister(Group)  # what one may do is a role in a seller
@@ -38,6 +41,7 @@ class SellerAdmin(OpsAdmin):
 @admin.register(User)
 class UserAdmin(OpsAdmin, DjangosUserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    add_fieldsets = DjangosUserAdmin.add_fieldsets  # unfold's are empty: a log-in had no fields
     list_display = ("username", "first_name", "last_name", "is_staff", "is_active")
     list_filter = ("is_staff", "is_active")
     ordering = ("username",)
@@ -54,6 +58,16 @@ class UserAdmin(OpsAdmin, DjangosUserAdmin):  # type: ignore[type-arg]  # generi
         is_theirs = not isinstance(obj, User) or not (obj.is_staff or obj.is_superuser) or obj.pk == request.user.pk
         return super().has_change_permission(request, obj) and (is_theirs or _is_superuser(request))
 
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """Also in the history of each seller that this person works for: whoever sets a password can be that person.
+
+        `message` names the fields that were changed, of either form; it is empty where nothing was.
+        """
+        did = "set the password of a member" if message == _NEW_PASSWORD else "changed the log-in of a member"
+        for member in Member.objects.filter(user=obj).select_related("seller") if message else ():
+            audit.record(_who(request), did, seller=member.seller, rows=[member])
+        return super().log_change(request, obj, message)
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         kept = ("last_login", "date_joined")
         return kept if _is_superuser(request) else (*kept, "is_staff", "is_superuser")
@@ -68,6 +82,22 @@ class MemberAdmin(OpsAdmin):
     search_fields = ("user__username", "seller__name")
     autocomplete_fields = ("seller", "user")
     fields = ("seller", "user", "role")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Member | None = None) -> tuple[str, ...]:
+        return ("seller", "user") if obj else ()  # moved elsewhere, neither seller's history would tell
+
+    def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        did = f"changed a member's role to {obj.role}" if change else f"added a member: {obj.role}"
+        audit.record(_who(request), did, seller=obj.seller, rows=[obj])
+
+    def delete_model(self, request: HttpRequest, obj: Member) -> None:
+        audit.record(_who(request), "removed a member", seller=obj.seller, rows=[obj])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        for member in queryset.select_related("seller"):
+            self.delete_model(request, member)
 
     @admin.display(description="Person", ordering="user__username")
     def person(self, row: Member) -> str:
@@ -117,6 +147,10 @@ class AuditAdmin(ReadOnlyAdmin):
     @admin.display(description="When", ordering="at")
     def when(self, row: AuditEntry) -> str:
         return in_india(row.at)
+
+
+def _who(request: HttpRequest) -> User:
+    return cast(User, request.user)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

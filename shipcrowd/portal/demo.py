@@ -165,8 +165,9 @@ def _start(processes: Processes, folder: Path, shipments_a_day: int) -> None:
     processes.start(
         "simulator",
         *(MANAGE, "simulator", "--port", str(simulator), "--state", str(folder / "simulator.json")),
-        *("--day", str(shipments_a_day), "--portal-secret", str(settings.FLIPKART_CLIENT_SECRET)),
-        *("--redirect-uri", f"{settings.PUBLIC_URL}/auth/flipkart/callback", *named),
+        *("--day", str(shipments_a_day), "--redirect-uri", f"{settings.PUBLIC_URL}/auth/flipkart/callback", *named),
+        # Not as an argument, which everybody on this machine can read.
+        environment={"SIMULATOR_PORTAL_SECRET": str(settings.FLIPKART_CLIENT_SECRET)},
     )
     processes.start("workers", MANAGE, "worker")
     processes.start(
@@ -174,8 +175,8 @@ def _start(processes: Processes, folder: Path, shipments_a_day: int) -> None:
         *("-m", "gunicorn", "shipcrowd.wsgi", "--bind", f"{HOST}:{web}"),
         *("--workers", "2", "--threads", "4", "--graceful-timeout", "5"),
     )
-    processes.wait_for_port(simulator)
-    processes.wait_for_port(web)
+    processes.wait_for_port("simulator", simulator)
+    processes.wait_for_port("web server", web)
 
 
 @contextlib.contextmanager

@@ -43,11 +43,7 @@ class SwitchForm(forms.Form):
         return Switch[self.cleaned_data["switch"]]
 
 
-class PrintRoundForm(forms.Form):
-    """`place` as often as a place of a seller's was ticked; `round` names the press, so that two are one round."""
-
-    place = UUIDs(required=True, error_messages={"required": _("Choose at least one place to print for.")})
-    round = forms.UUIDField(widget=forms.HiddenInput)
+class RoundReasonForm(forms.Form):
     reason = forms.CharField(
         label=_("Why you print for these sellers"),
         min_length=SHORTEST_REASON,
@@ -56,6 +52,13 @@ class PrintRoundForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=_("Each seller reads it on their own screens. It is kept for an hour, and in the audit for good."),
     )
+
+
+class PrintRoundForm(RoundReasonForm):
+    """`place` as often as a place of a seller's was ticked; `round` names the press, so that two are one round."""
+
+    place = UUIDs(required=True, error_messages={"required": _("Choose at least one place to print for.")})
+    round = forms.UUIDField(widget=forms.HiddenInput)
     layout = forms.ChoiceField(label=_("Layout"), choices=Layout.choices, initial=Layout.THERMAL)
     sorting = forms.ChoiceField(label=_("Order"), choices=Sorting.choices, initial=Sorting.SKU)
     has_separators = forms.BooleanField(label=_("A sheet between groups"), required=False, initial=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db.models import Q
@@ -37,6 +37,7 @@ def _read_mark(before: str) -> tuple[datetime, UUID] | None:
     text, _, key = before.partition("~")
     try:
         at = parse_datetime(text.replace(" ", "+"))
-        return (at, UUID(key)) if at is not None and at.tzinfo is not None else None
-    except ValueError:
+        # In UTC, as the database asks it: a time at either end of the calendar may have none.
+        return (at.astimezone(UTC), UUID(key)) if at is not None and at.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None

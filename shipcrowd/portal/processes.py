@@ -4,15 +4,15 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 GRACE = 10.0  # seconds between asking a process to end and ending it
 _PR_SET_PDEATHSIG = 1
+_LOCALHOST, _LISTENING = "0100007F", "0A"  # as /proc/net/tcp writes 127.0.0.1 and TCP_LISTEN
 
 
 class Stopped(Exception):
@@ -31,10 +31,12 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str, *arguments: str) -> None:
+    def start(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        """`environment` is added to our own, for what no other user of this machine may read in `ps`."""
         with (self._logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(  # noqa: S603 - our own commands
                 [sys.executable, *arguments],
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -49,14 +51,15 @@ class Processes:
                 log = self._logs / f"{name}.log"
                 raise Ended(f"The {name} ended ({process.returncode}). Its last words are in {log}:\n{_tail(log)}")
 
-    def wait_for_port(self, port: int, *, seconds: float = 30.0) -> None:
+    def wait_for_port(self, name: str, port: int, *, seconds: float = 30.0) -> None:
+        """Until this process of ours listens at the port. Raises Ended, also when a stranger answers there meanwhile:
+        the demo would hand its passwords to somebody else's server.
+        """
         deadline = time.monotonic() + seconds
-        while not port_answers(port):
+        while not _listens(self._running[name].pid, port):
             self.check()
             if time.monotonic() > deadline:
-                raise Ended(
-                    f"Nothing answers at port {port} after {seconds:.0f} seconds; see the logs in {self._logs}."
-                )
+                raise Ended(f"The {name} does not listen at port {port} after {seconds:.0f} seconds; see {self._logs}.")
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -92,10 +95,16 @@ def stopping_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def port_answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _listens(pid: int, port: int) -> bool:
+    """Whether this very process has a socket that listens at 127.0.0.1:`port`, by what Linux says of both."""
+    try:
+        rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+        sockets = {
+            f"socket:[{row[9]}]" for row in rows if row[1] == f"{_LOCALHOST}:{port:04X}" and row[3] == _LISTENING
+        }
+        return bool(sockets) and any(str(file.readlink()) in sockets for file in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False  # it has ended, or closed a file meanwhile: whoever waits looks again
 
 
 def _end_with_parent() -> None:

@@ -1,6 +1,7 @@
 """Print rounds: platform ops choose sellers and places, and get a job for each and one PDF of all."""
 
 import tempfile
+from collections.abc import Sequence
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -14,13 +15,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from fulfillment import rounds
 from fulfillment.papers.types import PaperRefused
-from fulfillment.rounds import Waiting
+from fulfillment.rounds import RoundJob, Waiting
 from orders.acting import lists
 from sellers import access
 from sellers.access import ops_required
 from sellers.models import User
 from shipcrowd import files
-from shipcrowd.portal.forms import PrintRoundForm
+from shipcrowd.portal.forms import PrintRoundForm, RoundReasonForm
 from shipcrowd.tenancy import seller_scope
 
 ROUNDS_KEPT = 20  # of which a session knows the sellers
@@ -47,12 +48,19 @@ def print_rounds(request: HttpRequest) -> HttpResponse:
 
 
 @ops_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def print_round(request: HttpRequest, round_id: UUID) -> HttpResponse:
-    """How its jobs stand; asked by htmx only the part that changes meanwhile."""
+    """How its jobs stand; asked by htmx only the part that changes meanwhile. Posted, why ops want its labels."""
     with seller_scope(*_sellers(request, round_id)):
         jobs = rounds.jobs_of(round_id)
+    form = RoundReasonForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        for one in jobs:
+            access.give_reason(request, one.job.seller, form.cleaned_data["reason"])
+        return redirect("portal:print_round", round_id=round_id)
     page = {
+        "form": form,
+        "may_open": _reasons(request, jobs) is not None,
         "title": _("Print round"),
         "round_id": round_id,
         "jobs": jobs,
@@ -67,9 +75,15 @@ def print_round(request: HttpRequest, round_id: UUID) -> HttpResponse:
 @ops_required
 @require_safe
 def print_round_pdf(request: HttpRequest, round_id: UUID) -> HttpResponseBase:
-    """One PDF of what is laid out by now, joined for this answer only. The storage is read outside of any scope."""
+    """One PDF of what is laid out by now, joined for this answer only. The storage is read outside of any scope.
+
+    Names and addresses of every seller's buyers stand on it: without a reason for each of them the page asks for one.
+    """
     with seller_scope(*_sellers(request, round_id)):
         jobs = rounds.jobs_of(round_id)
+    why = _reasons(request, jobs)
+    if why is None:
+        return redirect("portal:print_round", round_id=round_id)
     joined = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
     try:
         rounds.write(jobs, joined)
@@ -77,7 +91,7 @@ def print_round_pdf(request: HttpRequest, round_id: UUID) -> HttpResponseBase:
         joined.close()
         page = {"title": _("Not available"), "says": str(error)}
         return render(request, "fulfillment/no_file.html", page, status=503)
-    rounds.mark_opened(jobs, by=cast(User, request.user))
+    rounds.mark_opened(jobs, by=cast(User, request.user), why=why)
     joined.seek(0)
     return files.as_long_pdf_response(joined, name=f"print-round-{round_id}")
 
@@ -96,6 +110,12 @@ def _start(request: HttpRequest, form: PrintRoundForm, chosen: list[Waiting]) ->
         request, ngettext("%(n)d seller's job began.", "%(n)d sellers' jobs began.", started) % {"n": started}
     )
     return redirect("portal:print_round", round_id=round_id)
+
+
+def _reasons(request: HttpRequest, jobs: Sequence[RoundJob]) -> dict[int, str] | None:
+    """Why ops act for the round's sellers, by the seller's key; None where they have not said it for one of them."""
+    found = {one.job.seller_id: access.reason_of(request, one.job.seller.slug) for one in jobs}
+    return found if all(found.values()) else None
 
 
 def _sellers(request: HttpRequest, round_id: UUID) -> list[int]:

@@ -1,6 +1,7 @@
 """`python -m shipcrowd.simulator --port 8001`: the simulator as a process of its own."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--portal-secret", default="simulator-portal-secret", help="secret of the client shipcrowd-portal"
+        "--portal-secret",
+        default=os.environ.get("SIMULATOR_PORTAL_SECRET", "simulator-portal-secret"),
+        help="secret of the client shipcrowd-portal; in SIMULATOR_PORTAL_SECRET no other user of this machine reads it",
     )
     parser.add_argument(
         "--redirect-uri", action="append", metavar="URL", help="registered callback address; repeatable"

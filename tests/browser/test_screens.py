@@ -45,8 +45,7 @@ def test_an_owner_connects_and_the_warehouse_does_its_day(person, flipkart_on_a_
     assert [person.finds("[data-stage=awaiting_pickup] .sc-count").text, person.overflow()] == ["3", 0]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
 def test_every_screen_fits_and_complains_of_nothing(person, flipkart_on_a_socket, width, scheme):
     flipkart = flipkart_on_a_socket
     seller = factories.seller(name="Asha Textiles", slug="asha-textiles")

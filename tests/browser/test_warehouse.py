@@ -18,8 +18,7 @@ SCREEN = 2  # pixels of the picture to one of the page: the least that phones ha
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
 def test_parcels_are_picked_printed_in_stacks_pulled_and_handed_over(person, flipkart_on_a_socket, width, scheme):
     world = flipkart_on_a_socket.world
     seller = factories.seller(name="Asha Textiles", slug="asha-textiles")

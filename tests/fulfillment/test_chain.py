@@ -138,6 +138,15 @@ def test_pressed_twice_it_is_one_job(seller, fresh, packer):
     assert len(as_ops(LabelRequest)) == 3
 
 
+def test_the_name_of_another_sellers_job_names_one_of_ones_own(seller, other_seller, fresh, packer):
+    with seller_scope(other_seller):
+        theirs = PrintJob.objects.create(seller=other_seller, wake_at=None, give_up_at=timezone.now())
+
+    mine, again = (press(seller, fresh, packer, once=theirs.public_id) for _ in range(2))
+
+    assert (mine.seller_id, mine.pk) == (seller.pk, again.pk)
+
+
 @pytest.mark.parametrize(
     ("shipments", "least", "most"),
     [(0, LEAST_WAIT, LEAST_WAIT), (600, timedelta(minutes=10), timedelta(minutes=12)), (50_000, MOST_WAIT, MOST_WAIT)],

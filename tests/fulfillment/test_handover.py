@@ -214,6 +214,15 @@ def test_pressed_twice_it_is_one_sheet(seller, ready, packer):
     assert len(as_ops(HandOver)) == 1
 
 
+def test_the_name_of_another_sellers_sheet_names_one_of_ones_own(seller, other_seller, ready, packer):
+    theirs = ask(other_seller, factories.member(other_seller))
+
+    mine, again = (ask(seller, packer, once=theirs.public_id) for _ in range(2))
+
+    assert (mine.seller_id, mine.pk) == (seller.pk, again.pk)
+    assert len(as_ops(HandOver)) == 2
+
+
 def test_six_hundred_parcels_are_all_on_numbered_pages(seller):
     ids = [f"FMPP26{number:08}" for number in range(600)]
     pull = [ToPull(f"FMPP27{number:08}", "cancelled", "stack A, page 3") for number in range(25)]

@@ -214,6 +214,8 @@ def test_the_page_asks_for_the_number_of_each_form_and_tells_them(client, connec
     [
         ({"form": ["e-Way Bill", "Form 38"], "number": ["EWB-1", " "]}, "Give the number of Form 38."),
         ({"form": ["e-Way Bill"], "number": []}, "Give the number of each form."),
+        ({"form": ["e-Way Bill", "Form 38"], "number": ["EWB-1", "7\0"]}, "Give the number of each form."),
+        ({"form": ["e-Way Bill", "Form 38"], "number": ["EWB-1", "7" * 101]}, "Give the number of each form."),
         ({}, "Give the number of each form."),
     ],
 )

@@ -77,6 +77,39 @@ def test_opened_together_each_stack_says_who_has_it(labelled, ops):
     assert {stack.opened_by.username for stack in factories.as_ops(PrintStack)} == {"ops"}
 
 
+def test_the_labels_of_a_round_are_opened_with_a_reason_for_each_of_its_sellers(connected, other, labelled, ops):
+    address = press(ops, all_places(ops))["Location"]
+    drain()
+    colleague = logged_in(factories.user(username="colleague", is_staff=True))
+
+    refused = colleague.get(f"{address}labels.pdf")
+    asks = colleague.get(refused["Location"])
+
+    assert (refused.status_code, refused["Location"]) == (302, address)
+    assert "say why you open them" in words(asks)
+    assert "labels.pdf" not in asks.content.decode()
+    assert {stack.opened_by_id for stack in as_ops(PrintStack)} == {None}
+
+    assert "labels.pdf" not in colleague.post(address, {"reason": "x"}).content.decode()
+    assert "labels.pdf" in colleague.post(address, {"reason": "the printer jammed"}, follow=True).content.decode()
+    pages(colleague.get(f"{address}labels.pdf"))
+
+    opened = as_ops(AuditEntry, did="opened the labels of a print round")
+    assert {(entry.about_id, entry.by.username, entry.why) for entry in opened} == {
+        (each.seller.pk, "colleague", "the printer jammed") for each in (connected, other)
+    }
+
+
+def test_a_reason_for_one_seller_opens_no_round_of_two(connected, labelled, ops):
+    address = press(ops, all_places(ops))["Location"]
+    drain()
+    colleague = logged_in(factories.user(is_staff=True))
+
+    colleague.post(f"/sellers/{connected.seller.slug}/reason/", {"reason": "a call about labels"})
+
+    assert colleague.get(f"{address}labels.pdf")["Location"] == address
+
+
 def test_only_the_places_that_were_ticked_are_printed(connected, other, labelled, ops):
     place = as_ops(Facility, seller=other.seller)[0]
 

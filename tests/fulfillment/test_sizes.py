@@ -127,6 +127,14 @@ def test_a_size_that_cannot_be_is_answered_beside_its_field(seller, client):
     assert set(answer.context["one"].errors) == {"breadth", "height", "weight"}
 
 
+@pytest.mark.parametrize("content", [b"TS\0BLK,30,20,5,0.4", b"TS-BLK\xff,30,20,5,0.4"])
+def test_a_file_that_is_no_text_is_refused(seller, client, content):
+    answer = client.post(at(seller, "lines/"), {"file": SimpleUploadedFile("sizes.csv", content)})
+
+    assert "This is no text: save the table as CSV (UTF-8)." in words(answer)
+    assert stored(seller) == {}
+
+
 @pytest.mark.parametrize("sent", ["lines", "file"])
 def test_many_are_entered_pasted_or_as_a_file(seller, client, sent):
     text = "sku,l,b,h,w\nTS-BLK-M,30,20,5,0.4\nBOTTLE,9.5,6,2.25,0.085"

@@ -396,6 +396,15 @@ def test_the_part_that_htmx_asks_for_is_the_buyer_alone(owner, seller):
     assert b"<html" not in part.content
 
 
+def test_no_browser_keeps_a_page_with_a_buyer(owner, viewer, seller):
+    row = factories.shipment(seller)
+    buyer(row)
+    address = f"/s/{seller.slug}/shipments/{row.public_id}/"
+
+    for answer in (owner.get(address), viewer.get(address), owner.post(f"{address}buyer/")):
+        assert answer.headers["Cache-Control"] == "private, no-store"
+
+
 def test_a_bill_that_goes_elsewhere_is_shown_to_who_may_see_the_address(owner, seller):
     same, other = factories.shipment(seller), factories.shipment(seller)
     buyer(same)

@@ -3,6 +3,7 @@
 Three starts in one folder, since each is a dozen processes: the first day, the next, and one that is given up half-way.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -70,7 +71,8 @@ class Demo:
 
     def kill(self) -> None:
         for pid in self.left():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # ended by the death of its parent
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def visit(self) -> Visitor:
@@ -128,6 +130,14 @@ def test_it_says_where_it_is_and_who_may_log_in(first_day):
     for line in (r"seller's owner +asha, bharat", r"warehouse staff +packer", r"platform ops +ops"):
         assert re.search(line, first_day.says)
     assert first_day.ordered() == [60, 60]
+
+
+def test_no_secret_of_its_stands_in_a_command_line(first_day):
+    secrets = json.loads((first_day.folder / "secrets.json").read_text()).values()
+    commands = [command(pid) for pid in first_day.left()]
+
+    assert any("simulator" in line for line in commands)
+    assert [line for line in commands for secret in secrets if secret in line] == []
 
 
 def test_a_second_one_in_the_same_folder_is_refused_in_one_sentence(first_day):

@@ -35,6 +35,17 @@ def test_a_form_from_elsewhere_is_refused_with_a_way_on(packer, seller):
     assert "load the page again, and press once more" in words(answer)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16", "utf-7"])
+def test_another_charset_than_utf_8_is_not_understood(client: Client, charset):
+    kind = f"application/x-www-form-urlencoded; charset={charset}"
+
+    for method in ("POST", "GET"):
+        answer = client.generic(method, "/login/?next=/", b"username=asha", content_type=kind)
+        assert answer.status_code == 400
+        assert "could not be understood" in words(answer)
+
+
 def test_our_own_mistake_is_drawn_without_database_or_context():
     request = RequestFactory().get("/")
 

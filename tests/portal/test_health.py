@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -10,6 +11,8 @@ from orders.models import FollowCursor, PollCursor
 from shipcrowd import queue, work
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Turn
+from tests import factories
+from tests.browsing import logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +68,18 @@ def test_a_long_flood_and_a_spent_quota_are_no_illness(client: Client, connected
     answer = client.get("/healthz")
 
     assert (answer.status_code, answer.json()["oldest_due_s"] < 5) == (200, True)
+
+
+def test_a_database_that_does_not_answer_is_said_to_who_is_logged_in_too(seller):
+    browser = logged_in(factories.member(seller))
+
+    def frozen(*_statement: object) -> None:
+        raise OperationalError("the server does not answer")
+
+    with connection.execute_wrapper(frozen):
+        answer = browser.get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (503, {"ok": False, "database": False})
 
 
 def test_nothing_is_told_to_who_posts(client: Client):

@@ -461,12 +461,28 @@ def test_a_long_history_comes_page_by_page_each_line_once(owner, seller):
     assert seen[0] in {f"act {number}" for number in range(7)}
 
 
-@pytest.mark.parametrize("before", ["x", "2026-13-45T00:00:00Z~x", "2026-11-24T00:00:00~x", "2026-11-24T00:00:00Z~x"])
+KEY = "6f0f7a2e-6a0a-4c53-9d6b-1d1f2a7f5b11"
+# No time of ours, nor one of the database's: an offset of a day less an hour, and either end of the calendar.
+FAR = (f"0001-01-01T00:00:00+05:30~{KEY}", f"9999-12-31T23:59:59-05:00~{KEY}")
+
+
+@pytest.mark.parametrize(
+    "before", ["x", "2026-13-45T00:00:00Z~x", "2026-11-24T00:00:00~x", "2026-11-24T00:00:00Z~x", *FAR]
+)
 def test_a_place_in_the_history_that_is_none_starts_at_the_newest(owner, seller, before):
     with seller_scope(seller):
         AuditEntry.objects.bulk_create([AuditEntry(did="act", about=seller)])
 
     assert len(owner.get(f"/s/{seller.slug}/history/", {"before": before}).context["page"].entries) == 1
+
+
+def test_a_place_in_the_history_may_be_said_by_a_far_offset(owner, seller):
+    with seller_scope(seller):
+        AuditEntry.objects.bulk_create([AuditEntry(did="act", about=seller)])
+
+    for before, lines in ((f"2026-01-01T00:00:00+23:00~{KEY}", 0), (f"2096-01-01T00:00:00+23:00~{KEY}", 1)):
+        page = owner.get(f"/s/{seller.slug}/history/", {"before": before}).context["page"]
+        assert len(page.entries) == lines
 
 
 # --- Platform ops ----------------------------------------------------------------------------------------------------

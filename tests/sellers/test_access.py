@@ -151,6 +151,22 @@ def test_ops_look_at_a_seller_and_write_only_with_a_reason(ops_person, seller):
     assert line.by_id == ops_person.pk
 
 
+def test_ops_who_made_themselves_a_member_still_need_a_reason(seller):
+    ops_person = factories.user(is_staff=True)
+    factories.join(seller, ops_person)
+    look = member_required(Role.VIEWER)(lambda request: HttpResponse(f"{request.role} {request.is_ops}"))
+    change = member_required(Role.OWNER)(lambda _request: HttpResponse("changed"))
+
+    assert through(look, ops_person, seller).content == b"viewer True"
+    assert through(change, ops_person, seller, "post")["Location"] == f"/sellers/{seller.slug}/reason/"
+
+
+def test_ops_who_mistype_an_address_are_told_that_it_is_none(client, ops_person):
+    client.force_login(ops_person)
+
+    assert client.get("/s/no-such-seller/facilities/").status_code == 404
+
+
 def test_a_reason_is_for_one_seller_and_one_hour(ops_person, seller, other_seller):
     change = member_required(Role.OWNER)(lambda _request: HttpResponse("changed"))
     request = RequestFactory().post("/")

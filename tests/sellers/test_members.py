@@ -470,3 +470,11 @@ def test_a_members_own_places(browser, seller, other_seller):
 
     act(browser, seller, packer, "facilities")
     assert as_ops(MemberFacility) == []
+
+
+@pytest.mark.parametrize("username", ["a\0b", "", "a b/c"])
+def test_a_user_name_that_none_can_have_is_refused_beside_its_field(browser, seller, username):
+    answer = browser.post(f"/s/{seller.slug}/members/add/", {"username": username, "role": "staff"})
+
+    assert answer.status_code == 200
+    assert list(answer.context["add_form"].errors) == ["username"]
