@@ -56,6 +56,7 @@ WALK_LIVES = timedelta(hours=2)
 THROTTLED_PAUSE = timedelta(seconds=6)
 THROTTLED_PAUSE_WITHOUT_PROGRESS = timedelta(seconds=20)
 NOT_AUTHORIZED_PAUSE = timedelta(minutes=1)
+FOLLOW_AFTER = timedelta(minutes=1)  # a new connection; its first page may be quicker
 SEARCH = "search"  # path of the Unreadable row that says a walk cannot be finished
 
 
@@ -64,11 +65,15 @@ class Overtaken(Exception):
 
 
 def start_polling(seller: Seller, connection: Connection) -> None:
-    """A connection has come to be: its cursors exist and are due now. In the caller's scope (settings.ON_CONNECTED)."""
+    """A connection has come to be: its cursors exist and it is polled. In the caller's scope (settings.ON_CONNECTED)."""
     require_scope(seller)
     fresh = {"wake_at": Now(), "token": None, "failures_in_a_row": 0, "says": ""}
-    PollCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh | {"walk": None})
-    FollowCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh)
+    # It may be another account's, of which all that is open is to be found.
+    anew = {"walk": None, "last_full_at": None}
+    PollCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh | anew)
+    # After the first page, which tells whether this is the seller's account: to another one its shipments are unknown.
+    later = {"wake_at": Now() + FOLLOW_AFTER}
+    FollowCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh | later)
     queue.ring(seller.pk, PollCursor.KIND)
 
 
@@ -202,6 +207,7 @@ def work_due(*, seller_id: int) -> bool:
     except gateway.ReadingIsOff as error:
         cursors.release(cursor, after=settings.POLL_EVERY, says=_words(error))
     except gateway.NotConnected as error:
+        gateway.heard(seller_id, error)  # it may be the page that said so
         cursors.release(cursor, after=None, walk=None, says=_words(error))
     except CallFailed as error:
         gateway.heard(seller_id, error)
@@ -277,6 +283,8 @@ def _take_in(cursor: PollCursor, walk: Walk, page: Page, began: datetime) -> Wal
         walk = replace(walk, marker=page.marker, pages=walk.pages + 1, new=walk.new + done.new)
         if not cursors.keep(cursor, walk=walk.to_json()):
             raise Overtaken
+        if walk.pages == 1 and done.new:
+            cursors.wake_follower(cursor.seller_id)
     return walk
 
 
