@@ -39,6 +39,7 @@ from orders.changes import (
 )
 from orders.models import Reading
 from orders.states import is_packed_or_later
+from sellers.facilities import AccountTaken, facilities_taken
 from shipcrowd.flipkart.types import (
     Address,
     Form,
@@ -71,7 +72,8 @@ def ingest(
     """Store what is new in these copies, and which rows could not be read. In the seller's scope; calls nobody.
 
     `read_began_at` is the database's clock from before the call: an older copy never overwrites a newer one, in
-    whatever order they arrive. Of two copies of one shipment the last counts. Raises NoScope.
+    whatever order they arrive. Of two copies of one shipment the last counts. Raises NoScope; and AccountTaken where a
+    copy ships from another seller's place, for the scope to write nothing and the caller to tell gateway.heard.
     """
     require_scope(seller_id)
     copies = {copy.flipkart_shipment_id: copy for copy in shipments}
@@ -141,6 +143,7 @@ def _touch_unchanged(
 ) -> set[str]:
     """Locks the readings of all that are known, touches those that are as they were, and names them.
 
+    The same statement asks whether this is our seller's account. Raises AccountTaken.
     Locked in the order of Flipkart's ids: two pages that share shipments would otherwise wait for each other.
     """
     asked = [
@@ -151,9 +154,16 @@ def _touch_unchanged(
         }
         for shipment_id, copy in sorted(copies.items())
     ]
-    return {shipment_id for (shipment_id,) in _run(_TOUCH, seller=seller_id, began=read_began_at, rows=asked)}
+    places = sorted({copy.flipkart_location_id for copy in copies.values() if copy.flipkart_location_id})
+    found = _run(_TOUCH, seller=seller_id, began=read_began_at, rows=asked, places=places)
+    to_check = [place for _, place in found if place]
+    if to_check and facilities_taken(seller_id, to_check):
+        raise AccountTaken
+    return {shipment_id for shipment_id, place in found if not place}
 
 
+# Places to check: those not yet this seller's, and all until a walk under the newest consent has come to its end, for
+# it may be another account's. That costs the pages of every other walk no statement.
 _TOUCH = """
 with asked as materialized (
     select * from jsonb_to_recordset(%(rows)s::jsonb) as a (id text, print text, follow_at timestamptz)
@@ -180,8 +190,21 @@ readable_again as (
     delete from orders_unreadable u
     where u.seller_id = %(seller)s and u.flipkart_shipment_id = any(array(select a.id from asked a))
         and u.last_seen_at <= %(began)s
+),
+to_check as (
+    select p.id as place from unnest(%(places)s::text[]) as p (id)
+    left join lateral (
+        select f.id from sellers_facility f
+        where f.seller_id + 0 = %(seller)s and f.flipkart_location_id = p.id offset 0
+    ) f on true
+    where f.id is null or exists (
+        select from sellers_connection c left join orders_pollcursor w on w.seller_id = %(seller)s
+        where c.seller_id = %(seller)s and c.consented_at > coalesce(w.last_good_at, '-infinity')
+    )
 )
-select flipkart_id from held
+select flipkart_id, null from held
+union all
+select null, place from to_check
 """
 
 
@@ -650,7 +673,9 @@ on conflict (seller_id, flipkart_shipment_id, path) do update set
 # --- One statement with one JSON parameter ---------------------------------------------------------------------------
 
 
-def _run(sql: str, *, rows: Sequence[Mapping[str, Any]], **parameters: int | datetime) -> list[tuple[Any, ...]]:
+def _run(
+    sql: str, *, rows: Sequence[Mapping[str, Any]], **parameters: int | datetime | list[str]
+) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"rows": json.dumps(rows, default=_encode), **parameters})
         return cursor.fetchall() if cursor.description else []

@@ -1,6 +1,6 @@
 """An id that is not here is looked up at Flipkart by a worker, because somebody who holds the parcel asks for it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models.functions import Now
 from django.utils.functional import Promise
@@ -13,6 +13,7 @@ from orders.models import LookUp, Shipment
 from sellers import gateway
 from sellers.models import Seller, User
 from shipcrowd import queue, work
+from shipcrowd.flipkart.types import Page
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport.errors import CallFailed, Refused, Throttled
 
@@ -63,6 +64,14 @@ def _look(row: LookUp) -> None:
             _try_again(row, error)
         return
     gateway.heard(row.seller_id, None)
+    try:
+        _take_in(row, page, began)
+    except gateway.NotConnected as error:
+        gateway.heard(row.seller_id, error)
+        _end(row, error.says)
+
+
+def _take_in(row: LookUp, page: Page, began: datetime) -> None:
     with seller_scope(row.seller_id):
         done = ingest(
             seller_id=row.seller_id, shipments=page.shipments, unreadable=page.unreadable, read_began_at=began

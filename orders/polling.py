@@ -26,13 +26,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from orders import cursors, reading
 from orders.ingest import ingest
-from orders.models import FollowCursor, PollCursor, Shipment, Unreadable
-from orders.states import BEFORE_PACK, OPEN_STATES
+from orders.models import FollowCursor, PollCursor, Reading, Shipment, Unreadable
+from orders.states import BEFORE_PACK, OPEN_STATES, PACKED_STATES
 from sellers import gateway, switches
 from sellers.models import Connection, Seller
 from shipcrowd import queue
@@ -56,6 +57,10 @@ WALK_LIVES = timedelta(hours=2)
 THROTTLED_PAUSE = timedelta(seconds=6)
 THROTTLED_PAUSE_WITHOUT_PROGRESS = timedelta(seconds=20)
 NOT_AUTHORIZED_PAUSE = timedelta(minutes=1)
+FOLLOW_AFTER = timedelta(minutes=1)  # a new connection; its first page may be quicker
+# What "fetch now" reads again: five calls of the guide's 50, and none of those read within so long.
+FETCHED_NOW = 250
+FETCHED_JUST_NOW = timedelta(minutes=1)
 SEARCH = "search"  # path of the Unreadable row that says a walk cannot be finished
 
 
@@ -64,23 +69,47 @@ class Overtaken(Exception):
 
 
 def start_polling(seller: Seller, connection: Connection) -> None:
-    """A connection has come to be: its cursors exist and are due now. In the caller's scope (settings.ON_CONNECTED)."""
+    """A connection has come to be: its cursors exist, it is polled. In the caller's scope (settings.ON_CONNECTED)."""
     require_scope(seller)
     fresh = {"wake_at": Now(), "token": None, "failures_in_a_row": 0, "says": ""}
-    PollCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh | {"walk": None})
-    FollowCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh)
+    # It may be another account's, of which all that is open is to be found.
+    anew = {"walk": None, "last_full_at": None}
+    PollCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh | anew)
+    # After the first page, which tells whether this is the seller's account: to another one its shipments are unknown.
+    later = {"wake_at": Now() + FOLLOW_AFTER}
+    FollowCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh | later)
     queue.ring(seller.pk, PollCursor.KIND)
 
 
 def poll_now(seller: Seller) -> str:
-    """A person wants what is new: why it is not asked for, in words; empty when it is. In the seller's scope."""
+    """A person wants what is new: why it is not asked for, in words; empty when it is. In the seller's scope.
+
+    What may stand packed is read again too: of a buyer who cancels after the label the guide's search says nothing.
+    """
     require_scope(seller)
     if why_not := switches.why_not_reading(seller):
         return why_not
     if not cursors.wake(PollCursor, seller.pk):
         return _("Flipkart is being read just now, or this seller is not connected.")
     queue.ring(seller.pk, PollCursor.KIND)
+    if _follow_now(seller) and cursors.wake(FollowCursor, seller.pk):
+        queue.ring(seller.pk, FollowCursor.KIND)
     return ""
+
+
+def _follow_now(seller: Seller) -> bool:
+    """Open shipments with a label are due to be read, those that leave next first; whether there are any.
+
+    No more than a few calls' worth, nor what was read just now, so that pressing often costs no more of the quota. What
+    somebody else holds is being read.
+    """
+    fresh = Reading.objects.filter(shipment_id=OuterRef("pk"), seller=seller, read_at__gt=Now() - FETCHED_JUST_NOW)
+    labelled = Shipment.objects.filter(Q(label_requested_at__isnull=False) | Q(state__in=PACKED_STATES), seller=seller)
+    leaving = labelled.filter(~Exists(fresh), is_open=True).order_by("dispatch_by_at", "pk")
+    keys = list(leaving.values_list("pk", flat=True)[:FETCHED_NOW])
+    readings = Reading.objects.filter(seller=seller, shipment_id__in=keys).order_by("flipkart_shipment_id", "pk")
+    held = list(readings.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True))
+    return bool(Reading.objects.filter(seller=seller, pk__in=held).update(follow_at=Now()))
 
 
 # --- What a walk asks, and how far it is -----------------------------------------------------------------------------
@@ -202,6 +231,7 @@ def work_due(*, seller_id: int) -> bool:
     except gateway.ReadingIsOff as error:
         cursors.release(cursor, after=settings.POLL_EVERY, says=_words(error))
     except gateway.NotConnected as error:
+        gateway.heard(seller_id, error)  # it may be the page that said so
         cursors.release(cursor, after=None, walk=None, says=_words(error))
     except CallFailed as error:
         gateway.heard(seller_id, error)
@@ -277,6 +307,8 @@ def _take_in(cursor: PollCursor, walk: Walk, page: Page, began: datetime) -> Wal
         walk = replace(walk, marker=page.marker, pages=walk.pages + 1, new=walk.new + done.new)
         if not cursors.keep(cursor, walk=walk.to_json()):
             raise Overtaken
+        if walk.pages == 1 and done.new:
+            cursors.wake_follower(cursor.seller_id)
     return walk
 
 

@@ -11,6 +11,8 @@ READY = frozenset({State.READY_TO_DISPATCH, State.PICKUP_COMPLETE})
 OPEN_STATES = tuple(
     state.value for state in State if state in BEFORE_PACK | PACKING | READY | {State.PACKED, State.UNKNOWN}
 )
+# In the house with a label.
+PACKED_STATES = frozenset({State.PACKED}) | READY
 HANDED_OVER = frozenset({State.SHIPPED, State.DELIVERED, State.COMPLETED, State.RETURN_REQUESTED, State.RETURNED})
 FINAL = frozenset({State.DELIVERED, State.COMPLETED, State.CANCELLED, State.RETURN_REQUESTED, State.RETURNED})
 

@@ -1,15 +1,16 @@
 """Places that ship: what only the seller knows of them, and what they tell about the Flipkart account."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from sellers.access_tokens import stop
+from sellers.access_tokens import NotConnected, stop
 from sellers.models import Connection, Facility, MemberFacility, Seller, Standing, User
 from shipcrowd import audit
 from shipcrowd.tenancy import require_scope, seller_scope, through_door
@@ -55,7 +56,6 @@ STATES = {
 }
 _GSTIN = re.compile(r"[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]\Z")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-MOST_LOCATIONS = 100
 
 
 def why_not_gstin(gstin: str, state: str) -> str:
@@ -155,32 +155,87 @@ def places(seller: Seller, *, member_id: int | None, asked: str) -> Places:
 # --- Which Flipkart account this is ----------------------------------------------------------------------------------
 
 
-def facilities_taken(seller: Seller | int, location_ids: Collection[str]) -> bool:
-    """Whether another seller, connected earlier, ships from one of these places: then it is the same Flipkart account.
+class AccountTaken(NotConnected):
+    """What was read ships from another seller's place: nothing of it is kept. gateway.heard ends the connection."""
 
-    No answer of Flipkart's names the account (guide-gaps 16). The door shows which sellers have such a place, no more.
-    Outside of any scope.
+    def __init__(self) -> None:
+        super().__init__("connection", "this Flipkart account is another seller's")
+
+
+def facilities_taken(seller: Seller | int, location_ids: Collection[str]) -> bool:
+    """Whether another connected seller had one of these places before: then it is the same Flipkart account.
+
+    No answer of Flipkart's names the account (guide-gaps 16). A seller has a place since it was connected or first saw
+    it there, whichever came later: so neither an old connection that is renewed with another seller's account has it,
+    nor who comes back after somebody took the account. In the seller's scope; the doors show ids and times, no more.
     """
     seller_id = seller if isinstance(seller, int) else seller.pk
-    others: set[int] = set()
-    for location_id in sorted(set(location_ids))[:MOST_LOCATIONS]:
-        others |= through_door("location", location_id, lambda: _sellers_with(location_id))  # noqa: B023 - run at once
-    others.discard(seller_id)
-    with seller_scope(seller_id):
-        mine = Connection.objects.filter(seller_id=seller_id).first()
-    return any(_is_connected_before(other, mine) for other in sorted(others))
+    require_scope(seller_id)
+    rows = through_door("location", "\n".join(sorted(set(location_ids))), lambda: _seen(location_ids))
+    others = {row.seller_id for row in rows} - {seller_id}
+    if not others:
+        return False
+    lines = through_door("account", ",".join(map(str, sorted(others))), lambda: _lines({*others, seller_id}))
+    mine = {row.flipkart_location_id: _has_since(row, lines) for row in rows if row.seller_id == seller_id}
+    for row in rows:
+        if row.seller_id != seller_id and _is_same_flipkart(row.seller_id, seller_id, lines):
+            theirs, ours = _has_since(row, lines), mine.get(row.flipkart_location_id)
+            if theirs and (ours is None or (theirs, row.seller_id) < (ours, seller_id)):
+                return True
+    return False
+
+
+class _Seen(NamedTuple):
+    seller_id: int
+    flipkart_location_id: str
+    first_seen_at: datetime
+
+
+class _Line(NamedTuple):
+    seller_id: int
+    environment: str
+    connected_at: datetime | None
+
+
+def _seen(location_ids: Collection[str]) -> list[_Seen]:
+    return [
+        _Seen(*row)
+        for row in Facility.objects.filter(flipkart_location_id__in=location_ids).values_list(*_Seen._fields)
+    ]
+
+
+def _lines(seller_ids: Collection[int]) -> dict[int, _Line]:
+    rows = Connection.objects.filter(seller_id__in=seller_ids).exclude(standing=Standing.DISCONNECTED)
+    return {row[0]: _Line(*row) for row in rows.values_list(*_Line._fields)}
+
+
+def _has_since(row: _Seen, lines: Mapping[int, _Line]) -> datetime | None:
+    line = lines.get(row.seller_id)
+    return max(line.connected_at, row.first_seen_at) if line is not None and line.connected_at else None
+
+
+def _is_same_flipkart(seller_id: int, other_id: int, lines: Mapping[int, _Line]) -> bool:
+    """The simulator's places are not the real Flipkart's."""
+    line, other = lines.get(seller_id), lines.get(other_id)
+    return line is not None and other is not None and line.environment == other.environment
 
 
 def check_account(seller_id: int) -> bool:
     """Whether this seller's Flipkart account is its own; if another had it first, this connection ends with a sentence.
 
-    To be asked after a page was ingested; outside of any scope.
+    To be asked after a walk: of two that came to the same places at once, neither saw the other's. Outside of any
+    scope.
     """
     with seller_scope(seller_id):
-        places = Facility.objects.filter(seller_id=seller_id).order_by("-first_seen_at", "pk")
-        location_ids = list(places.values_list("flipkart_location_id", flat=True)[:MOST_LOCATIONS])
-    if not facilities_taken(seller_id, location_ids):
-        return True
+        places = Facility.objects.filter(seller_id=seller_id)
+        is_taken = facilities_taken(seller_id, list(places.values_list("flipkart_location_id", flat=True)))
+    if is_taken:
+        stop_as_taken(seller_id)
+    return not is_taken
+
+
+def stop_as_taken(seller_id: int) -> None:
+    """The connection ends with a sentence for its owner; outside of any scope."""
     with seller_scope(seller_id):
         row = Connection.objects.select_for_update().filter(seller_id=seller_id).first()
         if row is not None and row.is_connected:
@@ -189,16 +244,3 @@ def check_account(seller_id: int) -> bool:
                 _("This Flipkart account is already connected to another seller here. Ask the platform's operators."),
             )
             audit.record(None, "stopped: its Flipkart account is another seller's", seller=row.seller, rows=[row])
-    return False
-
-
-def _sellers_with(location_id: str) -> set[int]:
-    return set(Facility.objects.filter(flipkart_location_id=location_id).values_list("seller_id", flat=True))
-
-
-def _is_connected_before(seller_id: int, mine: Connection | None) -> bool:
-    with seller_scope(seller_id):
-        theirs = Connection.objects.filter(seller_id=seller_id).exclude(standing=Standing.DISCONNECTED).first()
-    if theirs is None or theirs.connected_at is None or mine is None or theirs.environment != mine.environment:
-        return False
-    return mine.connected_at is None or (theirs.connected_at, seller_id) < (mine.connected_at, mine.seller_id)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from sellers import access_tokens, quota, switches
 from sellers.access_tokens import NotConnected, TransactionIsOpen, connected_row, refuse_open_transaction, stop
-from sellers.facilities import check_account
+from sellers.facilities import AccountTaken, check_account, stop_as_taken
 from sellers.models import Connection, Environment, Seller
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Abilities
@@ -117,8 +117,12 @@ def base_url_of(seller: Seller, environment: str, wire: Wire) -> str:
 def heard(seller_id: int, error: CallFailed | None) -> None:
     """Tell after each task how Flipkart answered: what shuts the seller out turns the connection to "reconnect".
 
-    That is a 401 in spite of a renewed token, and three answers 403 without a good one (None) between them.
+    That is a 401 in spite of a renewed token, three answers 403 without a good one (None) between them, and an account
+    that is another seller's.
     """
+    if isinstance(error, AccountTaken):
+        stop_as_taken(seller_id)
+        return
     if isinstance(error, NotAuthorized) and error.status in (401, 403):
         with seller_scope(seller_id):
             _note_refusal(seller_id, error)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from orders.display import span
 from orders.models import PollCursor
 from sellers import quota
-from sellers.models import Connection, Facility, Seller
+from sellers.models import Connection, Facility, Seller, Standing
 from shipcrowd.work import database_now
 
 MOST_SKEW = 5.0  # seconds between two clocks that nobody need mind
@@ -96,6 +96,8 @@ def _access(row: Connection, now: datetime) -> Line:
 
 def _consent(row: Connection, now: datetime) -> Line:
     title, ends_at = _("Consent"), consent_ends_at(row)
+    if row.standing == Standing.DISCONNECTED:
+        return Line(title, "", _("given up when the connection was cut: an owner presses Connect"))
     if row.client_id:
         return Line(title, "good", _("by your own application's keys, which do not end by themselves"))
     if ends_at is None:
@@ -103,6 +105,8 @@ def _consent(row: Connection, now: datetime) -> Line:
     until = date_format(timezone.localtime(ends_at), "j M Y")
     if ends_at <= now:
         return Line(title, "bad", _("ended on %(until)s: an owner presses Connect again") % {"until": until})
+    if not row.is_connected:
+        return Line(title, "warn", _("given until %(until)s, but of no use: see Access") % {"until": until})
     is_soon = ends_at - now <= timedelta(days=max(settings.CONSENT_ENDS_SOON_DAYS))
     says = _("ends on %(until)s: press Connect again before that") if is_soon else _("good until %(until)s")
     return Line(title, "warn" if is_soon else "good", says % {"until": until})

@@ -173,7 +173,8 @@ def test_the_statements_of_a_page_do_not_grow_with_it(seller, size):
     some = [*page(size - 1, state=State.CANCELLED, items=(item(2, sku="MUG"),)), copy(size)]
     changed = statements(seller, some, BEGAN + 2 * MINUTE)
 
-    assert (first, unchanged, changed) == (8, 3, 8)
+    # Three of the first ask whose places these are.
+    assert (first, unchanged, changed) == (11, 3, 8)
 
 
 def test_with_rows_that_could_not_be_read_it_is_one_statement_more(seller):
@@ -182,7 +183,7 @@ def test_with_rows_that_could_not_be_read_it_is_one_statement_more(seller):
     with CaptureQueriesContext(connection) as queries:
         take_in(seller, *page(10), unreadable=[hole])
 
-    assert sum("SAVEPOINT" not in query["sql"] for query in queries) == 9
+    assert sum("SAVEPOINT" not in query["sql"] for query in queries) == 12
 
 
 def test_only_what_changed_is_written_and_told(seller):

@@ -4,18 +4,20 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders import polling
-from orders.models import FollowCursor, PollCursor, Shipment, Unreadable
+from orders.models import FollowCursor, PollCursor, Reading, Shipment, Unreadable
 from orders.polling import Leg, Walk, plan
 from orders.tasks import poll
-from sellers.models import Quota, Standing
+from sellers.models import Quota, Standing, WireName
 from shipcrowd.flipkart.types import SearchPart, Span, State, Window
 from shipcrowd.flipkart.wire import guide
 from shipcrowd.tenancy import NoScope, seller_scope
+from shipcrowd.work import Attention
 from tests import factories
-from tests.factories import as_ops, reload
+from tests.factories import as_ops, reload, run_due_work
 
 NOW = datetime.fromisoformat("2026-11-24T12:00:00+00:00")
 HOUR = timedelta(hours=1)
@@ -500,6 +502,72 @@ def test_fetch_now_makes_the_walk_due(connected, flipkart):
     poll(seller_id=connected.seller.pk)
 
     assert ids(connected) == set(made)
+
+
+def printed(connected, *shipment_ids: str) -> None:
+    """Their labels are here, and each was read a while ago."""
+    with seller_scope(connected.seller):
+        labelled = Shipment.objects.filter(flipkart_shipment_id__in=shipment_ids)
+        labelled.update(label_requested_at=Now(), label_stored_at=Now())
+        Reading.objects.update(read_at=Now() - HOUR, follow_at=Now() + HOUR)
+        FollowCursor.objects.update(wake_at=Now() + HOUR)
+
+
+def attentions(connected) -> dict[str, str]:
+    return {row.flipkart_shipment_id: row.attention for row in as_ops(Shipment, seller=connected.seller)}
+
+
+@pytest.mark.parametrize("wire", [WireName.GUIDE, WireName.OFFICIAL])
+def test_fetch_now_finds_out_who_cancelled_after_the_label(db, flipkart, wire):
+    connected = factories.connected_seller(flipkart, wire=wire)
+    gone, stays, _waits = flipkart.world.add_shipments(connected.account, 3)
+    start(connected)
+    run_due_work()
+    for one in (gone, stays):
+        flipkart.world.pack_outside(one)
+    factories.wake(PollCursor)
+    run_due_work()
+    spelled = {
+        one: connected.account.shipments[one].official_id if wire == "official" else one for one in (gone, stays)
+    }
+    printed(connected, *spelled.values())
+    flipkart.world.cancel(gone)
+
+    with seller_scope(connected.seller):
+        assert polling.poll_now(connected.seller) == ""
+    run_due_work()
+
+    found = attentions(connected)
+    assert (found[spelled[gone]], found[spelled[stays]], len(found)) == (Attention.PULL, "", 3)
+
+
+def test_fetch_now_reads_again_no_more_than_a_few_calls_worth_of_what_leaves_first(connected, flipkart, monkeypatch):
+    monkeypatch.setattr(polling, "FETCHED_NOW", 1)
+    later = flipkart.world.add_shipments(connected.account, 2, dispatch_by=timezone.now() + 2 * DAY)
+    (first,) = flipkart.world.add_shipments(connected.account, 1, dispatch_by=timezone.now() + DAY)
+    start(connected)
+    again(connected)
+    printed(connected, first, *later)
+
+    with seller_scope(connected.seller):
+        polling.poll_now(connected.seller)
+
+    due = [row.flipkart_shipment_id for row in as_ops(Reading) if row.follow_at <= timezone.now()]
+    assert due == [first]
+
+
+def test_fetch_now_pressed_again_at_once_reads_nothing_by_id(connected, flipkart):
+    (made,) = flipkart.world.add_shipments(connected.account, 1)
+    start(connected)
+    again(connected)
+    printed(connected, made)
+    with seller_scope(connected.seller):
+        Reading.objects.update(read_at=Now())
+
+        polling.poll_now(connected.seller)
+
+        assert Reading.objects.get().follow_at > timezone.now()
+        assert FollowCursor.objects.get().wake_at > timezone.now()
 
 
 def test_connecting_again_starts_anew(connected):

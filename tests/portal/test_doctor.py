@@ -73,6 +73,8 @@ def test_all_is_green_where_nothing_is_wrong_and_the_rest_says_when_it_comes():
         ({"token_fetched_at": None}, "Access", "warn", "no token was fetched yet"),
         ({"consented_at": NOW - 179 * DAY}, "Consent", "warn", "ends on 27 Nov 2026: press Connect again"),
         ({"consented_at": NOW - 181 * DAY}, "Consent", "bad", "ended on 25 Nov 2026"),
+        ({"standing": Standing.DISCONNECTED}, "Consent", "", "given up when the connection was cut"),
+        ({"standing": Standing.RECONNECT}, "Consent", "warn", "but of no use"),
         ({"client_id": "app_1", "consented_at": NOW - 500 * DAY}, "Consent", "good", "do not end by themselves"),
         ({"cursor": {"last_good_at": None}}, "Reading", "warn", "nothing was read yet"),
         (

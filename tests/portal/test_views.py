@@ -201,6 +201,18 @@ def test_a_connection_that_must_be_renewed_is_said_on_home_with_the_button(owner
     assert "Ask an owner to renew it." in words(viewer.get(f"/s/{seller.slug}/"))
 
 
+def test_home_of_a_seller_that_is_disconnected_says_that_nothing_is_read_with_the_button(owner, viewer, seller):
+    connect(seller, Standing.DISCONNECTED)
+    factories.shipment(seller)
+
+    page = owner.get(f"/s/{seller.slug}/")
+
+    says = "This seller is not connected to Flipkart: nothing is read or sent."
+    assert f"{says} Connect to Flipkart" in words(page)
+    assert page.content.decode().count(f'action="/s/{seller.slug}/connect/"') == 1
+    assert f"{says} Ask an owner to connect it." in words(viewer.get(f"/s/{seller.slug}/"))
+
+
 def test_a_consent_that_ends_soon_is_said_on_home(owner, packer, seller, settings):
     row = connect(seller)
     with seller_scope(seller):

@@ -41,6 +41,7 @@ DOORS = {
     ("sellers_invitation", "door_invitation"),
     ("sellers_connectattempt", "door_connect"),
     ("sellers_facility", "door_location"),
+    ("sellers_connection", "door_account"),
     ("sellers_alert", "door_due"),
     ("sellers_watch", "door_due"),
     ("orders_pollcursor", "door_due"),
