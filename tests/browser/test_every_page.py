@@ -69,8 +69,7 @@ def is_page(client, address: str) -> bool:
         return answer["Content-Type"].startswith("text/html") and b"<html" in b"".join(answer)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
 def test_every_page_of_the_portal_fits_and_complains_of_nothing(person, world, width, scheme):
     person.sees(width, scheme)
 
