@@ -20,7 +20,7 @@ def test_a_scanner_finds_its_parcel_and_shift_chooses_all_between(person):
     log_in(person, factories.member(seller, Role.STAFF))
 
     person.opens("/s/asha-textiles/shipments/")
-    assert person.driver.switch_to.active_element.get_attribute("name") == "q"
+    assert person.finds("input[name=q]:focus")
 
     ticks = person.all("input[name=shipment]")
     ticks[1].click()
@@ -29,6 +29,6 @@ def test_a_scanner_finds_its_parcel_and_shift_chooses_all_between(person):
     assert "3 chosen" in person.text
 
     person.driver.find_element(By.TAG_NAME, "body").send_keys("/")
-    assert person.driver.switch_to.active_element.get_attribute("name") == "q"
+    assert person.finds("input[name=q]:focus")
     person.enters(":focus", rows[2].flipkart_shipment_id, until="Timeline")
     assert person.path == f"/s/asha-textiles/shipments/{rows[2].public_id}/"
