@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from orders.rules import in_indian_words
 from orders.states import HANDED_OVER, is_dispatched_or_later, is_odd_move
@@ -100,51 +101,59 @@ def is_older(known: Known, copy: Shipment, read_began_at: datetime) -> bool:
 def lines(known: Known | None, copy: Shipment) -> list[Line]:
     """What the timeline says of the step from `known` to `copy`: nothing of a buyer, amounts and ids only."""
     if known is None:
-        held = ", on hold at Flipkart" if copy.is_on_hold else ""
-        replaces = ", a replacement" if any(item.is_replacement for item in copy.items) else ""
-        return [Line("seen", f"first seen, {copy.state_word}{held}{replaces}")]
+        says = [_("first seen, %(state)s") % {"state": copy.state_word}]
+        if copy.is_on_hold:
+            says.append(_("on hold at Flipkart"))
+        if any(item.is_replacement for item in copy.items):
+            says.append(_("a replacement"))
+        return [Line("seen", ", ".join(says))]
     return list(_lines(known, copy))
 
 
 def _lines(known: Known, copy: Shipment) -> Iterator[Line]:
     if known.state_word != copy.state_word:
-        odd = ", which should not happen" if is_odd_move(known.state, copy.state) else ""
-        yield Line("state", f"{known.state_word} → {copy.state_word}{odd}")
+        says = f"{known.state_word} → {copy.state_word}"
+        if is_odd_move(known.state, copy.state):
+            says = _("%(move)s, which should not happen") % {"move": says}
+        yield Line("state", says)
     if known.is_on_hold != copy.is_on_hold:
-        yield Line("hold", "held by Flipkart" if copy.is_on_hold else "released by Flipkart")
+        yield Line("hold", _("held by Flipkart") if copy.is_on_hold else _("released by Flipkart"))
+    # Names are translated where a line is written, not at each look.
     for words, before, after in (
-        (_("ordered"), known.ordered_at, copy.ordered_at or known.ordered_at),
-        ("dispatch after", known.dispatch_after_at, copy.dispatch_after_at),
-        ("dispatch by", known.dispatch_by_at, copy.dispatch_by_at),
-        ("deliver by", known.deliver_by_at, copy.deliver_by_at),
+        (gettext_noop("ordered"), known.ordered_at, copy.ordered_at or known.ordered_at),
+        (gettext_noop("dispatch after"), known.dispatch_after_at, copy.dispatch_after_at),
+        (gettext_noop("dispatch by"), known.dispatch_by_at, copy.dispatch_by_at),
+        (gettext_noop("deliver by"), known.deliver_by_at, copy.deliver_by_at),
     ):
         if before != after:
-            yield Line("dates", f"{words} {_time(after)} (was {_time(before)})")
+            step = {"what": _(words), "now": _time(after), "was": _time(before)}
+            yield Line("dates", _("%(what)s %(now)s (was %(was)s)") % step)
     yield from _item_lines(known.items, copy)
     for kind, words, was, now in (
-        ("order", _("order id"), known.flipkart_order_id, copy.flipkart_order_id),
-        ("place", "location", known.flipkart_location_id, copy.flipkart_location_id),
-        ("payment", "payment", known.payment_type, copy.payment_type.value),
-        ("payment", "cash to collect", known.cod_amount, rupees(copy.cod_amount)),
-        ("tracking", "tracking id", known.tracking_id, copy.tracking_id or known.tracking_id),
-        ("tracking", "courier", known.courier, copy.courier or known.courier),
-        ("invoice", "invoice number", known.invoice_number, copy.invoice_number or known.invoice_number),
-        ("type", _("shipment type"), known.shipment_type, shipment_type(copy)),
-        ("type", _("service tier"), known.service_tier, copy.service_tier or known.service_tier),
-        ("type", _("packaging policy"), known.packaging_policy, copy.packaging_policy),
+        ("order", gettext_noop("order id"), known.flipkart_order_id, copy.flipkart_order_id),
+        ("place", gettext_noop("location"), known.flipkart_location_id, copy.flipkart_location_id),
+        ("payment", gettext_noop("payment"), known.payment_type, copy.payment_type.value),
+        ("payment", gettext_noop("cash to collect"), known.cod_amount, rupees(copy.cod_amount)),
+        ("tracking", gettext_noop("tracking id"), known.tracking_id, copy.tracking_id or known.tracking_id),
+        ("tracking", gettext_noop("courier"), known.courier, copy.courier or known.courier),
+        ("invoice", gettext_noop("invoice number"), known.invoice_number, copy.invoice_number or known.invoice_number),
+        ("type", gettext_noop("shipment type"), known.shipment_type, shipment_type(copy)),
+        ("type", gettext_noop("service tier"), known.service_tier, copy.service_tier or known.service_tier),
+        ("type", gettext_noop("packaging policy"), known.packaging_policy, copy.packaging_policy),
     ):
         if was != now:
-            yield Line(kind, f"{words} {_text(now)}" + (f" (was {_text(was)})" if was else ""))
+            step = {"what": _(words), "now": _text(now), "was": _text(was)}
+            yield Line(kind, (_("%(what)s %(now)s (was %(was)s)") if was else _("%(what)s %(now)s")) % step)
     yield from _form_lines(known.forms, copy)
     yield from _parcel_lines(known, copy)
     if _is_other_buyer(known, copy):
-        yield Line("address", "the buyer's name, phone or address changed")
+        yield Line("address", _("the buyer's name, phone or address changed"))
 
 
 def _form_lines(known: Mapping[str, str], copy: Shipment) -> Iterator[Line]:
     wanted = {form.name: form.status for form in copy.forms}
     if list(known) != list(wanted):
-        yield Line("forms", f"forms wanted: {', '.join(wanted) or 'none'}")
+        yield Line("forms", _("forms wanted: %(names)s") % {"names": ", ".join(wanted) or _("none")})
     for name, status in wanted.items():
         if name in known and known[name] != status:
             yield Line("forms", f"{name}: {_text(known[name])} → {_text(status)}")
@@ -157,7 +166,8 @@ def _parcel_lines(known: Known, copy: Shipment) -> Iterator[Line]:
         )
     parcels = parcels_of(copy)
     if known.parcels and len(known.parcels) != len(parcels):
-        yield Line("parcels", f"travels in {len(parcels)} parcels (was {len(known.parcels)})")
+        says = _("travels in %(now)d parcels (was %(was)d)")
+        yield Line("parcels", says % {"now": len(parcels), "was": len(known.parcels)})
     before = {parcel["id"]: _sizes(parcel) for parcel in known.parcels}
     for parcel in parcels:
         was, now = before.get(parcel["id"]), _sizes(parcel)
@@ -210,34 +220,37 @@ def _item_lines(known: Mapping[str, KnownItem], copy: Shipment) -> Iterator[Line
     for item in copy.items:
         before = known.get(item.flipkart_order_item_id)
         if before is None:
-            yield Line("items", f"{item.sku}: added, {item.quantity} of it")
+            yield Line("items", _("%(sku)s: added, %(count)d of it") % {"sku": item.sku, "count": item.quantity})
             continue
         if before.sku != item.sku:
-            yield Line("items", f"{before.sku} became {item.sku}")
+            yield Line("items", _("%(was)s became %(now)s") % {"was": before.sku, "now": item.sku})
         if before.quantity != item.quantity:
-            yield Line("items", f"{item.sku}: quantity {before.quantity} → {item.quantity}")
+            says = _("%(sku)s: quantity %(was)d → %(now)d")
+            yield Line("items", says % {"sku": item.sku, "was": before.quantity, "now": item.quantity})
         for words, was, now in (
-            ("price", before.total_price, rupees(item.total_price)),
-            ("selling price", before.selling_price, rupees(item.selling_price)),
-            ("MRP", before.mrp, rupees(item.mrp)),
+            (gettext_noop("price"), before.total_price, rupees(item.total_price)),
+            (gettext_noop("selling price"), before.selling_price, rupees(item.selling_price)),
+            (gettext_noop("MRP"), before.mrp, rupees(item.mrp)),
             ("FSN", before.fsn, item.fsn),
             ("HSN", before.hsn, item.hsn),
-            (_("listing id"), before.listing_id, item.flipkart_listing_id),
-            (_("cancellation group"), before.group_id, item.cancellation_group_id),
+            (gettext_noop("listing id"), before.listing_id, item.flipkart_listing_id),
+            (gettext_noop("cancellation group"), before.group_id, item.cancellation_group_id),
         ):
             if was != now:
-                yield Line("items", f"{item.sku}: {words} {_text(was)} → {_text(now)}")
+                yield Line("items", f"{item.sku}: {_(words)} {_text(was)} → {_text(now)}")
         if before.is_replacement != item.is_replacement:
             words = _("{sku}: is a replacement") if item.is_replacement else _("{sku}: is no replacement any more")
             yield Line("items", words.format(sku=item.sku))
         if before.title != item.title[:LONGEST_TITLE]:
-            yield Line("items", f"{item.sku}: its title changed, now “{item.title[:200]}”")
+            says = _("%(sku)s: its title changed, now “%(title)s”")
+            yield Line("items", says % {"sku": item.sku, "title": item.title[:200]})
         # The state of the only item is the shipment's, which has its own line.
         if len(copy.items) > 1 and before.state_word != item.state_word:
             yield Line("items", f"{item.sku}: {before.state_word} → {item.state_word}")
     still_there = {item.flipkart_order_item_id for item in copy.items}
     for item_id in sorted(known.keys() - still_there):
-        yield Line("items", f"{known[item_id].sku}: taken out, {known[item_id].quantity} of it")
+        gone = known[item_id]
+        yield Line("items", _("%(sku)s: taken out, %(count)d of it") % {"sku": gone.sku, "count": gone.quantity})
 
 
 def dispatch_seen(known: Known | None, copy: Shipment, read_began_at: datetime) -> tuple[datetime | None, bool | None]:
@@ -270,14 +283,16 @@ def attention_after(known: Known | None, copy: Shipment) -> tuple[str, str]:
     if known is not None and known.attention == Attention.PULL and not _is_pull_over(known, copy):
         return known.attention, known.attention_says
     if copy.state is State.UNKNOWN:
-        return Attention.UNKNOWN_STATE, f"Flipkart says “{copy.state_word}”, a state that this version does not know"
+        says = _("Flipkart says “%(state)s”, a state that this version does not know")
+        return Attention.UNKNOWN_STATE, says % {"state": copy.state_word}
     if copy.state is State.FORM_FAILED:
-        names = ", ".join(form.name for form in copy.forms if not form.is_automated) or "a form"
-        return Attention.FORM, f"Flipkart packs it only once {names} is acknowledged"
+        names = ", ".join(form.name for form in copy.forms if not form.is_automated) or _("a form")
+        return Attention.FORM, _("Flipkart packs it only once %(names)s is acknowledged") % {"names": names}
     if known is None:
         return Attention.NONE, ""
     if is_odd_move(known.state, copy.state):
-        return Attention.ODD_MOVE, f"moved from {known.state_word} to {copy.state_word}, which should not happen"
+        says = _("moved from %(was)s to %(now)s, which should not happen")
+        return Attention.ODD_MOVE, says % {"was": known.state_word, "now": copy.state_word}
     is_same_odd_one = known.attention == Attention.ODD_MOVE and known.state == copy.state
     if known.attention in _OURS and not is_same_odd_one:
         return Attention.NONE, ""
@@ -289,14 +304,14 @@ def _why_pull(known: Known, copy: Shipment) -> str:
     if known.state in HANDED_OVER or not (known.label_stored_at or known.labelled_outside or known.packed_at_bench_at):
         return ""
     if copy.state is State.CANCELLED:
-        return "" if known.state is State.CANCELLED else "cancelled after its label"
+        return "" if known.state is State.CANCELLED else _("cancelled after its label")
     before = {
         item_id: (item.sku, item.quantity)
         for item_id, item in known.items.items()
         if item.state_word != State.CANCELLED
     }
     after = {item.flipkart_order_item_id: (item.sku, item.quantity) for item in live_items(copy)}
-    return "its items changed since its label" if before != after else ""
+    return _("its items changed since its label") if before != after else ""
 
 
 def live_items(copy: Shipment) -> Sequence[ShipmentItem]:
@@ -330,10 +345,10 @@ def rupees(amount: Decimal | None) -> Decimal | None:
 
 
 def _time(at: datetime | None) -> str:
-    return in_indian_words(at) if at else "not said"
+    return in_indian_words(at) if at else _("not said")
 
 
 def _text(value: object) -> str:
     if isinstance(value, Decimal):
         return f"₹{value:.2f}"
-    return str(value) if value not in (None, "") else "none"
+    return str(value) if value not in (None, "") else _("none")

@@ -20,6 +20,8 @@ from operator import attrgetter
 from typing import Any, get_type_hints
 
 from django.db import connection
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from orders import rules
 from orders.changes import (
@@ -156,7 +158,7 @@ def _touch_unchanged(
     ]
     places = sorted({copy.flipkart_location_id for copy in copies.values() if copy.flipkart_location_id})
     found = _run(_TOUCH, seller=seller_id, began=read_began_at, rows=asked, places=places)
-    to_check = [place for _, place in found if place]
+    to_check = [place for _known, place in found if place]
     if to_check and facilities_taken(seller_id, to_check):
         raise AccountTaken
     return {shipment_id for shipment_id, place in found if not place}
@@ -617,33 +619,48 @@ order by a.number
 def _why_unfit(copy: Shipment) -> Unreadable | None:
     """A copy that no column can hold, as a row that could not be read: cut ids and amounts would be wrong ones."""
     texts = [
-        ("shipment id", copy.flipkart_shipment_id, 64),
-        ("order id", copy.flipkart_order_id, 64),
-        ("location id", copy.flipkart_location_id, 64),
-        ("state", copy.state_word, 50),
-        ("tracking id", copy.tracking_id, 64),
-        ("service tier", copy.service_tier, 20),
-        ("packaging policy", copy.packaging_policy, 40),
-        ("invoice number", copy.invoice_number, 64),
+        (gettext_noop("shipment id"), copy.flipkart_shipment_id, 64),
+        (gettext_noop("order id"), copy.flipkart_order_id, 64),
+        (gettext_noop("location id"), copy.flipkart_location_id, 64),
+        (gettext_noop("state"), copy.state_word, 50),
+        (gettext_noop("tracking id"), copy.tracking_id, 64),
+        (gettext_noop("service tier"), copy.service_tier, 20),
+        (gettext_noop("packaging policy"), copy.packaging_policy, 40),
+        (gettext_noop("invoice number"), copy.invoice_number, 64),
     ]
-    amounts = [("cash to collect", copy.cod_amount)]
+    amounts = [(gettext_noop("cash to collect"), copy.cod_amount)]
     for item in copy.items:
         texts += [
-            ("order item id", item.flipkart_order_item_id, 64),
+            (gettext_noop("order item id"), item.flipkart_order_item_id, 64),
             ("SKU", item.sku, 128),
             ("FSN", item.fsn, 64),
             ("HSN", item.hsn, 16),
-            ("item's state", item.state_word, 50),
-            ("listing id", item.flipkart_listing_id, 64),
-            ("cancellation group", item.cancellation_group_id, 64),
+            (gettext_noop("item's state"), item.state_word, 50),
+            (gettext_noop("listing id"), item.flipkart_listing_id, 64),
+            (gettext_noop("cancellation group"), item.cancellation_group_id, 64),
         ]
-        amounts += [("MRP", item.mrp), ("selling price", item.selling_price), ("total price", item.total_price)]
-    amounts.append(("total price", sum((item.total_price or Decimal(0) for item in copy.items), Decimal(0))))
-    problems = [f"{name}: longer than {most} characters" for name, text, most in texts if len(text) > most]
-    problems += [f"{name}: too large" for name, amount in amounts if (rupees(amount) or 0) >= _TOO_MANY_RUPEES]
+        amounts += [
+            (gettext_noop("MRP"), item.mrp),
+            (gettext_noop("selling price"), item.selling_price),
+            (gettext_noop("total price"), item.total_price),
+        ]
+    amounts.append(
+        (gettext_noop("total price"), sum((item.total_price or Decimal(0) for item in copy.items), Decimal(0)))
+    )
+    problems = [_too_long(name, most) for name, text, most in texts if len(text) > most]
+    problems += [
+        _("%(name)s: too large") % {"name": _(name)}
+        for name, amount in amounts
+        if (rupees(amount) or 0) >= _TOO_MANY_RUPEES
+    ]
     if not problems:
         return None
     return Unreadable(flipkart_shipment_id=copy.flipkart_shipment_id, path="shipment", says="; ".join(problems))
+
+
+def _too_long(name: str, most: int) -> str:
+    says = ngettext("%(name)s: longer than %(count)d character", "%(name)s: longer than %(count)d characters", most)
+    return says % {"name": _(name), "count": most}
 
 
 _TOO_MANY_RUPEES = Decimal(10) ** 10

@@ -315,7 +315,7 @@ def _take_in(cursor: PollCursor, walk: Walk, page: Page, began: datetime) -> Wal
 def _check_account(cursor: PollCursor, walk: Walk) -> None:
     """New facilities may show that this Flipkart account is another seller's: then the connection has just ended."""
     if walk.new and not gateway.check_account(cursor.seller_id):
-        raise gateway.NotConnected("search", "this Flipkart account is another seller's")
+        raise gateway.NotConnected("search", _("this Flipkart account is another seller's"))
 
 
 def _finish(cursor: PollCursor, walk: Walk) -> None:
@@ -389,8 +389,9 @@ def growing_pause(error: CallFailed, failures: int) -> timedelta:
 
 
 def _need_person(seller_id: int, error: CallFailed) -> None:
+    says = _("the search could not be read to its end: %(error)s") % {"error": error}
     with seller_scope(seller_id):
-        hole = Hole(flipkart_shipment_id="", path=SEARCH, says=f"the search could not be read to its end: {error}")
+        hole = Hole(flipkart_shipment_id="", path=SEARCH, says=says)
         ingest(seller_id=seller_id, shipments=(), unreadable=[hole], read_began_at=database_now())
 
 

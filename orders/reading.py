@@ -12,6 +12,7 @@ from typing import TypeVar
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from orders import timeline
 from orders.ingest import forget_fingerprints, ingest
@@ -176,7 +177,9 @@ def _take_in(seller_id: int, batch: Sequence[Shipment], page: types.Page, began:
     unread = {hole.flipkart_shipment_id for hole in page.unreadable}
     missing = {shipment_id: pk for shipment_id, pk in asked.items() if pk not in read and shipment_id not in unread}
     holes = [
-        types.Unreadable(flipkart_shipment_id=shipment_id, path=MISSING, says="Flipkart no longer knows this shipment")
+        types.Unreadable(
+            flipkart_shipment_id=shipment_id, path=MISSING, says=_("Flipkart no longer knows this shipment")
+        )
         for shipment_id in missing
     ]
     with seller_scope(seller_id):
@@ -283,9 +286,9 @@ def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.Shippi
     tracked = {asked[shipment_id].pk: one for shipment_id, one in come.items() if one.tracking_id}
     _write_tracking(seller_id, tracked, began)
     told = [asked[shipment_id].pk for shipment_id, one in come.items() if one.delivery_address or one.billing_address]
-    timeline.note(seller_id, told, "address", "delivery and billing address read")
+    timeline.note(seller_id, told, "address", _("delivery and billing address read"))
     silent = [shipment.pk for shipment_id, shipment in asked.items() if shipment_id not in come]
-    timeline.note(seller_id, silent, "address", "Flipkart gave no shipping details")
+    timeline.note(seller_id, silent, "address", _("Flipkart gave no shipping details"))
     return len(come)
 
 
@@ -345,10 +348,14 @@ def _write_tracking(seller_id: int, found: Mapping[int, types.ShippingDetails], 
             seller_id=seller_id,
             shipment_id=key,
             kind="tracking",
-            says=f"tracking id {', '.join(_tracking_ids(news[key])) or news[key].tracking_id}"[:300],
+            says=_tracking_words(news[key])[:300],
         )
         for key in told
     )
+
+
+def _tracking_words(details: types.ShippingDetails) -> str:
+    return _("tracking id %(id)s") % {"id": ", ".join(_tracking_ids(details)) or details.tracking_id}
 
 
 def _is_tracking_news(row: Shipment, details: types.ShippingDetails) -> bool:
@@ -363,7 +370,12 @@ def _write_invoice_numbers(seller_id: int, told: Mapping[int, str]) -> None:
         row.invoice_number = told[row.pk]
     Shipment.objects.bulk_update(rows, ["invoice_number"])
     TimelineEntry.objects.bulk_create(
-        TimelineEntry(seller_id=seller_id, shipment=row, kind="invoice", says=f"invoice number {row.invoice_number}")
+        TimelineEntry(
+            seller_id=seller_id,
+            shipment=row,
+            kind="invoice",
+            says=_("invoice number %(number)s") % {"number": row.invoice_number},
+        )
         for row in rows
     )
 

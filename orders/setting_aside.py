@@ -46,7 +46,7 @@ def set_aside(
             )
             Shipment.objects.filter(seller=seller, pk__in=keys).update(set_aside_at=now, set_aside_reason=reason)
             # Not the note: a person's own words may name another person.
-            timeline.note(seller.pk, keys, KIND, f"set aside: {reason.value}", by=by)
+            timeline.note(seller.pk, keys, KIND, _("set aside: %(reason)s") % {"reason": reason.value}, by=by)
             audit.record(by, "set shipments aside", seller=seller, rows=keys, why=reason.value)
     return outcome
 
@@ -60,7 +60,7 @@ def put_back(*, seller: Seller, shipment_ids: Collection[int], by: User, now: da
             open_ones = SetAside.objects.filter(seller=seller, shipment_id__in=keys, put_back_at=None)
             open_ones.update(put_back_at=now, put_back_by=by)
             Shipment.objects.filter(seller=seller, pk__in=keys).update(set_aside_at=None, set_aside_reason="")
-            timeline.note(seller.pk, keys, KIND, "put back", by=by)
+            timeline.note(seller.pk, keys, KIND, _("put back"), by=by)
             audit.record(by, "put shipments back", seller=seller, rows=keys)
     return outcome
 

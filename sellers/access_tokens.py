@@ -65,7 +65,8 @@ class Grant:
         if self.has_own_client:
             return tokens.grant_by_client_credentials(transport, wire, client_id=client_id, client_secret=client_secret)
         if not self.refresh_token:
-            raise NotAuthorized("token", "it has ended, and nothing is there to renew it with", code="invalid_grant")
+            says = _("it has ended, and nothing is there to renew it with")
+            raise NotAuthorized("token", says, code="invalid_grant")
         return tokens.grant_by_refresh(
             transport, wire, client_id=client_id, client_secret=client_secret, refresh_token=self.refresh_token
         )
@@ -106,7 +107,7 @@ class StoredTokens:
         if fresh:
             return fresh
         if not is_ours:
-            raise Throttled("token", "the access token is just being renewed", retry_after=ASK_AGAIN)
+            raise Throttled("token", _("the access token is just being renewed"), retry_after=ASK_AGAIN)
         try:
             token = grant.ask(self.transport, self.wire)
         except CallFailed as error:

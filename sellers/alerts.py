@@ -14,7 +14,7 @@ from django.core.mail import send_mail
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from sellers.models import Alert, AlertKind, Member, Role, Seller
 from shipcrowd import queue, work
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 KIND = Alert.KIND
 ASK_AGAIN = timedelta(minutes=5)
-NO_SERVER = "not mailed: no mail server is set up"
-NOBODY = "not mailed: no owner has an e-mail address"
+NO_SERVER = gettext_lazy("not mailed: no mail server is set up")
+NOBODY = gettext_lazy("not mailed: no owner has an e-mail address")
 
 
 def raise_alert(seller: Seller, kind: AlertKind, *, subject: str, text: str, key: str = "", route: str = "") -> None:
@@ -82,7 +82,7 @@ def _send(alert: Alert) -> None:
         addresses = sorted(set(owners.exclude(user__email="").values_list("user__email", flat=True)))
     if not settings.EMAIL_IS_SET or not addresses:
         with seller_scope(alert.seller_id):
-            work.withdrawn([alert], says=NOBODY if settings.EMAIL_IS_SET else NO_SERVER)
+            work.withdrawn([alert], says=str(NOBODY if settings.EMAIL_IS_SET else NO_SERVER))
         return
     try:
         # One mail each: owners need not know each other's addresses.
@@ -99,11 +99,12 @@ def _send(alert: Alert) -> None:
 
 
 def _try_later(alert: Alert) -> None:
-    says = "the mail server does not take it just now: tried again"
     with seller_scope(alert.seller_id):
         if _is_old(alert, work.database_now()):
-            work.given_up([alert], because="", says="not mailed: the mail server did not take it for a day")
+            says = _("not mailed: the mail server did not take it for a day")
+            work.given_up([alert], because="", says=says)
         else:
+            says = _("the mail server does not take it just now: tried again")
             work.put_off([alert], after=ASK_AGAIN, says=says)
 
 

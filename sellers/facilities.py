@@ -159,7 +159,7 @@ class AccountTaken(NotConnected):
     """What was read ships from another seller's place: nothing of it is kept. gateway.heard ends the connection."""
 
     def __init__(self) -> None:
-        super().__init__("connection", "this Flipkart account is another seller's")
+        super().__init__("connection", _("this Flipkart account is another seller's"))
 
 
 def facilities_taken(seller: Seller | int, location_ids: Collection[str]) -> bool:

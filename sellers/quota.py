@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport.errors import Throttled
@@ -56,7 +57,7 @@ def take(
         if taken_at is not None:
             return taken_at
         wait = _wait(cursor, seller_id, for_polling)
-    raise Throttled(operation, "our own quota of calls is spent for the moment", retry_after=wait)
+    raise Throttled(operation, _("our own quota of calls is spent for the moment"), retry_after=wait)
 
 
 def left(seller_ids: Sequence[int]) -> dict[int, float]:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, TypeVar, cast
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
     from sellers.models import Seller
@@ -63,10 +64,10 @@ def store_file(seller: "Seller", *, kind: str, file: IO[bytes]) -> Stored:
     try:
         key = default_storage.save(wanted, File(file))
     except Exception as error:
-        raise StorageFailed("the file storage does not take files just now") from error
+        raise StorageFailed(_("the file storage does not take files just now")) from error
     with _opened(key) as stored:
         if _digest(stored) != digest:
-            raise StoredFileChanged("the file storage gives back other bytes than it was given")
+            raise StoredFileChanged(_("the file storage gives back other bytes than it was given"))
     return Stored(key=key, sha256=digest, size=size)
 
 
@@ -75,7 +76,7 @@ def read_checked(key: str, sha256: str) -> bytes:
     with _opened(key) as file:
         content = file.read()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise StoredFileChanged("the stored file is not what was put there")
+        raise StoredFileChanged(_("the stored file is not what was put there"))
     return content
 
 
@@ -95,9 +96,9 @@ def _opened(key: str) -> Iterator[IO[bytes]]:
     except (StorageFailed, GeneratorExit):
         raise
     except FileNotFoundError as error:
-        raise StoredFileLost("the stored file is gone from the file storage") from error
+        raise StoredFileLost(_("the stored file is gone from the file storage")) from error
     except Exception as error:
-        raise StorageFailed("the file storage does not answer just now") from error
+        raise StorageFailed(_("the file storage does not answer just now")) from error
 
 
 def as_pdf_response(content: bytes, *, name: str) -> HttpResponse:

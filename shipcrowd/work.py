@@ -23,6 +23,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shipcrowd.tenancy import SellerOwned, seller_scope, through_door
@@ -271,11 +272,16 @@ def not_there_yet(rows: Sequence[RowT]) -> set[int]:
         again,
         state=State.UNKNOWN,
         read_backs=1,
-        says="not there yet, read back once more",
+        says=_("not there yet, read back once more"),
         wake_at=Now() + timedelta(seconds=settings.GRACE_SECONDS),
     )
     return settled | _settle(
-        gone, state=State.DUE, in_doubt=False, read_backs=0, says="read back twice: it did not arrive", wake_at=Now()
+        gone,
+        state=State.DUE,
+        in_doubt=False,
+        read_backs=0,
+        says=_("read back twice: it did not arrive"),
+        wake_at=Now(),
     )
 
 
@@ -294,26 +300,29 @@ def mistakes_noted(rows: Sequence[RowT]) -> Iterator[None]:
     except Exception as error:
         with seller_scope(rows[0].seller_id):
             left = list(_still_ours(type(rows[0]), rows).order_by("pk").select_for_update())
-            _note_mistake(left, f"a mistake of ours ({type(error).__name__})", was_alone=len(rows) == 1)
+            mistake = _("a mistake of ours (%(error)s)") % {"error": type(error).__name__}
+            _note_mistake(left, mistake, was_alone=len(rows) == 1)
         raise
 
 
 def _note_mistake(rows: Sequence[RowT], mistake: str, *, was_alone: bool) -> None:
     broken, lease = Attention.BROKEN, timedelta(seconds=settings.LEASE_SECONDS)
+    words = {"mistake": mistake}
     again = [row for row in rows if row.attention == broken]
     first = [row for row in rows if row.attention != broken]
     if was_alone:
-        put_off(first, after=lease, attention=broken, says=f"{mistake}: will be tried again")
+        put_off(first, after=lease, attention=broken, says=_("%(mistake)s: will be tried again") % words)
     else:
-        says = f"{mistake} with one of several: each is tried alone"
+        says = _("%(mistake)s with one of several: each is tried alone") % words
         put_off([row for row in first if not row.in_doubt], after=timedelta(0), attention=broken, says=says)
         put_off([row for row in first if row.in_doubt], after=lease, attention=broken, says=says)
     # What is in doubt is looked up however late: only a look can tell whether it was done.
     now = database_now()
     over = [row for row in again if not row.in_doubt and _gives_up_at(row) <= now]
-    given_up(over, because=Attention.GIVEN_UP, says=f"tried too long: {mistake}")
+    given_up(over, because=Attention.GIVEN_UP, says=_("tried too long: %(mistake)s") % words)
     in_time = [row for row in again if row not in over]
-    put_off(in_time, after=MISTAKE_AGAIN, attention=broken, says=f"{mistake}, again: will be tried again")
+    says = _("%(mistake)s, again: will be tried again") % words
+    put_off(in_time, after=MISTAKE_AGAIN, attention=broken, says=says)
 
 
 def _gives_up_at(row: WorkRow) -> datetime:
@@ -339,7 +348,7 @@ def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None, also_done: bo
             ),
             attention="",
             asked_by_id=by_id,
-            says="asked again by a person",
+            says=_("asked again by a person"),
             read_backs=0,
             wake_at=Now(),
             settled_at=None,
