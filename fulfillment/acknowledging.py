@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from fulfillment import queries, sending
 from fulfillment.models import FormAcknowledgement, LabelRequest, Step
@@ -65,7 +66,8 @@ def request(*, seller: Seller, shipment_id: int, numbers: Mapping[str, str], by:
         if row is not None and row.is_open:
             raise MayNotAcknowledge(_("its numbers are on their way"))
         _write(row, shipment, told, by=by, now=now)
-        timeline.note(seller.pk, [shipment.pk], KIND, f"acknowledged: {', '.join(told)}", by=by)
+        words = _("acknowledged: %(forms)s") % {"forms": ", ".join(told)}
+        timeline.note(seller.pk, [shipment.pk], KIND, words, by=by)
         audit.record(by, "acknowledged forms", seller=seller, rows=[shipment.pk])
         queue.ring(seller.pk, KIND)
 
@@ -107,21 +109,21 @@ def _acknowledgements(client: FlipkartClient, rows: Sequence[FormAcknowledgement
 def _arrived(rows: Sequence[FormAcknowledgement], outside: bool) -> None:
     """Flipkart packs on: the papers are looked for soon."""
     seller_id = rows[0].seller_id
-    says = "was acknowledged at Flipkart already" if outside else "acknowledged: Flipkart packs it now"
+    says = _("was acknowledged at Flipkart already") if outside else _("acknowledged: Flipkart packs it now")
     ours = work.done(rows, says=says)
     told = [row.shipment_id for row in rows if row.pk in ours]
     timeline.note(seller_id, told, KIND, says)
     waiting = LabelRequest.objects.filter(
         seller_id=seller_id, shipment_id__in=told, step=Step.FETCH, state=work.State.DUE
     )
-    if waiting.update(wake_at=Now(), attention="", says="waiting for the label"):
+    if waiting.update(wake_at=Now(), attention="", says=_("waiting for the label")):
         queue.ring(seller_id, LabelRequest.KIND)
 
 
 ACKNOWLEDGING = Effect(
     model=FormAcknowledgement,
     only=Q(),
-    words="acknowledged",
+    words=gettext_lazy("not acknowledged: %(why)s"),
     payloads=_acknowledgements,
     send=lambda client, acknowledgements: client.acknowledge_forms(acknowledgements),
     limit=lambda limits: limits.acknowledge,

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from fulfillment import queries, sending
 from fulfillment.models import CancelReason, LabelRequest, SellerCancellation
@@ -47,7 +48,8 @@ def request_cancellation(
         work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
         if chosen.ready:
             ids = [shipment.pk for shipment in chosen.ready]
-            timeline.note(seller.pk, ids, KIND, f"cancellation asked for: {reason.value}", by=by)
+            words = _("cancellation asked for: %(why)s") % {"why": reason.value}
+            timeline.note(seller.pk, ids, KIND, words, by=by)
             audit.record(by, "asked to cancel shipments", seller=seller, rows=ids, why=reason.value)
             queue.ring(seller.pk, KIND)
     return chosen.outcome(why_waits=switches.why_not_sending(seller))
@@ -122,7 +124,7 @@ def _cancellation(row: SellerCancellation, groups: Sequence[str]) -> Cancellatio
 
 
 def _arrived(rows: Sequence[SellerCancellation], outside: bool) -> None:
-    says = "was cancelled at Flipkart already" if outside else "cancelled at Flipkart by us"
+    says = _("was cancelled at Flipkart already") if outside else _("cancelled at Flipkart by us")
     ours = work.done(rows, says=says)
     timeline.note(rows[0].seller_id, [row.shipment_id for row in rows if row.pk in ours], KIND, says)
 
@@ -130,7 +132,7 @@ def _arrived(rows: Sequence[SellerCancellation], outside: bool) -> None:
 CANCELLING = Effect(
     model=SellerCancellation,
     only=Q(),
-    words="cancelled",
+    words=gettext_lazy("not cancelled: %(why)s"),
     payloads=_cancellations,
     send=lambda client, cancellations: client.cancel(cancellations),
     limit=lambda limits: limits.cancel,

@@ -35,7 +35,7 @@ WARNING = gettext_lazy(
     "The full chain is on: what is printed is marked ready to dispatch at once. "
     "A parcel that is not packed when the courier comes counts as a false ready-to-dispatch against you."
 )
-NOT_COME = "its label has not come yet"
+NOT_COME = gettext_lazy("its label has not come yet")
 
 
 def label_and_print(
@@ -129,9 +129,12 @@ def wait_for_labels(job: PrintJob) -> bool:
         count = waiting.count()
         if count and timezone.now() < job.labels_until:
             come = lines.count() - missing.count()
-            work.put_off([job], after=LOOK_AGAIN, says=f"waiting for labels: {come} of {come + count} have come")
+            words = _("waiting for labels: %(come)d of %(count)d have come") % {"come": come, "count": come + count}
+            work.put_off([job], after=LOOK_AGAIN, says=words)
             return True
-        waiting.update(left_out=NOT_COME)
+        waiting.update(left_out=str(NOT_COME))
         ended = missing.filter(Exists(requests.exclude(says="")))
-        ended.update(left_out=Left(Concat(Value("no label: "), Subquery(requests.values("says")[:1])), 300))
+        before, _mark, behind = _("no label: %(why)s").partition("%(why)s")
+        why = Concat(Value(before), Subquery(requests.values("says")[:1]), Value(behind))
+        ended.update(left_out=Left(why, 300))
     return False

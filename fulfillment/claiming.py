@@ -44,7 +44,8 @@ def take_over(seller_id: int, shipment_ids: Collection[int], *, by: User) -> Non
     file.
     """
     held = PrintJobLine.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, is_claim=True)
-    held.update(is_claim=False, left_out=f"taken over by {by.get_username()} for a reprint"[:300])
+    words = _("taken over by %(who)s for a reprint") % {"who": by.get_username()}
+    held.update(is_claim=False, left_out=words[:300])
 
 
 def release(job: PrintJob) -> None:

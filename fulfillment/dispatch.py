@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from fulfillment import queries, sending
 from fulfillment.models import Dispatch
@@ -102,13 +102,13 @@ def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User |
         return
     ids = [shipment.pk for shipment in shipments]
     Shipment.objects.filter(seller=seller, pk__in=ids).update(dispatch_requested_at=now)
-    timeline.note(seller.pk, ids, KIND, "ready to dispatch asked for", by=by)
+    timeline.note(seller.pk, ids, KIND, _("ready to dispatch asked for"), by=by)
     audit.record(by, "asked to mark ready to dispatch", seller=seller, rows=ids)
     queue.ring(seller.pk, KIND)
 
 
 def _dispatched(rows: Sequence[Dispatch], outside: bool) -> None:
-    says = "was ready to dispatch at Flipkart already" if outside else "ready to dispatch at Flipkart"
+    says = _("was ready to dispatch at Flipkart already") if outside else _("ready to dispatch at Flipkart")
     ours = work.done(rows, says=says)
     told = [row.shipment_id for row in rows if row.pk in ours]
     mark_shown(rows[0].seller_id, told, State.READY_TO_DISPATCH, at=work.database_now())
@@ -138,7 +138,7 @@ def _send(client: FlipkartClient, parcels: Sequence[Parcel]) -> Sequence[RowOutc
 DISPATCHING = Effect(
     model=Dispatch,
     only=Q(),
-    words="marked ready to dispatch",
+    words=gettext_lazy("not marked ready to dispatch: %(why)s"),
     payloads=_destinations,
     send=_send,
     is_grouped=lambda abilities: abilities.dispatch_by_location,

@@ -13,12 +13,15 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from fulfillment import packing_looks, queries, unmerging
 from fulfillment.keeping import Kept, keep_papers
 from fulfillment.models import Document, LabelRequest, Paper, Step
 from fulfillment.packing_looks import Look
 from fulfillment.papers.types import ChildFailed, holds
+from fulfillment.sending import NO_CONNECTION
 from fulfillment.shown import mark_shown
 from fulfillment.unmerging import CannotBeTold
 from fulfillment.verdicts import WORDS_CANCELLED, in_ist, refusal_words
@@ -69,7 +72,7 @@ def work_batch(*, seller_id: int) -> bool:
     try:
         client = gateway.client_for(seller_id)
     except CallFailed:
-        after, says = timedelta(seconds=60), "waiting: there is no working connection to Flipkart"
+        after, says = timedelta(seconds=60), str(NO_CONNECTION)
         work.wait_all(LabelRequest, seller_id=seller_id, only=Q(step=Step.FETCH), after=after, says=says)
         return False
     looks = packing_looks.due(seller_id, most=client.limits.ids) if client.wire.ABILITIES.packs_later else {}
@@ -230,7 +233,7 @@ def _store(client: FlipkartClient, rows: list[LabelRequest], by_id: dict[str, Pa
             found = _keep(row, by_id[row.shipment.flipkart_shipment_id], but=stored[row.shipment_id])
             founds.append(found)
             if found.is_complete and _tells_invoices_apart(client) and not row.shipment.invoice_number:
-                found.wants = "its invoice number" if row.fetches < LOOKS_FOR_THE_REST else ""
+                found.wants = _("its invoice number") if row.fetches < LOOKS_FOR_THE_REST else ""
         founds = _look_again_at_other_parcels(client, founds, by_id)
         work.crash_point(f"{KIND}.stored")
         _settle_here(founds, shown_at=shown_at)
@@ -259,11 +262,11 @@ def _keep(row: LabelRequest, papers: Papers, *, but: Collection[str] = ()) -> Fo
     """The papers of one shipment, stored as far as they can be used. No scope is open."""
     tracking_id = row.shipment.tracking_id
     if not tracking_id and row.fetches < LOOKS_FOR_THE_REST:
-        return Found(row, wants="its tracking id")
+        return Found(row, wants=_("its tracking id"))
     try:
         kept, trouble = keep_papers(row.seller, papers, tracking_id=tracking_id, but=but)
     except StorageFailed as error:
-        return Found(row, wants=f"a place to store it: {error}")
+        return Found(row, wants=_("a place to store it: %(why)s") % {"why": error})
     except ChildFailed as error:
         return Found(row, wants=_a_way_to_read(error))
     found = Found(row, kept=kept, trouble=trouble)
@@ -271,7 +274,7 @@ def _keep(row: LabelRequest, papers: Papers, *, but: Collection[str] = ()) -> Fo
     found.is_other_parcel = label is not None and holds(label.tracking_ids, tracking_id) is False
     has_invoice = papers.invoice is not None or any(paper.paper == Paper.INVOICE for paper in kept)
     if not has_invoice and Paper.INVOICE not in but and not trouble and row.fetches < LOOKS_FOR_THE_REST:
-        found.wants = "its invoice"
+        found.wants = _("its invoice")
     return found
 
 
@@ -297,8 +300,16 @@ def _settle_cancelled(rows: Sequence[LabelRequest]) -> None:
     if not rows:
         return
     with seller_scope(rows[0].seller_id):
-        ours = work.withdrawn(rows, says=f"{WORDS_CANCELLED}: its label is void")
-        _tell(rows, ours, f"label not fetched: {WORDS_CANCELLED}")
+        ours = work.withdrawn(rows, says=_void())
+        _tell(rows, ours, _not_fetched(str(WORDS_CANCELLED)))
+
+
+def _void() -> str:
+    return _("%(why)s: its label is void") % {"why": WORDS_CANCELLED}
+
+
+def _not_fetched(why: str) -> str:
+    return _("label not fetched: %(why)s") % {"why": why}
 
 
 def _left_without_label(row: LabelRequest) -> bool:
@@ -310,9 +321,9 @@ def _left_without_label(row: LabelRequest) -> bool:
 def _settle_left(rows: Sequence[LabelRequest]) -> None:
     if not rows:
         return
-    says = "left the house without a label of ours"
+    says = _("left the house without a label of ours")
     with seller_scope(rows[0].seller_id):
-        _tell(rows, work.withdrawn(rows, says=says), f"label not fetched: {says}")
+        _tell(rows, work.withdrawn(rows, says=says), _not_fetched(says))
 
 
 def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
@@ -323,7 +334,7 @@ def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
     if isinstance(error, Throttled) and error.retry_after:
         work.rest(rows[0].seller_id, KIND, after=error.retry_after)
     now = timezone.now()
-    says = f"waiting for the label: Flipkart did not answer at {in_ist(now, now=now)}"
+    says = _("waiting for the label: Flipkart did not answer at %(at)s") % {"at": in_ist(now, now=now)}
     with seller_scope(rows[0].seller_id):
         for row in rows:
             after = min(next_look(row.read_backs + 1), timedelta(seconds=settings.GRACE_SECONDS))
@@ -341,12 +352,12 @@ def _settle_unread(rows: Sequence[LabelRequest], error: ChildFailed) -> None:
     now = timezone.now()
     with seller_scope(rows[0].seller_id):
         for row in rows:
-            says = f"waiting for {_a_way_to_read(error)}"
+            says = _("waiting for %(what)s") % {"what": _a_way_to_read(error)}
             _look_later([row], after=next_look(row.fetches + 1), says=says, attention=_late(row, now))
 
 
 def _a_way_to_read(error: ChildFailed) -> str:
-    return f"a way to read it: {error}"
+    return _("a way to read it: %(why)s") % {"why": error}
 
 
 def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Refused) -> None:
@@ -360,7 +371,7 @@ def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Ref
         _work_in_halves(client, rows)
     else:
         attention = Attention.REFUSED if rows[0].fetches + 1 >= BAD_PAPERS_BORNE else _late(rows[0], timezone.now())
-        says = f"{refusal_words(error.code)}: its label is asked for again"
+        says = _("%(why)s: its label is asked for again") % {"why": refusal_words(error.code)}
         with seller_scope(rows[0].seller_id):
             _look_later(rows, after=next_look(rows[0].fetches + 1), says=says, attention=attention)
 
@@ -372,15 +383,15 @@ def _settle_unusable(client: FlipkartClient, rows: list[LabelRequest], error: Un
         return
     (row,) = rows
     attention = Attention.BAD_PAPER if row.fetches + 1 >= BAD_PAPERS_BORNE else _late(row, timezone.now())
-    says = f"Flipkart's answer about its papers cannot be used ({error.problem}): asked for again"[:300]
+    says = _("Flipkart's answer about its papers cannot be used (%(why)s): asked for again") % {"why": error.problem}
     with seller_scope(row.seller_id):
-        _look_later(rows, after=next_look(row.fetches + 1), says=says, attention=attention)
+        _look_later(rows, after=next_look(row.fetches + 1), says=says[:300], attention=attention)
 
 
 def _settle_unknown(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     again = reading.read_again(seller_id=rows[0].seller_id, shipments=[row.shipment for row in rows], client=client)
     gone = [row for row in rows if row.shipment_id in again.missing]
-    says = "Flipkart no longer knows this shipment: its label will not come"
+    says = _("Flipkart no longer knows this shipment: its label will not come")
     now = timezone.now()
     with seller_scope(rows[0].seller_id):
         _tell(gone, work.given_up(gone, because=Attention.REFUSED, says=says), says)
@@ -389,7 +400,7 @@ def _settle_unknown(client: FlipkartClient, rows: list[LabelRequest]) -> None:
                 _look_later(
                     [row],
                     after=next_look(row.fetches + 1),
-                    says="waiting: Flipkart did not know this shipment when its label was asked for",
+                    says=_("waiting: Flipkart did not know this shipment when its label was asked for"),
                     attention=_late(row, now),
                 )
 
@@ -411,27 +422,27 @@ def _settle_here(founds: Sequence[Found], *, shown_at: datetime) -> None:
         Shipment.objects.filter(seller_id=seller_id, pk__in=stored).update(label_stored_at=now)
         mark_shown(seller_id, [pk for pk in stored if pk not in cancelled], State.PACKED, at=shown_at)
         told = [found.row for found in settled if _may_be_printed(found) and found.row.shipment_id not in cancelled]
-        _tell(told, ours, "label stored")
+        _tell(told, ours, _("label stored"))
         work.crash_point(f"{KIND}.storing")
 
 
 def _settle_one(found: Found, *, is_cancelled: bool, now: datetime) -> set[int]:
     row = found.row
     if is_cancelled:
-        return work.withdrawn([row], says=f"{WORDS_CANCELLED}: its label is void")
+        return work.withdrawn([row], says=_void())
     if found.is_other_parcel:
-        says = "kept back: the label that came names another tracking id than ours"
+        says = _("kept back: the label that came names another tracking id than ours")
         ours = work.given_up([row], because=Attention.BAD_PAPER, says=says)
         _tell([row], ours, says)
         return ours
     if found.trouble:
         attention = Attention.BAD_PAPER if row.fetches + 1 >= BAD_PAPERS_BORNE else _late(row, now)
-        says = f"a paper that came cannot be used ({found.trouble}): asked for again"
+        says = _("a paper that came cannot be used (%(why)s): asked for again") % {"why": found.trouble}
         return _look_later([row], after=next_look(row.fetches + 1), says=says, attention=attention)
     if found.wants:
-        says = f"waiting for {found.wants}"
+        says = _("waiting for %(what)s") % {"what": found.wants}
         return _look_later([row], after=next_look(row.fetches + 1), says=says, attention=_late(row, now))
-    return work.done([row], says="label stored")
+    return work.done([row], says=_("label stored"))
 
 
 def _may_be_printed(found: Found) -> bool:
@@ -468,20 +479,26 @@ def _settle_not_here(client: FlipkartClient, rows: Sequence[LabelRequest]) -> No
         for row in rows:
             state = State(shipments[row.shipment_id].state)
             if state == State.CANCELLED:
-                ours = work.withdrawn([row], says=f"{WORDS_CANCELLED}: its label is void")
-                _tell([row], ours, f"label not fetched: {WORDS_CANCELLED}")
+                ours = work.withdrawn([row], says=_void())
+                _tell([row], ours, _not_fetched(str(WORDS_CANCELLED)))
             elif row.shipment_id in read and state in BEFORE_PACK:
                 _back_to_packing(row)
             elif state == State.FORM_FAILED:
-                says = "waiting: Flipkart packs it only once a form is acknowledged"
+                says = _("waiting: Flipkart packs it only once a form is acknowledged")
                 _look_later([row], after=settings.READ_AGAIN_AFTER, says=says, attention=Attention.FORM)
             else:
+                asked = row.fetches + 1
+                words = ngettext(
+                    "waiting for the label; asked %(count)d times",
+                    "waiting for the label; asked %(count)d times",
+                    asked,
+                )
                 packs_later = client.wire.ABILITIES.packs_later and not is_packed_or_later(state)
                 _look_later(
                     [row],
                     # What is accepted was looked at once before: look number 1 is the one that has just been in vain.
                     after=next_look_at_packing(row.fetches + 2) if packs_later else next_look(row.fetches + 1),
-                    says=f"waiting for the label; asked {row.fetches + 1} times",
+                    says=words % {"count": asked},
                     attention=_late(row, now),
                 )
 
@@ -489,7 +506,7 @@ def _settle_not_here(client: FlipkartClient, rows: Sequence[LabelRequest]) -> No
 def _back_to_packing(row: LabelRequest) -> None:
     """Accepted, and yet not packed: in doubt again, so it is read back once more before it is sent again."""
     after = timedelta(seconds=settings.GRACE_SECONDS)
-    ours = work.lost([row], after=after, says="Flipkart accepted it but has not packed it: will be read back")
+    ours = work.lost([row], after=after, says=_("Flipkart accepted it but has not packed it: will be read back"))
     LabelRequest.objects.filter(pk__in=ours).update(step=Step.PACK, read_backs=0)
 
 

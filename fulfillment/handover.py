@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from fulfillment import presses, pulling, queries
@@ -138,7 +139,7 @@ def _make(row: HandOver) -> None:
         stored, pages = _store(row, content, now)
     except StorageFailed as failed:
         with seller_scope(row.seller_id):
-            work.put_off([row], after=ASK_AGAIN, says=f"waiting: {failed}")
+            work.put_off([row], after=ASK_AGAIN, says=_("waiting: %(why)s") % {"why": failed})
         return
     work.crash_point(f"{KIND}.stored")
     _finish(row, content, stored, pages, now=now)
@@ -193,18 +194,20 @@ def _pages(row: HandOver, content: _Content, now: datetime) -> Iterator[Label]:
 
 
 def _sheet(row: HandOver, content: _Content, now: datetime) -> bytes:
-    where = ", ".join(filter(None, (row.courier or "no courier named", row.facility.name if row.facility else "")))
-    by = f" by {row.asked_by.get_username()}" if row.asked_by else ""
-    facts = [f"{row.seller.name}, printed {in_indian_words(now)}{by}"]
+    where = ", ".join(filter(None, (row.courier or _("no courier named"), row.facility.name if row.facility else "")))
+    by = _(" by %(who)s") % {"who": row.asked_by.get_username()} if row.asked_by else ""
+    printed = {"seller": row.seller.name, "at": in_indian_words(now), "by": by}
+    facts = [_("%(seller)s, printed %(at)s%(by)s") % printed]
     if content.manifests:
-        facts.append(f"Flipkart's manifests behind this sheet: {len(content.manifests)}")
+        facts.append(_("Flipkart's manifests behind this sheet: %(count)d") % {"count": len(content.manifests)})
     facts += _differs(content)
     if content.trouble:
         facts.append(content.trouble)
     if content.read_since:
-        facts.append(f"UNCHECKED: Flipkart did not answer; last read {in_ist(content.read_since, now=now)}")
+        since = in_ist(content.read_since, now=now)
+        facts.append(_("UNCHECKED: Flipkart did not answer; last read %(at)s") % {"at": since})
     return hand_over_pdf(
-        title=f"Hand-over: {where}",
+        title=_("Hand-over: %(where)s") % {"where": where},
         facts=facts,
         to_pull=[ToPull(_name(shipment), shipment.attention_says, place) for shipment, place in content.to_pull],
         tracking_ids=[_name(shipment) for shipment in content.parcels],
@@ -230,10 +233,10 @@ def _name(shipment: Shipment) -> str:
 
 def _finish(row: HandOver, content: _Content, stored: Stored, pages: int, *, now: datetime) -> None:
     with seller_scope(row.seller_id):
-        says = f"{len(content.parcels)} parcel{'' if len(content.parcels) == 1 else 's'}"
-        if content.to_pull:
-            says += f"; {len(content.to_pull)} to pull first"
-        says = "; ".join(filter(None, (says, *_differs(content), content.trouble)))
+        count, wrong = len(content.parcels), len(content.to_pull)
+        parcels = ngettext("%(count)d parcel", "%(count)d parcels", count) % {"count": count}
+        first = ngettext("%(count)d to pull first", "%(count)d to pull first", wrong) % {"count": wrong}
+        says = "; ".join(filter(None, (parcels, first if wrong else "", *_differs(content), content.trouble)))
         if not work.done([row], says=says[:300]):
             return  # another worker has taken it over
         HandOver.objects.filter(pk=row.pk).update(
@@ -246,7 +249,8 @@ def _finish(row: HandOver, content: _Content, stored: Stored, pages: int, *, now
             size=stored.size,
         )
         keys = [shipment.pk for shipment in content.parcels]
-        timeline.note(row.seller_id, keys, KIND, f"on the hand-over sheet of {in_indian_words(now)}", by=row.asked_by)
+        words = _("on the hand-over sheet of %(at)s") % {"at": in_indian_words(now)}
+        timeline.note(row.seller_id, keys, KIND, words, by=row.asked_by)
 
 
 # --- Which parcels ---------------------------------------------------------------------------------------------------

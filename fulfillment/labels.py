@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from fulfillment import fetching, parcels, queries, sending
 from fulfillment.models import LabelRequest, Step
@@ -159,7 +160,8 @@ def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User |
     outside = [s.pk for s in shipments if is_packed_or_later(State(s.state)) and s.label_requested_at is None]
     Shipment.objects.filter(seller=seller, pk__in=outside).update(labelled_outside=True)
     Shipment.objects.filter(seller=seller, pk__in=ids).update(label_requested_at=now)
-    timeline.note(seller.pk, ids, KIND, f"label requested: {why}" if why else "label requested", by=by)
+    words = _("label requested: %(why)s") % {"why": why} if why else _("label requested")
+    timeline.note(seller.pk, ids, KIND, words, by=by)
     audit.record(by, "asked for labels", seller=seller, rows=ids, why=why)
     queue.ring(seller.pk, KIND)
 
@@ -169,7 +171,7 @@ def _packed(rows: Sequence[LabelRequest], outside: bool) -> None:
     abilities = gateway.abilities_of(rows[0].seller_id)
     first = next_look_at_packing(1) if abilities and abilities.packs_later else FIRST_FETCH
     after = timedelta(0) if outside else first
-    says = "packed outside: fetching its papers" if outside else "accepted by Flipkart: waiting for the label"
+    says = _("packed outside: fetching its papers") if outside else _("accepted by Flipkart: waiting for the label")
     ours = work.goes_on(rows, after=after, says=says)
     LabelRequest.objects.filter(seller_id=rows[0].seller_id, pk__in=ours).update(
         step=Step.FETCH, packed_at=Now(), fetches=0
@@ -200,7 +202,7 @@ def _being_cancelled(seller_id: int, shipments: Sequence[Shipment]) -> dict[int,
 PACKING = Effect(
     model=LabelRequest,
     only=Q(step=Step.PACK),
-    words="packed",
+    words=gettext_lazy("not packed: %(why)s"),
     payloads=_parcels,
     send=lambda client, parcels: client.generate_labels(parcels),
     limit=lambda limits: limits.labels,

@@ -7,6 +7,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import BinaryIO, NamedTuple
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from fulfillment import queries
 from fulfillment.models import Document, Paper, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options, Sorting
@@ -101,9 +104,17 @@ class Plan:
 
 def counted(options: Options, printed: int, left_out: int, *, stacks: int = 1) -> str:
     """ "38 labels in 2 stacks; 2 left out"."""
-    what = "label" if options.prints_labels else "invoice"
-    says = f"{printed} {what}{'' if printed == 1 else 's'}" + (f" in {stacks} stacks" if stacks > 1 else "")
-    return says + (f"; {left_out} left out" if left_out else "")
+    words = ngettext("%(count)d invoice", "%(count)d invoices", printed)
+    if options.prints_labels:
+        words = ngettext("%(count)d label", "%(count)d labels", printed)
+    says = words % {"count": printed}
+    if stacks > 1:
+        words = ngettext("%(papers)s in %(count)d stack", "%(papers)s in %(count)d stacks", stacks)
+        says = words % {"papers": says, "count": stacks}
+    if left_out:
+        words = ngettext("%(papers)s; %(count)d left out", "%(papers)s; %(count)d left out", left_out)
+        says = words % {"papers": says, "count": left_out}
+    return says
 
 
 def plan(stack: PrintStack, *, not_named: Collection[int], now: datetime) -> Plan:
@@ -123,7 +134,7 @@ def plan(stack: PrintStack, *, not_named: Collection[int], now: datetime) -> Pla
         own = papers.get(line.shipment_id, {})
         reason = why_not(line.shipment, own, stack.job.layout, now)
         if reason is None and line.shipment_id in not_named:
-            reason = "Flipkart did not name it when it was read again"
+            reason = _("Flipkart did not name it when it was read again")
         if reason is None:
             found.pieces[line.pk] = pieces_of(line, own, stack.job.layout)
             line.document = found.pieces[line.pk][0].document
@@ -145,13 +156,13 @@ def why_not(shipment: Shipment, papers: Mapping[str, Document], layout: str, now
     reason = rules.why_not(shipment, rules.Act.PRINT, now)
     label = papers.get(Paper.LABEL)
     if label is not None and label.holds(shipment.tracking_id) is False and shipment.state != State.CANCELLED:
-        return "its label names another tracking id than ours"
+        return _("its label names another tracking id than ours")
     if reason is None and label is None:
-        return "no label stored yet"
+        return _("no label stored yet")
     if reason is None and layout == Layout.WITH_INVOICE and Paper.SLIP not in papers:
-        return "its invoice has not come"
+        return _("its invoice has not come")
     if reason is None and layout == Layout.INVOICES and not {Paper.INVOICE, Paper.SLIP} & papers.keys():
-        return "its invoice has not come"
+        return _("its invoice has not come")
     return reason
 
 
@@ -161,7 +172,7 @@ def why_pull(shipment: Shipment, now: datetime) -> str | None:
     What was handed over meanwhile has left, and what a person has set aside is in their hands already.
     """
     if shipment.attention == Attention.PULL:
-        return shipment.attention_says or "needs a person"
+        return shipment.attention_says or _("needs a person")
     if shipment.set_aside_at or rules.has_left(State(shipment.state)):
         return None
     return rules.why_not(shipment, rules.Act.PRINT, now)
@@ -234,7 +245,8 @@ def runs(lines: Sequence[PrintJobLine], options: Options) -> list[tuple[str, lis
         for words, same in groupby(members, lambda line: what_to_take(line.shipment)):
             numbers = [line.page or 0 for line in same]
             first, last = min(numbers), max(numbers)
-            alike.append(Run(words, len(numbers), f"page {first}" if first == last else f"pages {first} to {last}"))
+            on = _("page %(first)d") if first == last else _("pages %(first)d to %(last)d")
+            alike.append(Run(words, len(numbers), on % {"first": first, "last": last}))
         found.append((heading, alike))
     return found
 
@@ -268,7 +280,7 @@ def lay_out(stack: PrintStack, plan: Plan) -> Stored | None:
                 plan.pages = _write(stack, plan, file)
                 return files.store_file(stack.job.seller, kind="print", file=file)
         except _Unusable as error:
-            plan.leave_out(error.line, f"{error}; it is fetched again")
+            plan.leave_out(error.line, _("%(why)s; it is fetched again") % {"why": error})
             plan.lost.append(error.line.shipment_id)
     return None
 
@@ -297,7 +309,7 @@ def _write(stack: PrintStack, plan: Plan, file: BinaryIO) -> int:
         line = given[error.number - 1]
         if line is None:
             raise  # one of our own sheets
-        raise _Unusable(line, "its stored label cannot be printed") from error
+        raise _Unusable(line, _("its stored label cannot be printed")) from error
 
 
 def _labels(stack: PrintStack, plan: Plan, given: list[PrintJobLine | None]) -> Iterator[Label]:
@@ -355,13 +367,15 @@ class _Reader:
 
 def _note(stack: PrintStack, piece: Piece) -> str:
     """Where it lies, and what goes into the parcel: "B 31   TS-BLK-M x 2"."""
-    unsure = "   could not check" if could_not_check(piece.line) else ""
+    unsure = "   " + _("could not check") if could_not_check(piece.line) else ""
     return f"{stack.letter} {piece.line.page}   {what_to_take(piece.line.shipment)}{unsure}"
 
 
 def _divider(sheet: Divider, options: Options) -> bytes:
-    parcels = f"{sheet.parcels} parcel{'' if sheet.parcels == 1 else 's'}"
-    facts = [parcels, f"{sheet.quantity} piece{'' if sheet.quantity == 1 else 's'}"]
+    facts = [
+        ngettext("%(count)d parcel", "%(count)d parcels", sheet.parcels) % {"count": sheet.parcels},
+        _pieces(sheet.quantity),
+    ]
     words = sheet.group.words or sheet.group.facility
     return separator_pdf(heading=sheet.group.facility, words=words, facts=facts, sheet=sheet_of(options.layout))
 
@@ -376,8 +390,9 @@ def _summary(stack: PrintStack, plan: Plan) -> bytes:
         LeftOut(line.shipment.flipkart_shipment_id, line.shipment.flipkart_order_id, line.left_out)
         for line in [*plan.left_out_before, *plan.left_out]
     ]
+    title = _("Stack %(letter)s, %(packer)s") if stack.packer else _("Stack %(letter)s")
     return summary_pdf(
-        title=f"Stack {stack.letter}" + (f", {stack.packer}" if stack.packer else ""),
+        title=title % {"letter": stack.letter, "packer": stack.packer},
         facts=_facts(stack, plan),
         runs=runs(plan.chosen, plan.options),
         left_out=left_out,
@@ -387,20 +402,25 @@ def _summary(stack: PrintStack, plan: Plan) -> bytes:
 
 def _facts(stack: PrintStack, plan: Plan) -> list[tuple[str, str]]:
     job = stack.job
-    who = f" by {job.asked_by.get_username()}" if job.asked_by else ""
+    who = _(" by %(who)s") % {"who": job.asked_by.get_username()} if job.asked_by else ""
     pieces = sum(line.shipment.quantity for line in plan.chosen)
     facts = [
-        ("Asked", f"{in_ist(job.asked_at, now=plan.planned_at)}{who}"),
-        ("Laid out", in_ist(plan.planned_at, now=plan.planned_at)),
-        ("Printed", f"{plan.in_words()}; {pieces} piece{'' if pieces == 1 else 's'}"),
+        (_("Asked"), f"{in_ist(job.asked_at, now=plan.planned_at)}{who}"),
+        (_("Laid out"), in_ist(plan.planned_at, now=plan.planned_at)),
+        (_("Printed"), f"{plan.in_words()}; {_pieces(pieces)}"),
     ]
     if job.reprint_reason:
-        facts.append(("Printed again", job.reprint_reason))
+        facts.append((_("Printed again"), job.reprint_reason))
     if stack.unchecked_since:
-        facts.append(("Unchecked", "Flipkart did not answer before this was printed"))
+        facts.append((_("Unchecked"), _("Flipkart did not answer before this was printed")))
     if unsure := len(plan.unsure):
-        facts.append(("Could not check", f"{unsure} label{'' if unsure == 1 else 's'} without text"))
+        words = ngettext("%(count)d label without text", "%(count)d labels without text", unsure)
+        facts.append((_("Could not check"), words % {"count": unsure}))
     return facts
+
+
+def _pieces(count: int) -> str:
+    return ngettext("%(count)d piece", "%(count)d pieces", count) % {"count": count}
 
 
 def _show_progress(stack: PrintStack, number: int) -> None:

@@ -4,7 +4,8 @@ never forgotten.
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from fulfillment import queries
 from fulfillment.models import EFFECTS, Dispatch, EffectRow, FormAcknowledgement, LabelRequest, SellerCancellation
@@ -14,7 +15,7 @@ from shipcrowd import audit, work
 from shipcrowd.tenancy import require_scope
 from shipcrowd.work import Attention, State
 
-SAYS = "parked when the connection to Flipkart was cut: press retry once it is connected again"
+SAYS = gettext_lazy("parked when the connection to Flipkart was cut: press retry once it is connected again")
 
 
 def open_effects(seller: Seller) -> list[tuple[str, int]]:
@@ -49,10 +50,11 @@ def park(seller: Seller, by: User) -> int:
                 claim_token=None,
                 wake_at=None,
                 attention=Attention.PARKED,
-                says=SAYS,
+                says=str(SAYS),
                 settled_at=Now(),
             )
-            timeline.note(seller.pk, shipment_ids, model.KIND, "parked: the connection to Flipkart was cut", by=by)
+            words = _("parked: the connection to Flipkart was cut")
+            timeline.note(seller.pk, shipment_ids, model.KIND, words, by=by)
         audit.record(by, "parked what was on its way to Flipkart", seller=seller, why=f"{parked} rows")
     return parked
 

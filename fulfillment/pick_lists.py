@@ -6,6 +6,8 @@ from datetime import datetime
 from itertools import groupby
 
 from django.db.models import Count, Max, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from fulfillment.models import PrintJobLine, PrintStack
 from fulfillment.papers.bars import Bars, code128
@@ -66,16 +68,18 @@ def of_stack(stack: PrintStack) -> PickList:
 
 def as_pdf(found: PickList, *, title: str, now: datetime, sheet: str) -> bytes:
     """On paper; `sheet` is one of SHEETS."""
-    pieces = f"{found.pieces} piece{'' if found.pieces == 1 else 's'}"
-    parcels = f"{found.shipments} parcel{'' if found.shipments == 1 else 's'}"
+    pieces = ngettext("%(count)d piece", "%(count)d pieces", found.pieces) % {"count": found.pieces}
+    parcels = ngettext("%(count)d parcel", "%(count)d parcels", found.shipments) % {"count": found.shipments}
     places = [
         (place, [Row(pick.sku, pick.title, pick.quantity, pick.shipments) for pick in picks])
         for place, picks in found.places
     ]
-    left_out = [f"Left out, {reason}: {len(ids)} ({', '.join(ids[:8])})" for reason, ids in found.left_out]
+    facts = _("%(pieces)s for %(parcels)s, %(at)s")
+    words = _("Left out, %(why)s: %(count)d (%(ids)s)")
+    left_out = [words % {"why": why, "count": len(ids), "ids": ", ".join(ids[:8])} for why, ids in found.left_out]
     return pick_list_pdf(
         title=title,
-        facts=f"{pieces} for {parcels}, {in_indian_words(now)}",
+        facts=facts % {"pieces": pieces, "parcels": parcels, "at": in_indian_words(now)},
         places=places,
         left_out=left_out,
         sheet=SHEETS[sheet],

@@ -14,6 +14,8 @@ from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from fulfillment import chain, dispatch, labels, laying_out, queries, slips, ways
 from fulfillment.laying_out import Plan, counted
@@ -77,7 +79,8 @@ def _plan(job: PrintJob) -> None:
         if not job.keeps_order:
             chosen.sort(key=lambda line: order_of(line.shipment, job.sorting))
         stacks = parts(len(chosen), job.options)
-        says = f"{len(stacks)} stack{'' if len(stacks) == 1 else 's'} to lay out"
+        words = ngettext("%(count)d stack to lay out", "%(count)d stacks to lay out", len(stacks))
+        says = words % {"count": len(stacks)}
         ours = (
             work.goes_on([job], after=timedelta(0), says=says)
             if stacks
@@ -178,7 +181,8 @@ def _print(job: PrintJob, stack: PrintStack) -> None:
         return
     if left:
         with seller_scope(job.seller_id):
-            says = f"cutting invoices for stack {stack.letter}: {left} to go"
+            words = _("cutting invoices for stack %(letter)s: %(count)d to go")
+            says = words % {"letter": stack.letter, "count": left}
             work.goes_on([job], after=timedelta(0), says=says)
         return
     now = timezone.now()
@@ -198,19 +202,21 @@ def _print(job: PrintJob, stack: PrintStack) -> None:
 def _wait(job: PrintJob, error: CallFailed) -> None:
     now = timezone.now()
     after = max(ASK_AGAIN, error.retry_after or ASK_AGAIN) if isinstance(error, Throttled) else ASK_AGAIN
-    says = f"Flipkart did not answer at {in_ist(now, now=now)}: nothing is printed before it is known what changed"
+    says = _("Flipkart did not answer at %(at)s: nothing is printed before it is known what changed")
+    says %= {"at": in_ist(now, now=now)}
     with seller_scope(job.seller_id):
         if PrintJob.objects.filter(pk=job.pk, unchecked_since__isnull=False).exists() and job.unchecked_since is None:
             work.put_off([job], after=timedelta(0), says=says)  # meanwhile a person said not to wait
         elif job.give_up_at is not None and job.give_up_at <= now:
-            work.given_up([job], because=Attention.GIVEN_UP, says=f"tried too long: {says}"[:300])
+            over = _("tried too long: %(why)s") % {"why": says}
+            work.given_up([job], because=Attention.GIVEN_UP, says=over[:300])
         else:
             work.put_off([job], after=after, says=says, attention=Attention.LATE)
 
 
 def _wait_for_storage(job: PrintJob, failed: StorageFailed) -> None:
     with seller_scope(job.seller_id):
-        work.put_off([job], after=ASK_AGAIN, says=f"waiting: {failed}")
+        work.put_off([job], after=ASK_AGAIN, says=_("waiting: %(why)s") % {"why": failed})
 
 
 def _finish(job: PrintJob, stack: PrintStack, plan: Plan, laid_out: Stored | None, *, now: datetime) -> None:
@@ -219,7 +225,7 @@ def _finish(job: PrintJob, stack: PrintStack, plan: Plan, laid_out: Stored | Non
         shipments = queries.lock_shipments(job.seller_id, [line.shipment_id for line in plan.lines])
         if changed := _changed_meanwhile(job, plan, shipments, now):
             # The file is not shown to anybody, and the stack laid out anew without them.
-            words = f"laid out again: {changed} changed meanwhile"
+            words = _("laid out again: %(count)d changed meanwhile") % {"count": changed}
             work.put_off([job], after=timedelta(0), says=words)
             return
         if not _go_on(job, stack, plan):
@@ -234,7 +240,8 @@ def _finish(job: PrintJob, stack: PrintStack, plan: Plan, laid_out: Stored | Non
             _dispatch(job, printed, now=now)
         timeline.note_each(job.seller_id, _told(job, stack, plan), KIND, by=job.asked_by)
         lost = [line.shipment for line in plan.lines if line.shipment_id in plan.lost]
-        labels.fetch_anew(job.seller_id, lost, says="its stored file was damaged: fetched again", by=None, now=now)
+        damaged = _("its stored file was damaged: fetched again")
+        labels.fetch_anew(job.seller_id, lost, says=damaged, by=None, now=now)
         work.crash_point(f"{KIND}.settling")
     work.crash_point(f"{KIND}.settled")
 
@@ -261,7 +268,8 @@ def _go_on(job: PrintJob, stack: PrintStack, plan: Plan) -> bool:
     """The job's next step: its next stack, or its end; False when it is not ours any more."""
     waiting = PrintStack.objects.filter(seller_id=job.seller_id, job=job, laid_out_at=None).exclude(pk=stack.pk)
     if left := waiting.count():
-        says = f"stack {stack.letter} is ready; {left} more to lay out"
+        words = _("stack %(letter)s is ready; %(count)d more to lay out")
+        says = words % {"letter": stack.letter, "count": left}
         return bool(work.goes_on([job], after=timedelta(0), says=says))
     before = PrintStack.objects.filter(seller_id=job.seller_id, job=job).exclude(pk=stack.pk)
     printed = (before.aggregate(n=Sum("printed"))["n"] or 0) + len(plan.chosen)
@@ -295,13 +303,14 @@ def _dispatch(job: PrintJob, printed: Sequence[int], *, now: datetime) -> None:
 
 def _told(job: PrintJob, stack: PrintStack, plan: Plan) -> dict[int, str]:
     """What the timeline says of each shipment in the stack."""
-    what = "label printed" if plan.options.prints_labels else "invoice printed"
+    what = _("label printed") if plan.options.prints_labels else _("invoice printed")
     if job.reprint_reason:
-        what = f"{what} again ({job.reprint_reason})"
+        what = _("%(what)s again (%(why)s)") % {"what": what, "why": job.reprint_reason}
     if stack.unchecked_since:
-        what = f"{what}, unchecked"
-    asked = in_indian_words(job.asked_at)
-    return {line.shipment_id: f"{what}: job of {asked}, stack {stack.letter}, page {line.page}" for line in plan.chosen}
+        what = _("%(what)s, unchecked") % {"what": what}
+    words = _("%(what)s: job of %(at)s, stack %(letter)s, page %(page)s")
+    place = {"what": what, "at": in_indian_words(job.asked_at), "letter": stack.letter}
+    return {line.shipment_id: words % (place | {"page": line.page}) for line in plan.chosen}
 
 
 # --- Afterwards ------------------------------------------------------------------------------------------------------
@@ -318,17 +327,19 @@ def _check_afterwards(job: PrintJob) -> None:
     now = timezone.now()
     with seller_scope(job.seller_id):
         if unread and error is not None:
-            says = "printed unchecked; Flipkart still does not answer"
+            says = _("printed unchecked; Flipkart still does not answer")
             work.put_off([job], after=CHECK_AFTERWARDS, says=says)
             PrintJob.objects.filter(pk=job.pk).update(settled_at=job.settled_at)
             return
         shipments = queries.lock_shipments(job.seller_id, ids)
         wrong = [(s, reason) for s in shipments if (reason := laying_out.why_pull(s, now))]
         for shipment, reason in wrong:
-            Shipment.objects.filter(pk=shipment.pk).update(
-                attention=Attention.PULL, attention_says=f"printed unchecked, and now {reason}"[:300]
-            )
-        timeline.note(job.seller_id, [s.pk for s, _ in wrong], KIND, "printed unchecked: pull this parcel")
-        says = f"printed unchecked, checked at {in_ist(now, now=now)}: "
-        says += f"{len(wrong)} of {len(shipments)} must be pulled" if wrong else "nothing was wrong"
-        work.done([job], says=says)
+            words = _("printed unchecked, and now %(why)s") % {"why": reason}
+            Shipment.objects.filter(pk=shipment.pk).update(attention=Attention.PULL, attention_says=words[:300])
+        told = [shipment.pk for shipment, _reason in wrong]
+        timeline.note(job.seller_id, told, KIND, _("printed unchecked: pull this parcel"))
+        words = _("printed unchecked, checked at %(at)s: nothing was wrong")
+        if wrong:
+            words = _("printed unchecked, checked at %(at)s: %(wrong)d of %(count)d must be pulled")
+        checked = {"at": in_ist(now, now=now), "wrong": len(wrong), "count": len(shipments)}
+        work.done([job], says=words % checked)

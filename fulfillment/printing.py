@@ -142,11 +142,15 @@ def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User,
     if not rest:
         raise CannotContinue(_("This was the last parcel of stack %(letter)s.") % {"letter": stack.letter})
     name = last.shipment.tracking_id or last.shipment.flipkart_shipment_id
-    reason = f"continued after {name}, stack {stack.letter} page {last.page}"
+    reason = _("continued after %(id)s, stack %(letter)s page %(page)d")
+    reason %= {"id": name, "letter": stack.letter, "page": last.page}
+    # Named by its line too: two who scan may read the words in two languages.
+    once = uuid5(stack.job.public_id, f"continued after line {last.pk}")
     with transaction.atomic():
         # Two who scan at once come one after the other, so that the second finds the first one's job.
         PrintJob.objects.select_for_update().get(pk=stack.job_id)
-        if known := continuations(stack.job).filter(reprint_reason=reason).first():
+        same = Q(public_id=presses.row_id(seller, once)) | Q(reprint_reason=reason)
+        if known := continuations(stack.job).filter(same).first():
             raise AlreadyContinued(known)
         return request_print(
             seller=seller,
@@ -156,6 +160,7 @@ def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User,
             options=stack.job.options.for_one(stack.packer),
             reprint_reason=reason,
             keeps_order=True,
+            once=once,
             continues=stack.job.public_id,
         )
 
@@ -186,7 +191,12 @@ def withdraw(*, seller: Seller, job: PrintJob, by: User) -> bool:
             state__in=(*work.OPEN, work.State.GIVEN_UP),
         )
         if not PrintJob.objects.filter(pk__in=unfinished.values("pk")).update(
-            state=work.State.WITHDRAWN, claim_token=None, wake_at=None, attention="", says="withdrawn", settled_at=Now()
+            state=work.State.WITHDRAWN,
+            claim_token=None,
+            wake_at=None,
+            attention="",
+            says=_("withdrawn"),
+            settled_at=Now(),
         ):
             return False
         claiming.release(job)

@@ -87,7 +87,7 @@ def _take_out(shipment: Shipment, *, by: User, now: datetime) -> None:
     own = Shipment.objects.filter(seller_id=seller_id, pk=shipment.pk)
     own.update(attention=Attention.NONE, attention_says="", printed_at=None)
     Document.objects.filter(seller_id=seller_id, shipment=shipment, voided_at=None).update(voided_at=now)
-    timeline.note(seller_id, [shipment.pk], KIND, "pulled out of the stack", by=by)
+    timeline.note(seller_id, [shipment.pk], KIND, _("pulled out of the stack"), by=by)
     audit.record(by, "pulled a parcel", seller=shipment.seller, rows=[shipment])
     if shipment.state != State.CANCELLED:
-        labels.fetch_anew(seller_id, [shipment], says="pulled: its label is fetched anew", by=by, now=now)
+        labels.fetch_anew(seller_id, [shipment], says=_("pulled: its label is fetched anew"), by=by, now=now)

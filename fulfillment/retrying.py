@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from fulfillment import queries
 from fulfillment.models import RETRIED, EffectRow, PrintJob
@@ -35,7 +36,7 @@ def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
             if not count:
                 continue
             taken_up += count
-            timeline.note(seller.pk, _shipments(rows), rows[0].KIND, "retried by a person", by=by)
+            timeline.note(seller.pk, _shipments(rows), rows[0].KIND, _("retried by a person"), by=by)
             audit.record(by, f"retried {rows[0].KIND}", seller=seller, rows=rows)
             queue.ring(seller.pk, rows[0].KIND)
     return taken_up

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Count, Min
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from fulfillment import laying_out, presses, printing
 from fulfillment.models import PrintJob, PrintStack
@@ -64,8 +65,8 @@ def waiting(*, by: User, now: datetime) -> list[Waiting]:
     with everyone_scope("print round", by=by):
         rows = in_stage(Shipment.objects.all(), Stage.TO_PRINT, now).order_by()
         counted = list(rows.values_list("seller_id", "facility_id").annotate(n=Count("pk")))
-        sellers = Seller.objects.in_bulk({seller_id for seller_id, _, _ in counted})
-        facilities = Facility.objects.in_bulk({facility_id for _, facility_id, _ in counted if facility_id})
+        sellers = Seller.objects.in_bulk({seller_id for seller_id, _facility_id, _number in counted})
+        facilities = Facility.objects.in_bulk({place for _seller_id, place, _number in counted if place})
     found: dict[int, list[Place]] = {}
     for seller_id, facility_id, number in counted:
         facility = facilities.get(facility_id)
@@ -155,11 +156,11 @@ def _pieces(jobs: Sequence[RoundJob]) -> Iterator[Label]:
         printed = sum(stack.printed for stack in one.stacks)
         yield Label(
             separator_pdf(
-                heading="Print round",
+                heading=_("Print round"),
                 words=one.job.seller.name,
                 facts=[
                     laying_out.counted(one.job.options, printed, 0, stacks=len(one.stacks)),
-                    ", ".join(f"stack {stack.letter}" for stack in one.stacks[:12]),
+                    ", ".join(_("stack %(letter)s") % {"letter": stack.letter} for stack in one.stacks[:12]),
                 ],
                 sheet=laying_out.sheet_of(one.job.layout),
             )

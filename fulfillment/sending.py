@@ -14,6 +14,9 @@ from typing import Generic, TypeVar
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from fulfillment import verdicts
 from fulfillment.models import Dispatch, FormAcknowledgement, LabelRequest, SellerCancellation
@@ -33,7 +36,7 @@ from shipcrowd.work import Attention
 RowT = TypeVar("RowT", LabelRequest, Dispatch, SellerCancellation, FormAcknowledgement)
 PayloadT = TypeVar("PayloadT")
 
-NO_CONNECTION = "waiting: there is no working connection to Flipkart"
+NO_CONNECTION = gettext_lazy("waiting: there is no working connection to Flipkart")
 # Failures of a call that say for certain that nothing was done by it.
 DID_NOTHING = (Throttled, NotAuthorized, gateway.NotConnected, gateway.SendingIsOff)
 # How long rows sleep that nothing but a person's switch or a new connection will help.
@@ -48,7 +51,7 @@ class Effect(Generic[RowT, PayloadT]):
 
     model: type[RowT]
     only: Q  # rows that wait for it
-    words: str  # what a shipment has become by it ("packed")
+    words: Promise  # what is told of a shipment for which it was not done, with %(why)s
     # What to send for each row (by key), or why it cannot be sent, in words; opens its own scope.
     payloads: Callable[[FlipkartClient, Sequence[RowT]], Mapping[int, PayloadT | str]]
     # One call; it gets those that `group` names alike, where `is_grouped`.
@@ -76,11 +79,12 @@ def work_batch(effect: Effect[RowT, PayloadT], *, seller_id: int) -> bool:
     if why_not:
         # What is in doubt may still be read back: that sends nothing.
         unsent = effect.only & Q(in_doubt=False)
-        work.wait_all(effect.model, seller_id=seller_id, only=unsent, after=SLEEP, says=f"waiting: {why_not}"[:300])
+        says = _("waiting: %(why)s") % {"why": why_not}
+        work.wait_all(effect.model, seller_id=seller_id, only=unsent, after=SLEEP, says=says[:300])
     try:
         client = gateway.client_for(seller_id)
     except CallFailed:
-        work.wait_all(effect.model, seller_id=seller_id, only=effect.only, after=SLEEP, says=NO_CONNECTION)
+        work.wait_all(effect.model, seller_id=seller_id, only=effect.only, after=SLEEP, says=str(NO_CONNECTION))
         return False
     limit = effect.limit(client.limits)
     is_grouped = effect.is_grouped(client.wire.ABILITIES)
@@ -164,9 +168,9 @@ def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], li
     again = reading.read_again(seller_id=seller_id, shipments=stale, client=client)
     _rest_if_throttled(rows, again.failed)
     unread = {shipment.pk for shipment in stale} - again.read
-    words = f"waiting: Flipkart did not answer at {verdicts.in_ist(now, now=now)}"
+    words = _("waiting: Flipkart did not answer at %(at)s") % {"at": verdicts.in_ist(now, now=now)}
     if again.failed is None:
-        words = "waiting: Flipkart did not name this shipment when it was read again"
+        words = _("waiting: Flipkart did not name this shipment when it was read again")
     pause = _pause(again.failed)
     fresh = _with_shipments([row for row in rows if row.shipment_id not in unread])
     return fresh, [(row, Wait(pause, words)) for row in rows if row.shipment_id in unread]
@@ -177,7 +181,7 @@ def _send(
 ) -> list[tuple[RowT, Verdict]]:
     """Sends rows that are committed as in doubt before; one bad row does not condemn a batch that is refused whole."""
     payloads = {row.pk: payload for row, payload in ready}
-    rows = work.begin_calls([row for row, _ in ready])
+    rows = work.begin_calls([row for row, _payload in ready])
     if not rows:
         return []
     try:
@@ -211,9 +215,10 @@ def _send(
 def _after_failed_call(rows: list[RowT], error: CallFailed) -> list[tuple[RowT, Verdict]]:
     now = timezone.now()
     if isinstance(error, gateway.SendingIsOff):
-        return [(row, Wait(SLEEP, f"waiting: {error.says}"[:300])) for row in rows]
+        says = _("waiting: %(why)s") % {"why": error.says}
+        return [(row, Wait(SLEEP, says[:300])) for row in rows]
     if isinstance(error, gateway.NotConnected):
-        return [(row, Wait(SLEEP, NO_CONNECTION)) for row in rows]
+        return [(row, Wait(SLEEP, str(NO_CONNECTION))) for row in rows]
     _rest_if_throttled(rows, error)
     return [
         (
@@ -236,7 +241,8 @@ def _read_back(effect: Effect[RowT, PayloadT], client: FlipkartClient, rows: lis
     _rest_if_throttled(rows, again.failed)
     now = timezone.now()
     unread = [row for row in rows if row.shipment_id not in again.read]
-    words = f"answer lost; Flipkart did not say at {verdicts.in_ist(now, now=now)} whether it was done"
+    words = _("answer lost; Flipkart did not say at %(at)s whether it was done")
+    words %= {"at": verdicts.in_ist(now, now=now)}
     fresh = _with_shipments([row for row in rows if row.shipment_id in again.read])
     judged: list[tuple[RowT, Verdict]] = []
     for row in fresh:
@@ -276,7 +282,7 @@ def _settle(
     for row, verdict in judged:
         by_verdict[verdict].append(row)
     with seller_scope(judged[0][0].seller_id):
-        lock_shipments(judged[0][0].seller_id, [row.shipment_id for row, _ in judged])
+        lock_shipments(judged[0][0].seller_id, [row.shipment_id for row, _verdict in judged])
         for verdict, rows in by_verdict.items():
             _carry_out(effect, verdict, rows)
         if crash_points:
@@ -296,13 +302,17 @@ def _carry_out(effect: Effect[RowT, PayloadT], verdict: Verdict, rows: list[RowT
         case Wait():
             _wait(effect, verdict, rows)
         case Drop(says=says):
-            _tell(effect, rows, work.withdrawn(rows, says=says), f"not {effect.words}: {says}")
+            _tell(effect, rows, work.withdrawn(rows, says=says), _not_done(effect, says))
         case AskPerson(because=because, says=says):
-            _tell(effect, rows, work.refused(rows, because=because, says=says), f"not {effect.words}: {says}")
+            _tell(effect, rows, work.refused(rows, because=because, says=says), _not_done(effect, says))
         case GiveUp(says=says):
             _tell(effect, rows, work.given_up(rows, because=Attention.GIVEN_UP, says=says), says)
         case Send():
             raise AssertionError("a row that may be sent has no outcome yet")
+
+
+def _not_done(effect: Effect[RowT, PayloadT], why: str) -> str:
+    return str(effect.words) % {"why": why}
 
 
 def _not_there(effect: Effect[RowT, PayloadT], rows: list[RowT]) -> None:
@@ -310,7 +320,7 @@ def _not_there(effect: Effect[RowT, PayloadT], rows: list[RowT]) -> None:
     now = timezone.now()
     over = [row for row in rows if row.read_backs > 0 and row.give_up_at is not None and row.give_up_at <= now]
     work.not_there_yet([row for row in rows if row not in over])
-    says = "tried too long: it did not arrive at Flipkart"
+    says = _("tried too long: it did not arrive at Flipkart")
     _tell(effect, over, work.given_up(over, because=Attention.GIVEN_UP, says=says), says)
 
 
@@ -323,7 +333,7 @@ def _wait(effect: Effect[RowT, PayloadT], wait: Wait, rows: list[RowT]) -> None:
     in_doubt = [row for row in late if row.in_doubt]
     work.put_off(in_doubt, after=wait.after, says=wait.says, attention=Attention.LATE)
     over = [row for row in late if not row.in_doubt]
-    says = f"tried too long: {wait.says}"
+    says = _("tried too long: %(why)s") % {"why": wait.says}
     _tell(effect, over, work.given_up(over, because=Attention.GIVEN_UP, says=says), says)
 
 

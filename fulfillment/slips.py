@@ -7,6 +7,8 @@ many turns as it takes; a worker that dies loses a few.
 import time
 from collections.abc import Sequence
 
+from django.utils.translation import gettext as _
+
 from fulfillment import queries
 from fulfillment.models import Document, Paper, PrintJobLine, PrintStack
 from fulfillment.options import Layout
@@ -62,14 +64,16 @@ def _make(stack: PrintStack, line: PrintJobLine, source: Document) -> Document |
     """The slip's row, unsaved, its file stored; or why there is none."""
     has_label = source.paper == Paper.LABEL
     if has_label and not source.original_sha256:
-        return "its invoice has not come"
+        return _("its invoice has not come")
     key, sha256 = (source.original_key, source.original_sha256) if has_label else (source.storage_key, source.sha256)
     try:
         cut: CutLabel = cut_slips_in_child(files.read_checked(key, sha256), has_label=has_label)
     except PaperRefused as refused:
-        return "its invoice has not come" if has_label else f"its invoice cannot be cut for 4x6: {refused.reason}"
+        if has_label:
+            return _("its invoice has not come")
+        return _("its invoice cannot be cut for 4x6: %(why)s") % {"why": refused.reason}
     except (StoredFileLost, StoredFileChanged) as error:
-        return f"its invoice: {error}"
+        return _("its invoice: %(why)s") % {"why": error}
     stored = files.store(stack.job.seller, kind=Paper.SLIP.value, content=cut.pdf)
     return Document(
         seller_id=stack.seller_id,
@@ -86,7 +90,7 @@ def _make(stack: PrintStack, line: PrintJobLine, source: Document) -> Document |
 
 def _write(made: Sequence[tuple[PrintJobLine, Document | str]]) -> None:
     # Two jobs may want the same invoices at once: who comes second keeps what is there.
-    Document.objects.bulk_create([slip for _, slip in made if isinstance(slip, Document)], ignore_conflicts=True)
+    Document.objects.bulk_create([slip for _line, slip in made if isinstance(slip, Document)], ignore_conflicts=True)
     for line, reason in made:
         if isinstance(reason, str):
             PrintJobLine.objects.filter(pk=line.pk).update(left_out=reason[:300])

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from shipcrowd.flipkart.types import RowOutcome, State
 from shipcrowd.transport.errors import CallFailed, NotAuthorized
@@ -30,16 +31,16 @@ NOT_DUE = frozenset({"SHIPMENT_NOT_DUE"})
 LATER = frozenset({"DEPENDENT_SYSTEM_CALL_FAILED", "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "PROCESSING_FAILED"})
 
 REFUSALS = {
-    "INVALID_SHIPMENTS": "Flipkart does not know this shipment",
-    "ORDER_ITEM_NOT_PACKED": "Flipkart says that it is not packed yet",
-    "INVALID_INVOICE": "Flipkart does not accept its invoice",
-    "INVALID_HSN": "Flipkart does not accept its HSN code",
-    "EMPTY_OR_INVALID_REASON_FOR_CANCELLATION": "Flipkart does not accept this reason",
+    "INVALID_SHIPMENTS": gettext_lazy("Flipkart does not know this shipment"),
+    "ORDER_ITEM_NOT_PACKED": gettext_lazy("Flipkart says that it is not packed yet"),
+    "INVALID_INVOICE": gettext_lazy("Flipkart does not accept its invoice"),
+    "INVALID_HSN": gettext_lazy("Flipkart does not accept its HSN code"),
+    "EMPTY_OR_INVALID_REASON_FOR_CANCELLATION": gettext_lazy("Flipkart does not accept this reason"),
 }
 
-WORDS_CANCELLED = "cancelled at Flipkart"
-WORDS_ON_HOLD = "on hold at Flipkart: waits until it is released"
-WORDS_UNKNOWN = "in a state that this version does not know"
+WORDS_CANCELLED = gettext_lazy("cancelled at Flipkart")
+WORDS_ON_HOLD = gettext_lazy("on hold at Flipkart: waits until it is released")
+WORDS_UNKNOWN = gettext_lazy("in a state that this version does not know")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +116,14 @@ def before_sending(
     if is_there:
         return There(outside=attempts == 0)
     if state == State.CANCELLED:
-        return Drop(WORDS_CANCELLED)
+        return Drop(str(WORDS_CANCELLED))
     if state == State.UNKNOWN:
-        return AskPerson(Attention.UNKNOWN_STATE, WORDS_UNKNOWN)
+        return AskPerson(Attention.UNKNOWN_STATE, str(WORDS_UNKNOWN))
     if is_on_hold:
-        return Wait(settings.READ_AGAIN_AFTER, WORDS_ON_HOLD)
+        return Wait(settings.READ_AGAIN_AFTER, str(WORDS_ON_HOLD))
     if dispatch_after_at is not None and dispatch_after_at > now:
-        return Wait(dispatch_after_at - now, f"not due before {in_ist(dispatch_after_at, now=now)}")
+        due = in_ist(dispatch_after_at, now=now)
+        return Wait(dispatch_after_at - now, _("not due before %(at)s") % {"at": due})
     return Send()
 
 
@@ -131,17 +133,18 @@ def after_answer(outcome: RowOutcome, *, attempt: int, may_be_done: frozenset[st
         return There()
     read_back = timedelta(seconds=settings.READ_BACK_SECONDS)
     if outcome.ok is None:
-        return Lost(read_back, "Flipkart's answer does not say what became of it: will be read back")
+        return Lost(read_back, _("Flipkart's answer does not say what became of it: will be read back"))
     if outcome.code in may_be_done or 1 < attempt <= ATTEMPTS_READ_BACK:
-        return Lost(read_back, f"Flipkart says {outcome.code or 'no'}: will be read back")
+        said = outcome.code or _("no")
+        return Lost(read_back, _("Flipkart says %(said)s: will be read back") % {"said": said})
     if outcome.code in CANCELLED:
-        return Drop(WORDS_CANCELLED)
+        return Drop(str(WORDS_CANCELLED))
     if outcome.code in ON_HOLD:
-        return Wait(settings.READ_AGAIN_AFTER, WORDS_ON_HOLD)
+        return Wait(settings.READ_AGAIN_AFTER, str(WORDS_ON_HOLD))
     if outcome.code in NOT_DUE:
-        return Wait(settings.READ_AGAIN_AFTER, "not due yet at Flipkart")
+        return Wait(settings.READ_AGAIN_AFTER, _("not due yet at Flipkart"))
     if outcome.code in LATER:
-        return Wait(_growing(attempt), "Flipkart could not do it just now: asked again later")
+        return Wait(_growing(attempt), _("Flipkart could not do it just now: asked again later"))
     return AskPerson(Attention.REFUSED, refusal_words(outcome.code))
 
 
@@ -154,7 +157,7 @@ def after_failed_call(
     """
     if isinstance(error, NotAuthorized):
         return Wait(
-            settings.READ_AGAIN_AFTER, "waiting: the connection to Flipkart must be renewed", Attention.RECONNECT
+            settings.READ_AGAIN_AFTER, _("waiting: the connection to Flipkart must be renewed"), Attention.RECONNECT
         )
     decision = after_failure(
         error,
@@ -167,27 +170,28 @@ def after_failed_call(
     )
     match decision:
         case ReadBack(after=after):
-            return Lost(after, f"Flipkart's answer was lost at {in_ist(now, now=now)}: will be read back")
+            words = _("Flipkart's answer was lost at %(at)s: will be read back")
+            return Lost(after, words % {"at": in_ist(now, now=now)})
         case SendAgain(after=after):
-            return Wait(after, "waiting: too many calls to Flipkart at once")
+            return Wait(after, _("waiting: too many calls to Flipkart at once"))
         case AskPersonAfterAll():
-            return GiveUp("tried too long: Flipkart takes no more calls")
+            return GiveUp(_("tried too long: Flipkart takes no more calls"))
 
 
 def read_back(*, state: State, is_there: bool) -> There | Drop | NotThere:
     """What the shipment itself says of an effect in doubt."""
     if is_there:
         return There()
-    return Drop(WORDS_CANCELLED) if state == State.CANCELLED else NotThere()
+    return Drop(str(WORDS_CANCELLED)) if state == State.CANCELLED else NotThere()
 
 
 def refusal_words(code: str) -> str:
     """Why Flipkart refused a row, in our words; its own code stands behind them for whoever asks Flipkart."""
     if not code:
-        return "Flipkart refused it and gave no reason"
+        return _("Flipkart refused it and gave no reason")
     if "SERIAL" in code.upper():  # their codes are not written down: whatever it is called, a person enters them
         return _("Flipkart wants the serial numbers of its pieces: enter them on its page ({code})").format(code=code)
-    return f"{REFUSALS[code]} ({code})" if code in REFUSALS else f"Flipkart refused it ({code})"
+    return f"{REFUSALS[code]} ({code})" if code in REFUSALS else _("Flipkart refused it (%(code)s)") % {"code": code}
 
 
 def in_ist(moment: datetime, *, now: datetime) -> str:
