@@ -25,10 +25,8 @@ class Paper(models.TextChoices):
     LABEL = "label", gettext_lazy("Label")
     INVOICE = "invoice", gettext_lazy("Invoice")
     MANIFEST = "manifest", gettext_lazy("Manifest")
-    SLIP = (
-        "slip",
-        gettext_lazy("Invoice cut for 4x6"),
-    )  # made here, of the invoice or of the page that the label was cut from
+    # Made here, of the invoice or of the page that the label was cut from.
+    SLIP = "slip", gettext_lazy("Invoice cut for 4x6")
     UNSPLIT = "unsplit", gettext_lazy("Pages that could not be told apart")
 
 
