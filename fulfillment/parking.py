@@ -2,7 +2,10 @@
 never forgotten.
 """
 
+from typing import Any
+
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -21,7 +24,7 @@ SAYS = gettext_lazy("parked when the connection to Flipkart was cut: press retry
 def open_effects(seller: Seller) -> list[tuple[str, int]]:
     """What is on its way, in words with their count; what is nowhere on its way is not listed."""
     require_scope(seller)
-    counts = {model: len(_open_rows(model, seller)) for model in EFFECTS}
+    counts = {model: _open_rows(model, seller).count() for model in EFFECTS}
     cancelled, forms = counts[SellerCancellation], counts[FormAcknowledgement]
     words = [
         (ngettext("label request", "label requests", counts[LabelRequest]), counts[LabelRequest]),
@@ -40,18 +43,24 @@ def park(seller: Seller, by: User) -> int:
     require_scope(seller)
     parked = 0
     with transaction.atomic():
-        held = {model: _open_rows(model, seller) for model in EFFECTS}
+        held = {
+            model: list(_open_rows(model, seller).order_by("shipment_id").values_list("shipment_id", flat=True))
+            for model in EFFECTS
+        }
         # All at once: kind by kind, an ingest that holds one of the next kind would wait for one of this.
         queries.lock_shipments(seller.pk, {shipment for ids in held.values() for shipment in ids})
         for model, shipment_ids in held.items():
-            rows = model._default_manager.filter(seller=seller, shipment__in=shipment_ids, state__in=work.OPEN)
-            parked += rows.update(
-                state=State.GIVEN_UP,
-                claim_token=None,
-                wake_at=None,
-                attention=Attention.PARKED,
-                says=str(SAYS),
-                settled_at=Now(),
+            parked += (
+                _open_rows(model, seller)
+                .filter(shipment__in=shipment_ids)
+                .update(
+                    state=State.GIVEN_UP,
+                    claim_token=None,
+                    wake_at=None,
+                    attention=Attention.PARKED,
+                    says=str(SAYS),
+                    settled_at=Now(),
+                )
             )
             words = _("parked: the connection to Flipkart was cut")
             timeline.note(seller.pk, shipment_ids, model.KIND, words, by=by)
@@ -59,7 +68,5 @@ def park(seller: Seller, by: User) -> int:
     return parked
 
 
-def _open_rows(model: type[EffectRow], seller: Seller) -> list[int]:
-    """Our keys of the shipments for which something of this kind is on its way."""
-    rows = model._default_manager.filter(seller=seller, state__in=work.OPEN).order_by("shipment_id")
-    return list(rows.values_list("shipment_id", flat=True))
+def _open_rows(model: type[EffectRow], seller: Seller) -> QuerySet[Any]:
+    return model._default_manager.filter(seller=seller, state__in=work.OPEN)
