@@ -32,11 +32,10 @@ from orders import reading, timeline
 from orders.models import Reading, Shipment
 from orders.queries import not_collected
 from orders.rules import in_indian_words
-from orders.stages import Stage, condition
+from orders.stages import ready_for_courier
 from sellers.models import Facility, Seller, User
 from shipcrowd import audit, files, queue, work
 from shipcrowd.files import StorageFailed, Stored, StoredFileChanged, StoredFileLost
-from shipcrowd.flipkart.types import State
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.work import Attention
 
@@ -60,13 +59,13 @@ def waiting(seller: Seller, now: datetime) -> list[Waiting]:
     """By facility and courier, in a constant number of statements; in the seller's scope."""
     require_scope(seller)
     rows = (
-        Shipment.objects.filter(_ready(now) | _to_pull(), seller=seller)
+        Shipment.objects.filter(ready_for_courier(now) | _to_pull(), seller=seller)
         .order_by()
         .values_list("facility_id", "courier")
         .annotate(
-            parcels=Count("pk", filter=_ready(now)),
+            parcels=Count("pk", filter=ready_for_courier(now)),
             to_pull=Count("pk", filter=_to_pull()),
-            late=Count("pk", filter=_ready(now) & not_collected(seller, now)),
+            late=Count("pk", filter=ready_for_courier(now) & not_collected(seller, now)),
         )
     )
     places = {place.pk: place for place in Facility.objects.filter(seller=seller)}
@@ -163,7 +162,7 @@ def _read(row: HandOver, now: datetime, fetched: Manifests, *, is_unchecked: boo
 
 
 def _store(row: HandOver, content: _Content, now: datetime) -> tuple[Stored, int]:
-    """A manifest whose file is lost or does not open is left away, and the rest is laid out anew."""
+    """A manifest whose file is lost or does not open is left out, and the rest is laid out anew."""
     while True:
         try:
             with tempfile.TemporaryFile() as file:
@@ -257,16 +256,11 @@ def _finish(row: HandOver, content: _Content, stored: Stored, pages: int, *, now
 
 
 def _parcels(row: HandOver, now: datetime) -> QuerySet[Shipment]:
-    return _of(row).filter(_ready(now))
+    return _of(row).filter(ready_for_courier(now))
 
 
 def _of(row: HandOver) -> QuerySet[Shipment]:
     return Shipment.objects.filter(seller_id=row.seller_id, facility=row.facility, courier=row.courier)
-
-
-def _ready(now: datetime) -> Q:
-    """Not what the courier has scanned already, nor what is held, set aside or wants a person."""
-    return condition(Stage.AWAITING_PICKUP, now) & Q(state=State.READY_TO_DISPATCH)
 
 
 def _to_pull() -> Q:

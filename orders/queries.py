@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders import rules
 from orders.models import Buyer, PaymentType, Reading, Shipment, ShipmentItem
-from orders.stages import Stage, condition
+from orders.stages import Stage, condition, ready_for_courier
 from sellers.models import Facility, Seller
 from shipcrowd.flipkart.times import INDIAN_TIME
 from shipcrowd.flipkart.types import State
@@ -110,14 +110,7 @@ def not_collected(seller: Seller, now: datetime) -> Q:
     for place in Facility.objects.filter(seller=seller).order_by("pk"):
         if last := rules.last_pickup(place.pickup_times, place.holidays, now):
             holds |= Q(facility_id=place.pk, state_changed_at__lt=last)
-    waits = Q(is_open=True, state=State.READY_TO_DISPATCH, is_on_hold=False, set_aside_at=None, attention="")
-    return waits & holds
-
-
-def count_not_collected(seller: Seller, now: datetime) -> int:
-    """How many parcels the courier has left behind, in two statements; in the seller's scope."""
-    require_scope(seller)
-    return Shipment.objects.filter(not_collected(seller, now), seller=seller).count()
+    return ready_for_courier(now) & holds
 
 
 def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:

@@ -117,10 +117,9 @@ def counts(seller: Seller, now: datetime, facilities: Collection[int] | None = N
     rows = Shipment.objects.filter(seller=seller)
     if facilities is not None:
         rows = rows.filter(facility_id__in=facilities)
-    whens = [When(condition(stage, now), then=Value(stage.value)) for stage in Stage if stage.is_open]
     parts: list[QuerySet[Shipment, Any]] = [
-        _counted(rows.filter(is_open=True), Case(*whens, default=Value(Stage.ATTENTION.value))),
-        _counted(rows.filter(is_open=False).exclude(attention=""), Value(Stage.ATTENTION.value)),
+        _counted(rows.filter(is_open=True), name_of_open(now)),
+        _counted(rows.filter(is_open=False).exclude(attention=""), Cast(Value(Stage.ATTENTION.value), CharField())),
     ]
     capped = {
         left: rows.filter(condition(left, now)).order_by().values("pk")[: CAPPED_AT + 1]
@@ -135,8 +134,19 @@ def counts(seller: Seller, now: datetime, facilities: Collection[int] | None = N
     }
 
 
-def _counted(rows: QuerySet[Shipment], stage: Case | Value) -> QuerySet[Shipment, Any]:
-    named = rows.order_by().annotate(stage=Cast(stage, CharField())).values("stage")
+def name_of_open(now: datetime) -> Cast:
+    """The name of the stage of each open shipment, for statements that group by it."""
+    whens = [When(condition(stage, now), then=Value(stage.value)) for stage in Stage if stage.is_open]
+    return Cast(Case(*whens, default=Value(Stage.ATTENTION.value)), CharField())
+
+
+def ready_for_courier(now: datetime) -> Q:
+    """What stands ready to dispatch; not what the courier has scanned already, nor what is held or wants a person."""
+    return condition(Stage.AWAITING_PICKUP, now) & Q(state=State.READY_TO_DISPATCH)
+
+
+def _counted(rows: QuerySet[Shipment], stage: Cast) -> QuerySet[Shipment, Any]:
+    named = rows.order_by().annotate(stage=stage).values("stage")
     return named.annotate(n=Count("pk")).values_list("stage", "n")
 
 

@@ -6,8 +6,8 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
-from django.db.models.functions import Cast, TruncDate
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from fulfillment import labels
 from orders import display, rules
 from orders.models import Shipment
-from orders.stages import WORDS, Stage, condition
+from orders.stages import WORDS, Stage, name_of_open
 from orders.states import READY
 from sellers import quota
 from sellers.facilities import Places
@@ -142,7 +142,7 @@ def work_by_stage(rows: QuerySet[Shipment], now: datetime) -> dict[int, dict[str
     """By seller and stage, of open shipments; in one statement."""
     counted = (
         rows.order_by()
-        .annotate(stage=_stage(now))
+        .annotate(stage=name_of_open(now))
         .values("seller_id", "stage")
         .annotate(n=Count("pk"), today=Count("pk", filter=_is_due_today(now)), late=Count("pk", filter=is_late(now)))
     )
@@ -244,11 +244,6 @@ def _at(rows: QuerySet[Shipment], places: Places) -> QuerySet[Shipment]:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), timezone.get_current_timezone())
-
-
-def _stage(now: datetime) -> Cast:
-    whens = [When(condition(stage, now), then=Value(stage.value)) for stage in Stage if stage.is_open]
-    return Cast(Case(*whens, default=Value(Stage.ATTENTION.value)), CharField())
 
 
 def _is_due_today(now: datetime) -> Q:

@@ -11,8 +11,8 @@ from django.utils import timezone
 from fulfillment import handover
 from fulfillment.models import Document, HandOver, Paper, PrintJobLine
 from fulfillment.papers.hand_over_sheets import ToPull, hand_over_pdf
-from orders import queries
 from orders.models import Shipment
+from orders.queries import not_collected
 from sellers.models import Facility, Role
 from shipcrowd import files
 from shipcrowd.flipkart.types import State as ShipmentState
@@ -35,6 +35,10 @@ from tests.fulfillment.warehouse import (
 )
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def count_not_collected(seller) -> int:
+    return Shipment.objects.filter(not_collected(seller, timezone.now()), seller=seller).count()
 
 
 @pytest.fixture
@@ -266,9 +270,9 @@ def test_what_the_courier_left_behind_is_counted_in_two_statements(
     )
 
     with seller_scope(seller):
-        queries.count_not_collected(seller, timezone.now())
+        count_not_collected(seller)
         with django_assert_num_queries(2):
-            count = queries.count_not_collected(seller, timezone.now())
+            count = count_not_collected(seller)
 
     assert count == 2
     assert waiting(seller) == [("EKART", 3, 0, 2)]
@@ -293,7 +297,7 @@ def test_what_is_set_aside_waits_for_no_courier(seller, left_behind):
         Shipment.objects.filter(pk=left_behind[0].pk).update(set_aside_at=timezone.now(), set_aside_reason="short")
 
     with seller_scope(seller):
-        assert queries.count_not_collected(seller, timezone.now()) == 1
+        assert count_not_collected(seller) == 1
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
