@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from fulfillment import queries, sending
 from fulfillment.models import FormAcknowledgement, LabelRequest, Step
 from fulfillment.sending import Effect
-from fulfillment.verdicts import give_up_at
 from orders import rules, timeline
 from orders.models import Shipment
 from orders.states import is_packing_or_later
@@ -84,14 +83,7 @@ def _write(
         FormAcknowledgement.objects.filter(pk=row.pk).update(numbers=numbers)
         work.sent_again_by_hand([row], by_id=by.pk, also_done=True)
         return
-    FormAcknowledgement.objects.create(
-        seller_id=shipment.seller_id,
-        shipment=shipment,
-        numbers=numbers,
-        wake_at=Now(),
-        give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
-        asked_by=by,
-    )
+    sending.write_rows(FormAcknowledgement, [shipment], by=by, now=now, values=lambda _shipment: {"numbers": numbers})
 
 
 def _acknowledgements(client: FlipkartClient, rows: Sequence[FormAcknowledgement]) -> dict[int, Acknowledgement | str]:

@@ -8,14 +8,13 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fulfillment import queries, sending
 from fulfillment.models import CancelReason, LabelRequest, SellerCancellation
 from fulfillment.sending import Effect
-from fulfillment.verdicts import CANCELLED, MAY_BE_DONE, give_up_at
+from fulfillment.verdicts import CANCELLED, MAY_BE_DONE
 from orders import queries as orders
 from orders import rules, timeline
 from orders.models import Shipment, ShipmentItem
@@ -28,7 +27,6 @@ from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Cancellation, Offer, State
 from shipcrowd.tenancy import require_scope, seller_scope
 
-BATCH = 5000  # rows of one statement
 KIND = SellerCancellation.KIND
 
 
@@ -42,7 +40,7 @@ def request_cancellation(
     require_scope(seller)
     with transaction.atomic():
         chosen = _split(seller, queries.lock_shipments(seller.pk, shipment_ids))
-        _write_rows(chosen.new, reason=reason, by=by, now=now)
+        sending.write_rows(SellerCancellation, chosen.new, by=by, now=now, values=lambda _shipment: {"reason": reason})
         again = [row.pk for row in chosen.taken_up_again]
         SellerCancellation.objects.filter(seller=seller, pk__in=again).update(reason=reason)
         work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk)
@@ -78,24 +76,6 @@ def _split(seller: Seller, shipments: Iterable[Shipment]) -> Split[SellerCancell
     labels = queries.label_requests(seller, ids)
     not_here = rules.why_not_here(gateway.abilities_of(seller.pk), Offer.CANCEL)
     return split(shipments, asked, lambda shipment, _row: not_here or why_not(shipment, labels.get(shipment.pk)))
-
-
-def _write_rows(shipments: Sequence[Shipment], *, reason: CancelReason, by: User, now: datetime) -> None:
-    # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
-    SellerCancellation.objects.bulk_create(
-        (
-            SellerCancellation(
-                seller_id=shipment.seller_id,
-                shipment=shipment,
-                reason=reason,
-                wake_at=Now(),
-                give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
-                asked_by=by,
-            )
-            for shipment in shipments
-        ),
-        batch_size=BATCH,
-    )
 
 
 def _cancellations(client: FlipkartClient, rows: Sequence[SellerCancellation]) -> dict[int, Cancellation | str]:

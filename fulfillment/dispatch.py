@@ -9,7 +9,6 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -17,7 +16,6 @@ from fulfillment import queries, sending
 from fulfillment.models import Dispatch
 from fulfillment.sending import Effect
 from fulfillment.shown import mark_shown
-from fulfillment.verdicts import give_up_at
 from orders import queries as orders
 from orders import rules, timeline
 from orders.models import Shipment
@@ -30,7 +28,6 @@ from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Parcel, RowOutcome, State
 from shipcrowd.tenancy import require_scope
 
-BATCH = 5000  # rows of one statement
 KIND = Dispatch.KIND
 
 
@@ -43,7 +40,7 @@ def request_dispatch(*, seller: Seller, shipment_ids: Collection[int], by: User 
     require_scope(seller)
     with transaction.atomic():
         chosen = _split(seller, queries.lock_shipments(seller.pk, shipment_ids), now)
-        _write_rows(chosen.new, by=by, now=now)
+        sending.write_rows(Dispatch, sending.most_urgent_first(chosen.new, now), by=by, now=now)
         work.sent_again_by_hand(chosen.taken_up_again, by_id=by.pk if by else None)
         _mark_requested(seller, chosen.ready, by=by, now=now)
     return chosen.outcome(why_waits=switches.why_not_sending(seller))
@@ -78,23 +75,6 @@ def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Spli
     shipments = list(shipments)
     asked = queries.dispatches(seller, [shipment.pk for shipment in shipments])
     return split(shipments, asked, lambda shipment, row: why_not(shipment, row, now))
-
-
-def _write_rows(shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:
-    # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
-    Dispatch.objects.bulk_create(
-        (
-            Dispatch(
-                seller_id=shipment.seller_id,
-                shipment=shipment,
-                wake_at=Now(),
-                give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
-                asked_by=by,
-            )
-            for shipment in sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
-        ),
-        batch_size=BATCH,
-    )
 
 
 def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:

@@ -8,6 +8,7 @@ Flipkart's one status for many ids means accepted and not done, only the papers 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -21,7 +22,6 @@ from fulfillment import fetching, parcels, queries, sending
 from fulfillment.models import LabelRequest, Step
 from fulfillment.parcels import NoSize
 from fulfillment.sending import Effect
-from fulfillment.verdicts import give_up_at
 from orders import queries as orders
 from orders import rules, timeline
 from orders.models import Shipment
@@ -36,7 +36,6 @@ from shipcrowd.flipkart.types import Limits, Parcel, State
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport.retry import next_look_at_packing
 
-BATCH = 5000  # rows of one statement
 KIND = LabelRequest.KIND
 # Labels are ready two to five seconds after the request (guide, Issue 2).
 FIRST_FETCH = timedelta(seconds=2)
@@ -135,22 +134,15 @@ def _split(seller: Seller, shipments: Iterable[Shipment], now: datetime) -> Spli
 
 
 def _write_rows(shipments: Sequence[Shipment], *, by: User | None, now: datetime) -> None:
-    # No ON CONFLICT: the shipments are locked, so nobody else can have asked between our look and this.
-    LabelRequest.objects.bulk_create(
-        (
-            LabelRequest(
-                seller_id=shipment.seller_id,
-                shipment=shipment,
-                step=Step.FETCH if is_packed_or_later(State(shipment.state)) else Step.PACK,
-                packed_at=now if is_packed_or_later(State(shipment.state)) else None,
-                wake_at=Now(),
-                give_up_at=give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
-                asked_by=by,
-            )
-            for shipment in sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
-        ),
-        batch_size=BATCH,
-    )
+    urgent_first = sending.most_urgent_first(shipments, now)
+    sending.write_rows(LabelRequest, urgent_first, by=by, now=now, values=lambda shipment: _first_step(shipment, now))
+
+
+def _first_step(shipment: Shipment, now: datetime) -> dict[str, Any]:
+    """What is packed already gets its papers fetched."""
+    if is_packed_or_later(State(shipment.state)):
+        return {"step": Step.FETCH, "packed_at": now}
+    return {"step": Step.PACK}
 
 
 def _mark_requested(seller: Seller, shipments: Sequence[Shipment], *, by: User | None, now: datetime, why: str) -> None:

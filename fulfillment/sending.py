@@ -6,13 +6,14 @@ everything that keeps an effect from being lost or doubled stands here once.
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -25,7 +26,7 @@ from fulfillment.verdicts import AskPerson, Drop, GiveUp, Lost, NotThere, Send, 
 from orders import reading, rules, timeline
 from orders.models import Shipment
 from sellers import gateway, switches
-from sellers.models import Seller
+from sellers.models import Seller, User
 from shipcrowd import work
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Abilities, Limits, RowOutcome, State
@@ -43,6 +44,7 @@ DID_NOTHING = (Throttled, NotAuthorized, gateway.NotConnected, gateway.SendingIs
 SLEEP = timedelta(seconds=60)
 # Of rows that go out in groups so many calls' worth is taken at once, so that the groups fill their calls.
 CALLS_TOGETHER = 4
+BATCH = 5000  # rows of one statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,39 @@ class Effect(Generic[RowT, PayloadT]):
     reads_after: bool = False  # what was accepted is read at once: more of the shipment has changed than its state
     is_grouped: Callable[[Abilities], bool] = lambda _abilities: False
     group: Callable[[PayloadT], str] = lambda _payload: ""
+
+
+def write_rows(
+    model: type[RowT],
+    shipments: Iterable[Shipment],
+    *,
+    by: User | None,
+    now: datetime,
+    values: Callable[[Shipment], Mapping[str, Any]] = lambda _shipment: {},
+) -> None:
+    """A row each, due now, in their order; `values` is what the kind keeps besides. The shipments are locked.
+
+    No ON CONFLICT: for the locks nobody else can have asked between the caller's look and this.
+    """
+    model._default_manager.bulk_create(
+        (
+            model(
+                seller_id=shipment.seller_id,
+                shipment=shipment,
+                wake_at=Now(),
+                give_up_at=verdicts.give_up_at(now=now, dispatch_by_at=shipment.dispatch_by_at),
+                asked_by=by,
+                **values(shipment),
+            )
+            for shipment in shipments
+        ),
+        batch_size=BATCH,
+    )
+
+
+def most_urgent_first(shipments: Iterable[Shipment], now: datetime) -> list[Shipment]:
+    """By dispatch-by; those without one last."""
+    return sorted(shipments, key=lambda s: (s.dispatch_by_at is None, s.dispatch_by_at or now, s.pk))
 
 
 def work_batch(effect: Effect[RowT, PayloadT], *, seller_id: int) -> bool:
