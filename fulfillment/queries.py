@@ -17,7 +17,8 @@ from fulfillment.models import (
     SellerCancellation,
 )
 from fulfillment.options import Layout
-from orders.models import Reading, Shipment
+from orders.ingest import lock_readings
+from orders.models import Shipment
 from sellers.models import Seller
 
 
@@ -28,9 +29,7 @@ def lock_shipments(seller_id: int, shipment_ids: Iterable[int]) -> list[Shipment
     two workers that lock the same rows in different orders would wait for each other.
     """
     wanted = list(shipment_ids)
-    readings = Reading.objects.filter(seller_id=seller_id, shipment_id__in=wanted)
-    readings = readings.order_by("flipkart_shipment_id", "pk")
-    list(readings.select_for_update(no_key=True).values_list("pk"))
+    lock_readings(wanted)
     return list(
         Shipment.objects.filter(seller_id=seller_id, pk__in=wanted)
         .order_by("pk")

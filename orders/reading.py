@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from orders import timeline
-from orders.ingest import forget_fingerprints, ingest
+from orders.ingest import forget_fingerprints, ingest, lock_readings, take_turn
 from orders.models import Buyer, PollCursor, Reading, Shipment, TimelineEntry
 from orders.states import FINAL
 from sellers import gateway
@@ -190,9 +190,8 @@ def _take_in(seller_id: int, batch: Sequence[Shipment], page: types.Page, began:
 
 
 def _put_off(seller_id: int, shipment_ids: Collection[int]) -> None:
-    Reading.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, follow_at__isnull=False).update(
-        follow_at=Now() + NOT_READ_PAUSE
-    )
+    readings = Reading.objects.filter(seller_id=seller_id, pk__in=lock_readings(shipment_ids))
+    readings.filter(follow_at__isnull=False).update(follow_at=Now() + NOT_READ_PAUSE)
 
 
 # --- Shipping details (guide 2.3) ------------------------------------------------------------------------------------
@@ -280,6 +279,7 @@ _PACKED = [types.State.PACKED, types.State.READY_TO_DISPATCH, types.State.PICKUP
 
 def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.ShippingDetailsPage, began: datetime) -> int:
     """All of the batch count as asked: one without an answer is noted, and not asked for each minute again."""
+    take_turn(seller_id)
     asked = {shipment.flipkart_shipment_id: shipment for shipment in batch}
     come = {one.flipkart_shipment_id: one for one in page.details if one.flipkart_shipment_id in asked}
     _write_addresses(seller_id, [asked[shipment_id].pk for shipment_id in asked], come, asked)
