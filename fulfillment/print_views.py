@@ -6,6 +6,7 @@ from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -208,6 +209,8 @@ def _do_print(
         member_id=request.member_id,
         once=press.once,
     )
+    if not press.said["reprint_reason"] and printing.has_nothing_free(job):
+        raise ValidationError({"reprint_reason": _("Say why: all of them were printed before, or are being printed.")})
     return _to_job(request, job)
 
 

@@ -106,6 +106,11 @@ def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> 
     )
 
 
+def has_nothing_free(job: PrintJob) -> bool:
+    """Whether all that was asked for had been printed before, or was another job's to print. In the caller's scope."""
+    return not PrintJobLine.objects.filter(seller_id=job.seller_id, job=job, may_reprint=False).exists()
+
+
 def print_again(*, seller: Seller, job: PrintJob, left_out: str, reason: str, by: User, now: datetime) -> PrintJob:
     """A reprint of what this job left out with these words, laid out as it was; pressed again, the same one."""
     require_scope(seller)

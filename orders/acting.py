@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -34,7 +35,10 @@ class Press:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkAct:
-    """`do` does it and gives where to go next. `asks` makes the form of what must be said beside, bound or not."""
+    """`do` does it and gives where to go next, or raises ValidationError with what must be said beside, by field.
+
+    `asks` makes the form of that, bound or not.
+    """
 
     title: str | Promise
     button: str | Promise
@@ -60,7 +64,13 @@ def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
     asked = act.asks(request, request.POST if is_confirmed else None) if act.asks else None
     if is_confirmed and (asked is None or asked.is_valid()):
         said = asked.cleaned_data if asked else {}
-        return act.do(request, Press(shipment_ids, form.cleaned_data["once"], said))
+        try:
+            with transaction.atomic():
+                return act.do(request, Press(shipment_ids, form.cleaned_data["once"], said))
+        except ValidationError as error:
+            if asked is None:
+                raise
+            asked.add_error(None, error)
     page = {
         "title": act.title,
         "act": act,

@@ -279,6 +279,17 @@ def test_when_all_is_printed_the_button_still_works_for_a_reprint(seller, labell
     assert "disabled" not in page.content.decode().split('name="confirmed"')[1].split("</form>")[0]
 
 
+def test_when_all_is_printed_no_job_is_made_without_a_reason(seller, labelled, packer):
+    ask_print(seller, labelled, packer)
+    drain()
+    pressed = {"shipment": public_ids(labelled), "confirmed": "1", "once": str(uuid4())} | OPTIONS
+
+    page = logged_in(packer).post(address(seller, "print/request/"), pressed)
+
+    assert "Say why: all of them were printed before, or are being printed." in words(page)
+    assert len(as_ops(PrintJob)) == 1
+
+
 def test_one_click_on_the_jobs_page_prints_the_left_out_again_with_its_reason(seller, labelled, packer):
     ask_print(seller, labelled[:2], packer)
     drain()

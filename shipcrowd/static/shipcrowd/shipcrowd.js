@@ -11,8 +11,17 @@ document.addEventListener("DOMContentLoaded", () => {
   selectWhatWasSearched();
   goBackAsItWas();
   focusInDetails();
+  showTab();
   refresh();
 });
+
+// On a narrow screen the strip of tabs is longer than the page: it begins at the one that is open.
+function showTab() {
+  for (const tab of document.querySelectorAll('.sc-tabs [aria-current="page"]')) {
+    const strip = tab.parentElement;
+    strip.scrollLeft = tab.offsetLeft - strip.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
+  }
+}
 
 // A form that was sent is not sent again by a second click; coming back to the page makes it whole again.
 function sendOnce() {
@@ -150,4 +159,5 @@ async function replaceParts() {
     else part.removeAttribute("data-refreshes");
   }
   countTicks();
+  showTab();
 }
