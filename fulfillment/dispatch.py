@@ -124,7 +124,7 @@ DISPATCHING = Effect(
     is_grouped=lambda abilities: abilities.dispatch_by_location,
     group=lambda parcel: parcel.flipkart_location_id,
     limit=lambda limits: limits.dispatch,
-    is_there=is_dispatched_or_later,
+    is_there=sending.in_state(is_dispatched_or_later),
     why_not=lambda shipment, now: rules.why_not(shipment, rules.Act.DISPATCH, now, is_asked=True),
     arrived=_dispatched,
 )

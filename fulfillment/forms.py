@@ -1,14 +1,16 @@
 """What pages send beside chosen shipments. Forms check, they do not act."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.acknowledging import LONGEST
+from fulfillment.cancelling import Part
 from fulfillment.models import CancelReason
 from fulfillment.options import STACK_SIZE, Layout, Options, Sorting
 from orders.forms import UUIDs
@@ -29,7 +31,7 @@ class Scan(forms.Form):
 
 
 class CancelForm(forms.Form):
-    """Nothing is chosen beforehand: Flipkart keeps the reason, and counts it."""
+    """No reason is chosen beforehand: Flipkart keeps it, and counts it. `parts` are asked for where there are some."""
 
     reason = forms.ChoiceField(
         label=_("Why"),
@@ -37,6 +39,28 @@ class CancelForm(forms.Form):
         widget=forms.Select,
         help_text=_("Flipkart keeps it with the order."),
     )
+    parts = forms.MultipleChoiceField(
+        label=_("What of it"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={
+            "required": _("Choose what is cancelled."),
+            "invalid_choice": _("It has changed meanwhile. Look once more."),
+        },
+    )
+
+    def __init__(self, sent: QueryDict | None, *, parts: Sequence[Part]) -> None:
+        super().__init__(sent)
+        if not parts:
+            del self.fields["parts"]
+            return
+        choices = [(part.group_id, ", ".join(f"{one.sku} × {one.quantity}" for one in part.items)) for part in parts]
+        self.fields["parts"].choices = choices  # type: ignore[attr-defined]  # a choice field has them
+        self.fields["parts"].initial = [part.group_id for part in parts]
+
+    def clean_parts(self) -> list[str]:
+        """Empty is all that is left."""
+        chosen: list[str] = self.cleaned_data["parts"]
+        return chosen if len(chosen) < len(self.fields["parts"].choices) else []  # type: ignore[attr-defined]
 
     def clean_reason(self) -> CancelReason:
         return CancelReason(self.cleaned_data["reason"])

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fulfillment import fetching, parcels, queries, sending
+from fulfillment import cancelling, fetching, parcels, queries, sending
 from fulfillment.models import LabelRequest, Step
 from fulfillment.parcels import NoSize
 from fulfillment.sending import Effect
@@ -84,7 +84,7 @@ def reasons(
 ) -> dict[int, str]:
     """Why no label may be asked for some of these (our keys); `asked` is what was before, by shipment. In a scope."""
     unfit = parcels.why_not(seller, shipments, today=now.astimezone(INDIAN_TIME).date())
-    unfit |= _being_cancelled(seller.pk, shipments)
+    unfit |= cancelling.asked_for(seller.pk, shipments)
     found = {one.pk: why_not(one, asked.get(one.pk), now) or unfit.get(one.pk) for one in shipments}
     return {key: reason for key, reason in found.items() if reason}
 
@@ -180,15 +180,8 @@ def _parcels(client: FlipkartClient, rows: Sequence[LabelRequest]) -> dict[int, 
     shipments = [row.shipment for row in rows]
     with seller_scope(seller_id):
         found = parcels.parcels_of(seller_id, shipments, abilities=client.wire.ABILITIES, today=today)
-        found |= _being_cancelled(seller_id, shipments)
+        found |= cancelling.asked_for(seller_id, shipments)
     return {row.pk: found[row.shipment_id] for row in rows}
-
-
-def _being_cancelled(seller_id: int, shipments: Sequence[Shipment]) -> dict[int, str]:
-    """Those (our keys) that we have asked Flipkart to cancel, with the reason that this is; in a scope."""
-    asked = queries.cancellations(seller_id, [shipment.pk for shipment in shipments])
-    wanted = {key for key, row in asked.items() if row.is_open or row.state == work.State.DONE}
-    return dict.fromkeys(wanted, _("its cancellation was asked for here"))
 
 
 PACKING = Effect(
@@ -198,7 +191,7 @@ PACKING = Effect(
     payloads=_parcels,
     send=lambda client, parcels: client.generate_labels(parcels),
     limit=lambda limits: limits.labels,
-    is_there=is_packing_or_later,
+    is_there=sending.in_state(is_packing_or_later),
     why_not=lambda shipment, now: rules.why_not(shipment, rules.Act.LABEL, now, is_asked=True),
     arrived=_packed,
 )

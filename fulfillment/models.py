@@ -18,7 +18,7 @@ from sellers.models import Facility, Member, User
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.types import Dimensions
 from shipcrowd.tenancy import SellerOwned, SellersKey
-from shipcrowd.work import Due, WorkRow
+from shipcrowd.work import Due, State, WorkRow
 
 
 class Paper(models.TextChoices):
@@ -180,15 +180,20 @@ class CancelReason(models.TextChoices):
 
 
 class SellerCancellation(WorkRow):
-    """Cancel a shipment at Flipkart before it is packed. One a shipment: a retry uses the same row."""
+    """Cancel a shipment, or a part of it, at Flipkart before it is packed. One at a time: a retry uses the same row."""
 
     KIND = "cancellations"
 
     shipment = SellersKey(Shipment, on_delete=models.CASCADE, related_name="cancellations")
     reason = models.CharField(max_length=30, choices=CancelReason)
+    group_ids = ArrayField(models.CharField(max_length=64), default=list, blank=True)  # empty: all that is left of it
 
     class Meta(WorkRow.Meta):
-        constraints = [models.UniqueConstraint(fields=["seller", "shipment"], name="cancelled_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "shipment"], condition=~Q(state=State.DONE), name="one_cancellation_at_a_time"
+            )
+        ]
         indexes = [
             models.Index(fields=["seller", "wake_at"], name="cancellation_due", condition=Q(wake_at__isnull=False)),
             models.Index(fields=["seller", "id"], name="cancellation_attention", condition=~Q(attention="")),

@@ -191,7 +191,7 @@ def _left_out(job: PrintJob) -> list[LeftOut]:
     ]
 
 
-def _asks(request: SellerRequest, sent: QueryDict | None) -> PrintForm:
+def _asks(request: SellerRequest, sent: QueryDict | None, _chosen: list[int]) -> PrintForm:
     options = habits.last_options(request.seller, request.member_id)
     return PrintForm(sent, initial=PrintForm.initial_of(options))
 

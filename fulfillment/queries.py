@@ -50,7 +50,7 @@ def dispatches(seller: Seller, shipment_ids: Collection[int]) -> dict[int, Dispa
 
 
 def cancellations(seller: Seller | int, shipment_ids: Collection[int]) -> dict[int, SellerCancellation]:
-    """By shipment."""
+    """The newest of each shipment."""
     rows = SellerCancellation.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("pk")
     return {row.shipment_id: row for row in rows}
 

@@ -59,16 +59,22 @@ class Effect(Generic[RowT, PayloadT]):
     # One call; it gets those that `group` names alike, where `is_grouped`.
     send: Callable[[FlipkartClient, Sequence[PayloadT]], Sequence[RowOutcome]]
     limit: Callable[[Limits], int]  # so many go into one call
-    is_there: Callable[[State], bool]
+    is_there: Callable[[RowT], bool]
     why_not: Callable[[Shipment, datetime], str | None]  # what the rules have against it
     # Settles rows whose effect is there, in the open scope; the flag: done before we ever asked.
     arrived: Callable[[Sequence[RowT], bool], None]
     # A step of the day's work, which waits for holds and its time, and stops for what is kept back.
     is_of_the_day: bool = True
     may_be_done: frozenset[str] = verdicts.MAY_BE_DONE  # codes by which Flipkart may mean that it is done
+    wants_items: bool = False  # for `is_there`: each row's shipment comes with its items
     reads_after: bool = False  # what was accepted is read at once: more of the shipment has changed than its state
     is_grouped: Callable[[Abilities], bool] = lambda _abilities: False
     group: Callable[[PayloadT], str] = lambda _payload: ""
+
+
+def in_state(holds: Callable[[State], bool]) -> Callable[[LabelRequest | Dispatch | FormAcknowledgement], bool]:
+    """For effects that show in the shipment's state."""
+    return lambda row: holds(State(row.shipment.state))
 
 
 def write_rows(
@@ -148,7 +154,7 @@ def _split(
     effect: Effect[RowT, PayloadT], client: FlipkartClient, rows: list[RowT]
 ) -> tuple[list[tuple[RowT, PayloadT]], list[tuple[RowT, Verdict]]]:
     """Those that may be sent now, after what was read too long ago was read again; and what becomes of the others."""
-    rows, left = _freshened(client, rows)
+    rows, left = _freshened(effect, client, rows)
     now = timezone.now()
     judged = [(row, _before_sending(effect, row, now=now)) for row in rows]
     left += [pair for pair in judged if not isinstance(pair[1], Send)]
@@ -180,7 +186,7 @@ def _before_sending(effect: Effect[RowT, PayloadT], row: RowT, *, now: datetime)
         state=state,
         is_on_hold=effect.is_of_the_day and shipment.is_on_hold,
         dispatch_after_at=shipment.dispatch_after_at if effect.is_of_the_day else None,
-        is_there=effect.is_there(state),
+        is_there=effect.is_there(row),
         attempts=row.attempts,
         now=now,
     )
@@ -192,14 +198,16 @@ def _before_sending(effect: Effect[RowT, PayloadT], row: RowT, *, now: datetime)
     return AskPerson(Attention.REFUSED, reason) if reason else verdict
 
 
-def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], list[tuple[RowT, Verdict]]]:
+def _freshened(
+    effect: Effect[RowT, PayloadT], client: FlipkartClient, rows: list[RowT]
+) -> tuple[list[RowT], list[tuple[RowT, Verdict]]]:
     seller_id = rows[0].seller_id
     now = timezone.now()
     with seller_scope(seller_id):
         before = now - settings.READ_AGAIN_AFTER
         stale = reading.stale(seller_id, [row.shipment_id for row in rows], before=before)
     if not stale:
-        return rows, []
+        return _with_shipments(effect, rows) if effect.wants_items else rows, []
     again = reading.read_again(seller_id=seller_id, shipments=stale, client=client)
     _rest_if_throttled(rows, again.failed)
     unread = {shipment.pk for shipment in stale} - again.read
@@ -207,7 +215,7 @@ def _freshened(client: FlipkartClient, rows: list[RowT]) -> tuple[list[RowT], li
     if again.failed is None:
         words = _("waiting: Flipkart did not name this shipment when it was read again")
     pause = _pause(again.failed)
-    fresh = _with_shipments([row for row in rows if row.shipment_id not in unread])
+    fresh = _with_shipments(effect, [row for row in rows if row.shipment_id not in unread])
     return fresh, [(row, Wait(pause, words)) for row in rows if row.shipment_id in unread]
 
 
@@ -278,11 +286,11 @@ def _read_back(effect: Effect[RowT, PayloadT], client: FlipkartClient, rows: lis
     unread = [row for row in rows if row.shipment_id not in again.read]
     words = _("answer lost; Flipkart did not say at %(at)s whether it was done")
     words %= {"at": verdicts.in_ist(now, now=now)}
-    fresh = _with_shipments([row for row in rows if row.shipment_id in again.read])
+    fresh = _with_shipments(effect, [row for row in rows if row.shipment_id in again.read])
     judged: list[tuple[RowT, Verdict]] = []
     for row in fresh:
         state = State(row.shipment.state)
-        judged.append((row, verdicts.read_back(state=state, is_there=effect.is_there(state))))
+        judged.append((row, verdicts.read_back(state=state, is_there=effect.is_there(row))))
     return judged + [(row, Wait(_pause(again.failed), words)) for row in unread]
 
 
@@ -296,12 +304,13 @@ def _pause(error: CallFailed | None) -> timedelta:
     return said or timedelta(seconds=settings.GRACE_SECONDS)
 
 
-def _with_shipments(rows: list[RowT]) -> list[RowT]:
+def _with_shipments(effect: Effect[RowT, PayloadT], rows: list[RowT]) -> list[RowT]:
     """The rows with their shipments as they are stored now."""
     if not rows:
         return []
+    found = Shipment.objects.select_related("facility").prefetch_related(*["items"] if effect.wants_items else [])
     with seller_scope(rows[0].seller_id):
-        shipments = Shipment.objects.select_related("facility").in_bulk([row.shipment_id for row in rows])
+        shipments = found.in_bulk([row.shipment_id for row in rows])
     for row in rows:
         row.shipment = shipments[row.shipment_id]
     return rows

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -169,11 +169,18 @@ def _do_cancel(request: SellerRequest, press: Press) -> HttpResponse:
         seller=request.seller,
         shipment_ids=press.shipment_ids,
         reason=press.said["reason"],
+        group_ids=press.said.get("parts", ()),
         by=request.user,
         now=timezone.now(),
     )
     messages.info(request, outcome.in_words())
     return go_back(request)
+
+
+def _asks_cancelling(request: SellerRequest, sent: QueryDict | None, chosen: list[int]) -> CancelForm:
+    """Of one shipment that has several parts, a person may choose some."""
+    parts = cancelling.parts(request.seller, chosen[0]) if len(chosen) == 1 else []
+    return CancelForm(sent, parts=parts if len(parts) > 1 else [])
 
 
 def _acknowledge(request: SellerRequest, shipment: Shipment, numbers: Mapping[str, str]) -> None:
@@ -243,11 +250,12 @@ CANCEL = BulkAct(
     title=gettext_lazy("Cancel at Flipkart"),
     button=gettext_lazy("Cancel them for good"),
     consequence=gettext_lazy(
-        "Flipkart tells the buyers that their orders are cancelled by you, all that is left of each. "
+        "Flipkart tells the buyers that you cancelled: all that is left of each, where no part of it is chosen. "
         "This cannot be undone, and Flipkart counts it against you."
     ),
     route="fulfillment:request_cancellation",
     preview=cancelling.preview,
     do=_do_cancel,
-    asks=lambda _request, sent: CancelForm(sent),
+    asks=_asks_cancelling,
+    template="fulfillment/confirm_cancel.html",
 )

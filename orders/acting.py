@@ -37,7 +37,7 @@ class Press:
 class BulkAct:
     """`do` does it and gives where to go next, or raises ValidationError with what must be said beside, by field.
 
-    `asks` makes the form of that, bound or not.
+    `asks` makes the form of that for the chosen shipments (our keys), bound or not.
     """
 
     title: str | Promise
@@ -46,7 +46,7 @@ class BulkAct:
     route: str
     preview: Callable[..., Outcome]
     do: Callable[[SellerRequest, Press], HttpResponse]
-    asks: Callable[[SellerRequest, QueryDict | None], forms.Form] | None = None
+    asks: Callable[[SellerRequest, QueryDict | None, list[int]], forms.Form] | None = None
     template: str = "orders/confirm.html"
 
 
@@ -61,7 +61,7 @@ def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
     if is_confirmed and shown is not None and len(shipment_ids) > shown:
         messages.warning(request, _("Meanwhile more shipments match than you were shown. Look once more."))
         is_confirmed = False
-    asked = act.asks(request, request.POST if is_confirmed else None) if act.asks else None
+    asked = act.asks(request, request.POST if is_confirmed else None, shipment_ids) if act.asks else None
     if is_confirmed and (asked is None or asked.is_valid()):
         said = asked.cleaned_data if asked else {}
         try:

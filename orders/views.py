@@ -233,7 +233,7 @@ SET_ASIDE = BulkAct(
     route="orders:set_aside",
     preview=partial(setting_aside.preview, way=setting_aside.ASIDE),
     do=_do_set_aside,
-    asks=lambda _request, sent: SetAsideForm(sent),
+    asks=lambda _request, sent, _chosen: SetAsideForm(sent),
 )
 PUT_BACK = BulkAct(
     title=gettext_lazy("Put back"),

@@ -2,6 +2,7 @@
 
 import uuid
 
+import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.conf import settings
@@ -193,6 +194,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "group_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64), blank=True, default=list, size=None
+                    ),
+                ),
+                (
                     "asked_by",
                     models.ForeignKey(
                         null=True,
@@ -237,7 +244,13 @@ class Migration(migrations.Migration):
                         name="cancellation_lost",
                     ),
                 ],
-                "constraints": [models.UniqueConstraint(fields=("seller", "shipment"), name="cancelled_once")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "done"), _negated=True),
+                        fields=("seller", "shipment"),
+                        name="one_cancellation_at_a_time",
+                    )
+                ],
             },
         ),
         migrations.AddField(model_name="printjob", name="continues", field=models.UUIDField(null=True)),

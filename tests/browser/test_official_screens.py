@@ -66,6 +66,35 @@ def test_a_form_is_told_and_what_is_not_there_is_cancelled(person, flipkart_on_a
     assert flipkart.ledger.labels == [wanting]
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
+def test_one_item_of_a_shipment_is_cancelled(person, flipkart_on_a_socket, settings, width, scheme):
+    settings.FLIPKART_WIRE = WireName.OFFICIAL
+    flipkart = flipkart_on_a_socket
+    seller = factories.seller(name="Asha Textiles", slug="asha-textiles")
+    account = flipkart.world.add_seller("Asha Textiles")
+    (made,) = flipkart.world.add_shipments(account, 1, items=3)
+    person.sees(width, scheme)
+    log_in(person, factories.member(seller, Role.OWNER))
+    connect(person, seller, account)
+    factories.run_due_work()
+    found = by_their_id(account, made)
+
+    person.opens(f"/s/{seller.slug}/shipments/{found.public_id}/")
+    person.presses("button[name=act][value=cancel]")
+    first, _second, third = person.all("input[name=parts]")
+    person.clicks(first)
+    person.clicks(third)
+    shows(person, f"confirm-part-{width}-{scheme}")
+    person.ticks("select[name=reason] option[value=not_enough_inventory]")
+    person.presses(GO_ON)
+    work_until_done(SellerCancellation)
+    person.opens(f"/s/{seller.slug}/shipments/{found.public_id}/")
+
+    shows(person, f"part-cancelled-{width}-{scheme}")
+    assert "Partly cancelled" in person.text
+    assert [item.is_cancelled for item in account.shipments[made].items] == [False, True, False]
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(WIDE, "dark"), (NARROW, "light")])
 def test_what_is_packed_with_serial_numbers_only_asks_for_them(person, flipkart_on_a_socket, settings, width, scheme):
     settings.FLIPKART_WIRE = WireName.OFFICIAL

@@ -15,6 +15,7 @@ from shipcrowd.simulator import State as Theirs
 from shipcrowd.tenancy import NoScope, seller_scope
 from shipcrowd.work import Attention, State
 from tests import factories
+from tests.browsing import logged_in, words
 from tests.factories import as_ops, reload
 from tests.fulfillment.test_official import bring, enter_sizes, theirs
 from tests.fulfillment.warehouse import (
@@ -40,11 +41,16 @@ def connected(db, flipkart):
     return found
 
 
-def ask_to_cancel(seller, shipments, by, reason=NO_STOCK) -> Outcome:
+def ask_to_cancel(seller, shipments, by, reason=NO_STOCK, **chosen) -> Outcome:
     with seller_scope(seller):
         return cancelling.request_cancellation(
-            seller=seller, shipment_ids=keys(shipments), reason=reason, by=by, now=timezone.now()
+            seller=seller, shipment_ids=keys(shipments), reason=reason, by=by, now=timezone.now(), **chosen
         )
+
+
+def parts_of(seller, shipment) -> list[str]:
+    with seller_scope(seller):
+        return [part.group_id for part in cancelling.parts(seller, shipment.pk)]
 
 
 def cancelled(flipkart) -> list[str]:
@@ -85,6 +91,123 @@ def test_of_a_partly_cancelled_shipment_the_rest_is_cancelled(connected, seller,
 
     assert only(SellerCancellation).state == State.DONE
     assert [item.cancelled_by for item in connected.account.shipments[made].items] == ["buyer", "seller"]
+
+
+# --- A part of it ----------------------------------------------------------------------------------------------------
+
+
+def cancelled_items(connected, shipment) -> list[bool]:
+    return [item.is_cancelled for item in connected.account.shipments[theirs(connected, shipment)].items]
+
+
+def test_a_part_is_cancelled_and_the_rest_is_packed(connected, seller, flipkart, packer, clock):
+    (shipment,) = bring(connected, flipkart, items=3)
+    first, second, _third = parts_of(seller, shipment)
+
+    ask_to_cancel(seller, [shipment], packer, group_ids=[first])
+    assert ask_labels(seller, [shipment], packer).left_out[0][0] == "its cancellation was asked for here"
+    work_on(clock)
+    ask_labels(seller, [shipment], packer)
+    work_on(clock)
+
+    assert cancelled_items(connected, shipment) == [True, False, False]
+    assert parts_of(seller, shipment)[0] == second
+    assert "a part of it cancelled at Flipkart by us" in told(shipment)
+    assert only(LabelRequest).state == State.DONE
+
+
+def test_after_a_part_another_is_cancelled_and_at_last_all_of_it(connected, seller, flipkart, packer, clock):
+    (shipment,) = bring(connected, flipkart, items=3)
+
+    for _ in range(2):
+        ask_to_cancel(seller, [shipment], packer, group_ids=parts_of(seller, shipment)[:1])
+        work_on(clock)
+    assert cancelled_items(connected, shipment) == [True, True, False]
+    ask_to_cancel(seller, [shipment], packer)
+    work_on(clock)
+
+    assert states(SellerCancellation) == [State.DONE] * 3
+    assert reload(shipment).state == "CANCELLED"
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "truncated", "silent"])
+def test_a_part_whose_answer_was_lost_is_read_back_and_not_sent_twice(connected, seller, flipkart, packer, clock, kind):
+    (shipment,) = bring(connected, flipkart, items=2)
+    flipkart.faults.set("cancel", kind)
+
+    ask_to_cancel(seller, [shipment], packer, group_ids=parts_of(seller, shipment)[:1])
+    work_on(clock)
+
+    assert only(SellerCancellation).state == State.DONE
+    assert flipkart.ledger.attempts_of("cancel") == [theirs(connected, shipment)]
+    assert cancelled_items(connected, shipment) == [True, False]
+
+
+def test_what_is_left_is_not_packed_before_a_read_has_shown_what_that_is(connected, seller, flipkart, packer, clock):
+    (shipment,) = bring(connected, flipkart, items=2)
+    ask_to_cancel(seller, [shipment], packer, group_ids=parts_of(seller, shipment)[:1])
+    work_on(clock)
+    with factories.ops():
+        ShipmentItem.objects.update(state_word="APPROVED")
+
+    label = ask_labels(seller, [shipment], packer)
+
+    assert [reason for reason, _ids in label.left_out] == ["its cancellation was asked for here"]
+
+
+def test_a_part_that_never_arrived_is_sent_again(connected, seller, flipkart, packer, clock):
+    (shipment,) = bring(connected, flipkart, items=2)
+    flipkart.faults.set("cancel", "drop_before")
+
+    ask_to_cancel(seller, [shipment], packer, group_ids=parts_of(seller, shipment)[:1])
+    work_on(clock)
+
+    assert only(SellerCancellation).state == State.DONE
+    assert cancelled_items(connected, shipment) == [True, False]
+
+
+def test_a_part_that_the_buyer_cancelled_first_is_done_and_takes_nothing_else_along(
+    connected, seller, flipkart, packer, clock
+):
+    (shipment,) = bring(connected, flipkart, items=2)
+    ask_to_cancel(seller, [shipment], packer, group_ids=parts_of(seller, shipment)[:1])
+    flipkart.world.cancel_item(theirs(connected, shipment), 1)
+    read_long_ago()
+
+    work_on(clock)
+
+    assert only(SellerCancellation).says == "was cancelled at Flipkart already"
+    assert cancelled_items(connected, shipment) == [True, False]
+
+
+def test_the_page_offers_the_parts_of_one_shipment(connected, seller, flipkart, packer, clock):
+    (shipment,) = bring(connected, flipkart, items=2)
+    client, path = logged_in(packer), f"/s/{seller.slug}/cancel/request/"
+    chosen = {"shipment": str(shipment.public_id), "confirmed": "1", "reason": "not_enough_inventory"}
+
+    asked = client.post(path, {"shipment": chosen["shipment"]})
+    nothing = client.post(path, chosen)
+    strange = client.post(path, chosen | {"parts": "no-such-group"})
+    assert as_ops(SellerCancellation) == []
+    client.post(path, chosen | {"parts": parts_of(seller, shipment)[1]})
+    work_on(clock)
+
+    assert asked.content.decode().count('name="parts"') == 2
+    assert "Choose what is cancelled." in words(nothing)
+    assert "It has changed meanwhile. Look once more." in words(strange)
+    assert cancelled_items(connected, shipment) == [False, True]
+
+
+def test_all_parts_chosen_is_all_that_is_left(connected, seller, flipkart, packer, clock):
+    (shipment,) = bring(connected, flipkart, items=2)
+    chosen = {"shipment": str(shipment.public_id), "confirmed": "1", "reason": "not_enough_inventory"}
+
+    path = f"/s/{seller.slug}/cancel/request/"
+    logged_in(packer).post(path, chosen | {"parts": parts_of(seller, shipment)})
+    work_on(clock)
+
+    assert only(SellerCancellation).group_ids == []
+    assert reload(shipment).state == "CANCELLED"
 
 
 def test_what_cannot_be_cancelled_is_left_out_with_its_reason(connected, seller, flipkart, packer, clock):
