@@ -63,7 +63,7 @@ def everyone_scope(reason: str, by: "User | None" = None) -> Iterator[None]:
 
     Raises OtherScope inside a seller's scope.
     """
-    from shipcrowd.audit import record  # noqa: PLC0415 - app loading: the audit's model stands on this module
+    from shipcrowd.audit import LOOKED_AT_EVERYONE, record  # noqa: PLC0415 - app loading: the audit's model stands on this module
 
     if current_scope() not in (None, EVERYONE):
         raise OtherScope("a seller's scope is open")
@@ -74,7 +74,7 @@ def everyone_scope(reason: str, by: "User | None" = None) -> Iterator[None]:
     with transaction.atomic():
         _execute(f"set local role {OPS_ROLE}")
         with _remembered(EVERYONE):
-            record(by, "entered everyone's scope", why=reason)
+            record(by, LOOKED_AT_EVERYONE, why=reason)
             yield
         if not transaction.get_rollback():
             _execute("set local role none")

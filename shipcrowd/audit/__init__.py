@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from sellers.models import Seller, User
 
+LOOKED_AT_EVERYONE = "entered everyone's scope"
 MOST_IDS = 200  # of a bulk act's rows; the count says how many there were
 
 

@@ -1,11 +1,12 @@
 """What platform ops make and repair across sellers: sellers, log-ins, who works where; and what they only read."""
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangosUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -137,8 +138,29 @@ class ConnectionAdmin(ReadOnlyAdmin):
         return in_india(row.token_fetched_at)
 
 
+class LooksFilter(admin.SimpleListFilter):
+    """Each page that shows all sellers leaves a line; unasked they would hide what was done."""
+
+    title = "looks at all sellers' pages"
+    parameter_name = "looks"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("only", "Nothing else"), ("with", "With them")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for number, choice in enumerate(super().choices(changelist)):
+            yield choice if number else {**choice, "display": "Without them"}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        if self.value() == "with":
+            return queryset
+        looks = Q(did=audit.LOOKED_AT_EVERYONE)
+        return queryset.filter(looks if self.value() == "only" else ~looks)
+
+
 @admin.register(AuditEntry)
 class AuditAdmin(ReadOnlyAdmin):
+    list_filter = (LooksFilter,)
     list_display = ("when", "by", "about", "did", "why", "row_count")
     list_select_related = ("by", "about")
     ordering = ("-at", "pk")

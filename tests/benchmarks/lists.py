@@ -247,14 +247,15 @@ orders as (
 insert into orders_shipment (
     seller_id, public_id, order_id, facility_id, flipkart_shipment_id, flipkart_order_id, ordered_at, state, state_word,
     is_on_hold, dispatch_after_at, dispatch_by_at, payment_type, tracking_id, courier, invoice_number, sku, sku_count,
-    quantity, read_began_at, labelled_outside, label_stored_at, printed_at, dispatched_at, was_dispatched_late,
-    attention, attention_says
+    quantity, read_began_at, forms, parcels, tracking_ids, labelled_outside, label_stored_at, printed_at, dispatched_at,
+    was_dispatched_late, attention, attention_says
 )
 select %(seller)s, gen_random_uuid(), o.id, f.ids[1 + n %% 2], 'SHIP' || %(seller)s || lpad(n::text, 9, '0'),
     o.flipkart_order_id, m.ordered_at, m.state, m.state, false, m.ordered_at, m.ordered_at + interval '36 hours',
     case when n %% 5 < 2 then 'COD' else 'PREPAID' end,
     case when m.state = 'APPROVED' then '' else m.tracking_id end, 'EKART',
-    case when m.state = 'APPROVED' then '' else 'FAX' || %(seller)s || n end, 'SKU-' || (n %% 400), 1, 1, now(), false,
+    case when m.state = 'APPROVED' then '' else 'FAX' || %(seller)s || n end, 'SKU-' || (n %% 400), 1, 1, now(),
+    '[]', '[]', '[]', false,
     case when m.state = 'APPROVED' then null else m.ordered_at end,
     case when m.state in ('APPROVED', 'PACKED') then null else m.ordered_at end,
     case when m.state in ('SHIPPED', 'DELIVERED') then m.ordered_at + interval '1 day' end,

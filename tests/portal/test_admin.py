@@ -3,7 +3,9 @@
 import pytest
 
 from sellers.models import Member, Seller, User
+from shipcrowd import audit
 from shipcrowd.audit.models import AuditEntry
+from shipcrowd.tenancy import seller_scope
 from tests import factories
 from tests.browsing import statements, words
 
@@ -51,6 +53,19 @@ def test_a_shipment_is_found_by_the_beginning_of_any_id_across_sellers(ops, sell
         page = words(ops.get("/admin/orders/shipment/", {"q": wanted}))
         assert found in page
         assert hidden not in page
+
+
+def test_looks_at_all_sellers_do_not_hide_what_was_done(ops, seller, owner):
+    with seller_scope(seller):
+        audit.record(None, "set shipments aside", seller=seller)
+    ops.get("/admin/sellers/connection/")  # a look
+
+    def shown(**asked) -> tuple[bool, bool]:
+        rows = ops.get("/admin/shipcrowd/auditentry/", asked).context["cl"].result_list
+        did = {row.did for row in rows}
+        return "set shipments aside" in did, audit.LOOKED_AT_EVERYONE in did
+
+    assert [shown(), shown(looks="with"), shown(looks="only")] == [(True, False), (True, True), (False, True)]
 
 
 def test_ops_make_a_seller_and_its_address_stays_as_it_is(ops):
