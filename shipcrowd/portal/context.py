@@ -25,7 +25,17 @@ _look = _Look(name="admin")
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """`banners`: [{kind, says, link, link_says}]; and outside of the admin all that unfold's base template reads."""
+    """`banners`: [{kind, says, link, link_says}]; and outside of the admin all that unfold's base template reads.
+
+    Made once a request: unfold draws parts of a page as templates of their own, and the sidebar counts in the database.
+    """
+    if not hasattr(request, "drawn_with"):
+        request.drawn_with = _drawn_with(request)  # type: ignore[attr-defined]  # ours
+    made: dict[str, Any] = request.drawn_with  # type: ignore[attr-defined]
+    return made
+
+
+def _drawn_with(request: HttpRequest) -> dict[str, Any]:
     if navigation.is_admin(request):
         return {"banners": _banners(request)}
     seller = getattr(request, "seller", None)
