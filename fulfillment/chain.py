@@ -20,6 +20,7 @@ from fulfillment import claiming, labels, laying_out, presses, printing, queries
 from fulfillment.models import LabelRequest, PrintJob, PrintJobLine
 from fulfillment.options import Layout, Options
 from fulfillment.parcels import NoSize
+from fulfillment.stacking import sheets_between
 from orders import queries as orders
 from orders.outcome import Outcome, by_reason
 from sellers import switches
@@ -84,7 +85,7 @@ def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime) -> Ou
     papers = laying_out.papers_of(seller.pk, ids, Layout.THERMAL)
     taken = claiming.why_taken(seller.pk, shipments, now)
     against = labels.reasons(seller, shipments, asked, now)
-    left_out, again, to_label = [], 0, 0
+    left_out, again, to_label, printed = [], 0, 0, []
     for shipment in shipments:
         request = asked.get(shipment.pk)
         is_coming = not shipment.label_stored_at and (
@@ -97,9 +98,12 @@ def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime) -> Ou
         to_label += is_coming and shipment.pk not in taken
         if reason := reason or taken.get(shipment.pk):
             left_out.append((shipment, reason))
+        else:
+            printed.append(shipment)
     why_waits = switches.why_not_sending(seller) if to_label else ""
     return Outcome(
-        accepted=len(shipments) - len(left_out),
+        accepted=len(printed),
+        sheets_between=sheets_between(printed),
         first=to_label,
         left_out=by_reason(left_out),
         again=again,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from fulfillment import claiming, habits, laying_out, presses, queries
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options
+from fulfillment.stacking import sheets_between
 from orders import queries as orders
 from orders.models import Reading, Shipment
 from orders.outcome import Outcome, by_reason
@@ -100,6 +101,7 @@ def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> 
     against = {s.pk: laying_out.why_not(s, papers.get(s.pk, {}), Layout.THERMAL, now) for s in shipments}
     left_out = [(s, reason) for s in shipments if (reason := against[s.pk] or taken.get(s.pk))]
     return Outcome(
+        sheets_between=sheets_between(s for s in shipments if not against[s.pk] and s.pk not in taken),
         accepted=len(shipments) - len(left_out),
         left_out=by_reason(left_out),
         again=sum(not against[shipment_id] for shipment_id in taken),

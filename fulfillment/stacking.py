@@ -1,6 +1,6 @@
 """Which parcel lies where: the order of a job, its groups, its stacks and who gets them. Pure; nothing is read here."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from string import ascii_uppercase
@@ -61,6 +61,12 @@ def needs_separator(before: Group | None, after: Group, *, wanted: bool) -> bool
     if before is None or before == after:
         return False
     return wanted or before.facility_id != after.facility_id
+
+
+def sheets_between(shipments: Iterable[Shipment]) -> int:
+    """How many separators these shipments get in one stack by SKU."""
+    groups = {(one.facility_id, None if one.sku_count > 1 else one.sku) for one in shipments}
+    return max(0, len(groups) - 1)
 
 
 def in_groups(things: Sequence[T], group: Callable[[T], GroupT]) -> Iterator[tuple[GroupT, list[T]]]:

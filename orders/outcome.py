@@ -28,6 +28,7 @@ class Outcome:
     left_out: list[tuple[str, list[str]]] = field(default_factory=list)
     first: int = 0  # of those accepted, how many want another step first
     again: int = 0  # of those left out, how many were only done before, and may be done again
+    sheets_between: int = 0  # printed by SKU, how many sheets a separator between groups is
     wants_sizes: bool = False  # some are left out only until their package size is entered
     warns: str = ""  # what a person should know before pressing
     waits: str = ""  # why accepted rows do not leave at once, if so

@@ -22,6 +22,7 @@ class AuditEntry(models.Model):
     row_count = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name_plural = "audit entries"
         indexes = [models.Index(fields=["about", "-at"], name="audit_by_seller")]
 
     def __str__(self) -> str:

@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name_plural": "audit entries",
                 "indexes": [models.Index(fields=["about", "-at"], name="audit_by_seller")],
             },
         ),

@@ -45,7 +45,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = [_group(request, "", _of_the_day(request), seller.slug), *_office(request, seller.slug)] if seller else []
     if getattr(request, "user", None) and request.user.is_staff:
         groups.append(_group(request, _("Platform"), _of_the_platform(), None))
-    return groups
+    return groups or [_group(request, "", _of_several(), None)]
 
 
 def _of_the_day(request: HttpRequest) -> list[Entry]:
@@ -75,6 +75,14 @@ def _office(request: HttpRequest, slug: str) -> list[dict[str, Any]]:
 
 
 _SIZES = ("fulfillment:enter_size", "fulfillment:enter_sizes")
+
+
+def _of_several() -> list[Entry]:
+    """For who works for several sellers, and for none just now."""
+    return [
+        Entry(_("Your sellers"), "storefront", "portal:sellers"),
+        Entry(_("Attention, all sellers"), "error", "portal:everyones_attention"),
+    ]
 
 
 def _of_the_platform() -> list[Entry]:

@@ -269,6 +269,17 @@ def test_the_consequences_name_what_is_printed_already_and_one_field_includes_it
     assert as_ops(PrintJob)[-1].says == "4 labels"
 
 
+@pytest.mark.parametrize("route", ["request", "label-and-print"])
+def test_what_sheets_between_groups_cost_is_said_before_it_is_pressed(seller, labelled, packer, route):
+    with factories.ops():
+        for number, parcel in enumerate(labelled):
+            Shipment.objects.filter(pk=parcel.pk).update(sku=f"SKU-{number // 2}")
+
+    asked = logged_in(packer).post(address(seller, f"print/{route}/"), {"shipment": public_ids(labelled)})
+
+    assert "By SKU this is 1 sheet more." in words(asked)
+
+
 def test_when_all_is_printed_the_button_still_works_for_a_reprint(seller, labelled, packer):
     ask_print(seller, labelled, packer)
     drain()

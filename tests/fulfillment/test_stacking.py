@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from fulfillment.laying_out import Divider, Piece, page_numbers, runs, sheets
 from fulfillment.models import Document, Paper, PrintJobLine
 from fulfillment.options import Layout, Options, Sorting
-from fulfillment.stacking import Part, group_of, letter_of, needs_separator, order_of, parts, what_to_take
+from fulfillment.stacking import (
+    Part,
+    group_of,
+    letter_of,
+    needs_separator,
+    order_of,
+    parts,
+    sheets_between,
+    what_to_take,
+)
 from orders.models import Shipment
 from sellers.models import Facility
 
@@ -209,6 +218,8 @@ def test_a_group_lies_together_and_its_sheet_says_how_many(stack, options):
     groups = [group_of(line.shipment, options.sorting) for line in lines]
     if options.has_separators:
         assert len(dividers) == max(0, len(dict.fromkeys(groups)) - 1)
+    if options.has_separators and options.sorting == Sorting.SKU:
+        assert len(dividers) == sheets_between(stack)  # as the page says before it is pressed
     for divider in dividers:
         assert divider.parcels == groups.count(divider.group)
 
