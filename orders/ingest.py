@@ -111,12 +111,12 @@ def lock_readings(shipment_ids: Collection[int]) -> list[int]:
     return list(readings.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
-def take_turn(seller_id: int) -> None:
-    """Waits until nobody else writes what Flipkart tells of this seller's shipments; until the transaction ends.
+def lock_ingest(seller_id: int) -> None:
+    """From here to the end of the transaction nobody else writes what Flipkart tells of this seller's shipments.
 
     To be called before readings, shipments or buyers are locked.
     """
-    _run(_TURN, seller=seller_id, rows=())
+    _run(_LOCK, seller=seller_id, rows=())
 
 
 def fingerprint(copy: Shipment) -> bytes:
@@ -171,16 +171,16 @@ def _touch_unchanged(
         for shipment_id, copy in sorted(copies.items())
     ]
     places = sorted({copy.flipkart_location_id for copy in copies.values() if copy.flipkart_location_id})
-    found = _run(f"{_TURN};{_TOUCH}", seller=seller_id, began=read_began_at, rows=asked, places=places)
+    found = _run(f"{_LOCK};{_TOUCH}", seller=seller_id, began=read_began_at, rows=asked, places=places)
     to_check = [place for _known, place in found if place]
     if to_check and facilities_taken(seller_id, to_check):
         raise AccountTaken
     return {shipment_id for shipment_id, place in found if not place}
 
 
-_TURN = "select pg_advisory_xact_lock(hashtextextended('orders.ingest', %(seller)s))"
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('orders.ingest', %(seller)s))"
 
-# The turn in the same message, for that saves a page one of three round trips, but as a statement of its own: what the
+# The lock in the same message, for that saves a page one of three round trips, but as a statement of its own: what the
 # page before has written is seen only by a statement that begins after it.
 # Places to check: those not yet this seller's, and all until a walk under the newest consent has come to its end, for
 # it may be another account's. That costs the pages of every other walk no statement.

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from orders import timeline
-from orders.ingest import forget_fingerprints, ingest, lock_readings, take_turn
+from orders.ingest import forget_fingerprints, ingest, lock_ingest, lock_readings
 from orders.models import Buyer, PollCursor, Reading, Shipment, TimelineEntry
 from orders.states import FINAL
 from sellers import gateway
@@ -182,16 +182,20 @@ def _take_in(seller_id: int, batch: Sequence[Shipment], page: types.Page, began:
         )
         for shipment_id in missing
     ]
+    not_read = set(asked.values()) - read
     with seller_scope(seller_id):
-        ingest(seller_id=seller_id, shipments=come, unreadable=[*page.unreadable, *holes], read_began_at=began)
-        if not_read := set(asked.values()) - read:
+        if not_read:  # their readings are written too: all are locked at once, in everybody's order
+            lock_ingest(seller_id)
+            lock_readings(asked.values())
             _put_off(seller_id, not_read)
+        ingest(seller_id=seller_id, shipments=come, unreadable=[*page.unreadable, *holes], read_began_at=began)
     return read, set(missing.values())
 
 
 def _put_off(seller_id: int, shipment_ids: Collection[int]) -> None:
-    readings = Reading.objects.filter(seller_id=seller_id, pk__in=lock_readings(shipment_ids))
-    readings.filter(follow_at__isnull=False).update(follow_at=Now() + NOT_READ_PAUSE)
+    Reading.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, follow_at__isnull=False).update(
+        follow_at=Now() + NOT_READ_PAUSE
+    )
 
 
 # --- Shipping details (guide 2.3) ------------------------------------------------------------------------------------
@@ -279,7 +283,7 @@ _PACKED = [types.State.PACKED, types.State.READY_TO_DISPATCH, types.State.PICKUP
 
 def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.ShippingDetailsPage, began: datetime) -> int:
     """All of the batch count as asked: one without an answer is noted, and not asked for each minute again."""
-    take_turn(seller_id)
+    lock_ingest(seller_id)
     asked = {shipment.flipkart_shipment_id: shipment for shipment in batch}
     come = {one.flipkart_shipment_id: one for one in page.details if one.flipkart_shipment_id in asked}
     _write_addresses(seller_id, [asked[shipment_id].pk for shipment_id in asked], come, asked)
@@ -364,8 +368,8 @@ def _is_tracking_news(row: Shipment, details: types.ShippingDetails) -> bool:
 
 def _write_invoice_numbers(seller_id: int, told: Mapping[int, str]) -> None:
     """Numbers that are news, each with its line. No reading of a shipment brings them, so none takes them away."""
-    without = Shipment.objects.select_for_update().filter(seller_id=seller_id, pk__in=told.keys(), invoice_number="")
-    rows = list(without.order_by("pk"))
+    without = Shipment.objects.filter(seller_id=seller_id, pk__in=told.keys(), invoice_number="")
+    rows = list(without.order_by("pk").select_for_update(no_key=True))
     for row in rows:
         row.invoice_number = told[row.pk]
     Shipment.objects.bulk_update(rows, ["invoice_number"])
