@@ -77,6 +77,10 @@ class Person:
         """Clicks, and waits until another page has come."""
         element = self.finds(selector)
         self.clicks(element)
+        self.waits_until_gone(element)
+
+    def waits_until_gone(self, element: WebElement) -> None:
+        """Another page has come."""
         WebDriverWait(self.driver, PATIENCE).until(lambda _driver: _is_gone(element))
         self._hear()
 

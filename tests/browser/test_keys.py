@@ -1,4 +1,4 @@
-"""The list of shipments without a mouse, and with a scanner."""
+"""What the keyboard, a scanner and a second thought do: the list of shipments without a mouse, and questions."""
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
@@ -32,3 +32,25 @@ def test_a_scanner_finds_its_parcel_and_shift_chooses_all_between(person):
     assert person.finds("input[name=q]:focus")
     person.enters(":focus", rows[2].flipkart_shipment_id, until="Timeline")
     assert person.path == f"/s/asha-textiles/shipments/{rows[2].public_id}/"
+
+
+def test_somebody_is_removed_only_after_a_second_yes(person):
+    seller = factories.seller(slug="asha-textiles")
+    factories.member(seller, Role.STAFF, username="ravi")
+    person.sees(WIDE, "light")
+    log_in(person, factories.member(seller, Role.OWNER))
+    remove = "form[action*='/ravi/'] .sc-danger"
+
+    person.opens("/s/asha-textiles/members/")
+    person.clicks(person.finds(remove))
+    asked = person.driver.switch_to.alert
+    assert asked.text.startswith("Remove ravi?")
+    asked.dismiss()
+    person.opens("/s/asha-textiles/members/")
+    assert person.finds(remove)
+
+    row = person.finds(remove)
+    person.clicks(row)
+    person.driver.switch_to.alert.accept()
+    person.waits_until_gone(row)
+    assert "ravi" not in [cell.text for cell in person.all("td.sc-strong")]

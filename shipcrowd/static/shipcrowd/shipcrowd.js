@@ -24,10 +24,15 @@ function showTab() {
 }
 
 // A form that was sent is not sent again by a second click; coming back to the page makes it whole again.
+// What cannot be taken back at once (data-asks) is asked about first.
 function sendOnce() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || form.method !== "post") return;
+    if (form.dataset.asks && !form.classList.contains("sc-sent") && !window.confirm(form.dataset.asks)) {
+      event.preventDefault();
+      return;
+    }
     if (form.classList.contains("sc-sent")) event.preventDefault();
     form.classList.add("sc-sent");
   });
