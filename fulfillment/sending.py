@@ -263,15 +263,12 @@ def _after_failed_call(rows: list[RowT], error: CallFailed) -> list[tuple[RowT, 
     if isinstance(error, gateway.NotConnected):
         return [(row, Wait(SLEEP, str(NO_CONNECTION))) for row in rows]
     _rest_if_throttled(rows, error)
+    jitter = random.random()  # noqa: S311 - spreads retries, guards nothing; one for all, so that one call reads them back
     return [
         (
             row,
             verdicts.after_failed_call(
-                error,
-                attempt=row.attempts + 1,
-                gives_up_at=row.give_up_at,
-                now=now,
-                jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+                error, attempt=row.attempts + 1, gives_up_at=row.give_up_at, now=now, jitter=jitter
             ),
         )
         for row in rows

@@ -137,6 +137,7 @@ class Job:
                 day.cancelled = self.labelled(day)[-1]
                 told = control("POST", f"shipments/{day.cancelled}/cancel")
                 day.cancelled_shown = str(told["officialId" if settings.FLIPKART_WIRE == "official" else "shipmentId"])
+            time.sleep(settings.READ_AGAIN_AFTER.total_seconds())  # until what was read before it is old
         with self.step("print"):
             for day in self.days:
                 self.print_all(packer, day, house.folder)
@@ -231,7 +232,9 @@ class Job:
                         f"{day.seller.name}: Flipkart counts {sum(times.values())} of {kind}, expected {count}"
                     )
             if not day.fewest_calls <= day.calls <= MOST_CALLS * day.fewest_calls:
-                wrong.append(f"{day.seller.name}: {day.calls} calls, where {day.fewest_calls} can do")
+                of_them = Counter(call["operation"] for call in self.ledger["calls"] if call["account"] == day.account)
+                each = ", ".join(f"{count} of {operation}" for operation, count in of_them.most_common())
+                wrong.append(f"{day.seller.name}: {day.calls} calls, where {day.fewest_calls} can do: {each}")
         return wrong
 
     def what_did_not_happen(self) -> list[str]:
