@@ -15,6 +15,9 @@ from tests.factories import ConnectedSeller
 from tests.overheard import OVERHEARD
 
 SIMULATOR = "http://simulator.test"
+# What chromedriver throws when it meets a page that is going: a test of ours fails by an assertion or by waiting in
+# vain (TimeoutException), and is not run again for those.
+THROWN_BY_THE_DRIVER = ["WebDriverException", "StaleElementReferenceException"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests begin first: they mostly wait, and at the end one process would wait for them alone."""
     slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
     items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=THROWN_BY_THE_DRIVER))
 
 
 @pytest.fixture(autouse=True)

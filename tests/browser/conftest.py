@@ -6,14 +6,15 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -65,9 +66,14 @@ class Person:
         self.driver.get(self.address + path)
         self._hear()
 
+    def waits_for(self, seen: Callable[[], Any]) -> Any:
+        """Looks until there is something to see. While one page goes and the next comes, the driver throws whatever
+        it happens to meet (stale elements, nodes of another document, no context): then it looks again."""
+        waiting = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[WebDriverException])
+        return waiting.until(lambda _driver: seen())
+
     def finds(self, selector: str) -> WebElement:
-        waiting = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
-        return waiting.until(lambda driver: next((e for e in driver.find_elements(By.CSS_SELECTOR, selector)), None))
+        return self.waits_for(lambda: next(iter(self.driver.find_elements(By.CSS_SELECTOR, selector)), None))
 
     def all(self, selector: str) -> list[WebElement]:
         self.finds(selector)
@@ -81,13 +87,13 @@ class Person:
 
     def waits_until_gone(self, element: WebElement) -> None:
         """Another page has come."""
-        WebDriverWait(self.driver, PATIENCE).until(lambda _driver: _is_gone(element))
+        self.waits_for(lambda: _is_gone(element))
         self._hear()
 
     def enters(self, selector: str, text: str, *, until: str) -> None:
         """Types as a scanner does, Enter at the end, and waits for these words."""
         self.types(selector, text + Keys.ENTER)
-        WebDriverWait(self.driver, PATIENCE).until(lambda _driver: until in self.text)
+        self.waits_for(lambda: until in self.text)
         self._hear()
 
     def ticks(self, selector: str) -> None:
@@ -103,10 +109,7 @@ class Person:
 
     @property
     def text(self) -> str:
-        try:
-            return self.finds("body").text
-        except StaleElementReferenceException:  # another page is coming
-            return ""
+        return self.waits_for(lambda: self.driver.find_element(By.TAG_NAME, "body").text)
 
     @property
     def path(self) -> str:
