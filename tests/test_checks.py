@@ -15,6 +15,8 @@ from shipcrowd import checks, encryption
 from shipcrowd.settings import BASE_DIR
 from shipcrowd.tenancy import seller_scope
 
+pytestmark = pytest.mark.slow  # most start manage.py in a process of its own
+
 KEY = base64.b64encode(b"k" * 32).decode()
 WHOLE = {
     "SECRET_KEY": "s" * 60,

@@ -253,6 +253,7 @@ def public_ids(shipments) -> list[str]:
 def test_the_consequences_name_what_is_printed_already_and_one_field_includes_it(seller, labelled, packer):
     ask_print(seller, labelled[:3], packer)
     drain()
+    printed_at = reload(labelled[0]).printed_at
     client = logged_in(packer)
     chosen = {"shipment": public_ids(labelled)}
 
@@ -264,7 +265,7 @@ def test_the_consequences_name_what_is_printed_already_and_one_field_includes_it
     drain()
 
     assert "Print: 1 shipment" in words(asked)
-    assert f"3 printed {clock_of(reload(labelled[0]).printed_at)} by {packer.username}" in words(asked)
+    assert f"3 printed {clock_of(printed_at)} by {packer.username}" in words(asked)
     assert "Print those again too, because" in words(asked)
     assert as_ops(PrintJob)[-1].says == "4 labels"
 

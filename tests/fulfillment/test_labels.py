@@ -81,6 +81,7 @@ def test_the_stored_label_is_cut_and_its_page_kept(seller, shipment, packer, clo
     assert label.original_key.startswith(f"sellers/{seller.public_id}/original/")
 
 
+@pytest.mark.slow
 def test_many_are_grouped_into_as_few_calls_as_the_batch_allows(seller, account, flipkart, packer, clock):
     shipments = take_in(seller, flipkart.world.add_shipments(account, 45))
 
@@ -868,6 +869,7 @@ def test_twenty_presses_at_once_make_one_request_a_shipment(flipkart, clock):
     assert sorted(flipkart.ledger.labels) == sorted(s.flipkart_shipment_id for s in shipments)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_side_by_side_pack_each_shipment_once(flipkart, clock):
     """trust.md 13: past their turns, so that only the claims stand between them."""

@@ -64,6 +64,7 @@ def on_invoice(line: PrintJobLine) -> Counter[tuple[str, str]]:
     return Counter({("QRCode", line.shipment.invoice_number): 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("is_reversed", "has_separators"), [(False, True), (True, False)])
 @pytest.mark.parametrize(
     ("layout", "dots", "size"),

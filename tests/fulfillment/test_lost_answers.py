@@ -12,6 +12,7 @@ OPERATIONS = ["shipments", "generate_labels", "download_labels", "dispatch"]
 KINDS = ["drop_before", "drop_after", "server_error", "truncated", "html"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_lost_answer_costs_time_and_nothing_else(seller, account, flipkart, packer, clock, operation, kind):

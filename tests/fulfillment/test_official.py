@@ -78,6 +78,7 @@ def texts(pdf: bytes) -> list[bytes]:
 # --- A good day ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_shipments_are_packed_their_papers_stored_and_dispatched(connected, seller, flipkart, packer, clock, sizes):
     shipments = bring(connected, flipkart, 30, cod=None)
 
@@ -187,6 +188,7 @@ def test_dispatch_is_asked_for_location_by_location(connected, seller, flipkart,
     assert sorted(calls, key=sorted) == sorted(by_location.values(), key=sorted)
 
 
+@pytest.mark.slow
 def test_the_calls_of_each_location_are_full(connected, seller, flipkart, packer, clock, sizes):
     shipments = bring(connected, flipkart, 60, states="PACKED")
     ask_labels(seller, shipments, packer)
@@ -309,6 +311,7 @@ LOST_ANSWERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "kind"), LOST_ANSWERS)
 def test_a_lost_answer_costs_time_and_nothing_else(connected, seller, flipkart, packer, clock, sizes, operation, kind):
     shipments = bring(connected, flipkart, 5)

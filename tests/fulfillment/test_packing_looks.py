@@ -26,6 +26,7 @@ def connected(db, flipkart):
     return found
 
 
+@pytest.mark.slow
 def test_sixty_shipments_in_packing_are_one_look(connected, seller, flipkart, packer, clock):
     flipkart.world.take_to_pack(60, 60)
     shipments = bring(connected, flipkart, 60)

@@ -155,6 +155,7 @@ def test_all_that_match_are_fetched_with_the_lists_filters(seller, packer):
     assert scanned(pdf.content) == ["A"]
 
 
+@pytest.mark.slow
 def test_five_thousand_shipments_are_one_list(seller, packer):
     with seller_scope(seller):
         order = factories.shipment(seller).order

@@ -22,6 +22,8 @@ from shipcrowd.portal.visitor import Visitor
 from shipcrowd.settings import BASE_DIR
 from tests.db.servers import servers_of, until
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 180.0  # on a machine that has other things to do
 SELLER = "/s/asha-textiles/shipments/"
 

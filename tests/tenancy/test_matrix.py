@@ -39,6 +39,7 @@ from tests.matrix import (
     SECOND,
     SMUGGLED,
     SMUGGLED_NONE,
+    STRANGER,
     AdminPage,
     Outside,
     Route,
@@ -48,8 +49,13 @@ from tests.matrix import (
 from tests.overheard import OVERHEARD
 
 pytestmark = pytest.mark.django_db  # within the world's transaction
+EVERY_TIME = (OWNER, STRANGER, OPS)  # the other roles are asked with the slow tests
 CASES = [
-    pytest.param(route, role, whose, id=f"{route.name} - {role} - {whose}")
+    pytest.param(
+        *(route, role, whose),
+        id=f"{route.name} - {role} - {whose}",
+        marks=() if role in EVERY_TIME else pytest.mark.slow,
+    )
     for route in ROUTES
     for role in ROLES
     for whose in route.whose(role)

@@ -82,6 +82,7 @@ def _ask(
     return 200, [row[0] for row in json.loads(answer.content)["rows"]]
 
 
+@pytest.mark.slow
 def test_a_streamed_page_shows_its_rows(transactional_db, settings):
     """trust 52b: without a scope of its own the body would be empty, without a word."""
     settings.ROOT_URLCONF = "tests.tenancy.urls"
