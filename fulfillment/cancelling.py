@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fulfillment import queries, sending
-from fulfillment.models import CancelReason, LabelRequest, SellerCancellation
+from fulfillment.models import CancelReason, LabelRequest, SellerCancellation, Step
 from fulfillment.sending import Effect
 from fulfillment.verdicts import CANCELLED, MAY_BE_DONE
 from orders import queries as orders
@@ -28,7 +28,7 @@ from shipcrowd import audit, queue, work
 from shipcrowd.flipkart import types
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import Cancellation, Offer, State
-from shipcrowd.tenancy import require_scope
+from shipcrowd.tenancy import require_scope, seller_scope
 
 KIND = SellerCancellation.KIND
 
@@ -132,7 +132,16 @@ def _split(seller: Seller, shipments: Iterable[Shipment]) -> Split[SellerCancell
 
 def _cancellations(client: FlipkartClient, rows: Sequence[SellerCancellation]) -> dict[int, Cancellation | str]:
     not_here = rules.why_not_here(client.wire.ABILITIES, Offer.CANCEL)
-    return {row.pk: not_here or _cancellation(row) for row in rows}
+    seller_id = rows[0].seller_id
+    with seller_scope(seller_id):  # a retry by hand asks no rules: meanwhile its label may have been asked for
+        labels = queries.label_requests(seller_id, [row.shipment_id for row in rows])
+    return {row.pk: not_here or _why_packed(row, labels.get(row.shipment_id)) or _cancellation(row) for row in rows}
+
+
+def _why_packed(row: SellerCancellation, request: LabelRequest | None) -> str | None:
+    """Why it may not be cancelled any more; a request to pack that was not sent yet gives way to us (`asked_for`)."""
+    gives_way = request is not None and request.state == work.State.DUE and request.step == Step.PACK
+    return why_not(row.shipment, None if gives_way else request)
 
 
 def _wanted(row: SellerCancellation) -> list[str]:

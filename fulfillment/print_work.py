@@ -71,6 +71,9 @@ def _plan(job: PrintJob) -> None:
     _read_what_may_be_free_again(job)
     now = timezone.now()
     with seller_scope(job.seller_id):
+        # Whoever takes shipments over for a reprint holds them too: what is read here is still so when it is written.
+        of_job = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job)
+        queries.lock_shipments(job.seller_id, of_job.values_list("shipment_id", flat=True))
         lines = _lines(job)
         reasons = _why_not(job, lines, now)
         for line in lines:
@@ -241,6 +244,7 @@ def _finish(job: PrintJob, stack: PrintStack, plan: Plan, laid_out: Stored | Non
         timeline.note_each(job.seller_id, _told(job, stack, plan), KIND, by=job.asked_by)
         lost = [line.shipment for line in plan.lines if line.shipment_id in plan.lost]
         damaged = _("its stored file was damaged: fetched again")
+        queries.void_papers(job.seller_id, [shipment.pk for shipment in lost], now=now)
         labels.fetch_anew(job.seller_id, lost, says=damaged, by=None, now=now)
         work.crash_point(f"{KIND}.settling")
     work.crash_point(f"{KIND}.settled")
@@ -332,7 +336,8 @@ def _check_afterwards(job: PrintJob) -> None:
             PrintJob.objects.filter(pk=job.pk).update(settled_at=job.settled_at)
             return
         shipments = queries.lock_shipments(job.seller_id, ids)
-        wrong = [(s, reason) for s in shipments if (reason := laying_out.why_pull(s, now))]
+        # What was pulled meanwhile no longer counts as printed, and is not asked for a second time.
+        wrong = [(s, reason) for s in shipments if s.printed_at and (reason := laying_out.why_pull(s, now))]
         for shipment, reason in wrong:
             words = _("printed unchecked, and now %(why)s") % {"why": reason}
             Shipment.objects.filter(pk=shipment.pk).update(attention=Attention.PULL, attention_says=words[:300])

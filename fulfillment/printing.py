@@ -191,6 +191,8 @@ def withdraw(*, seller: Seller, job: PrintJob, by: User) -> bool:
     """What of the job is not printed yet is given back; False when nothing of it is left to print."""
     require_scope(seller)
     with transaction.atomic():
+        # Whoever lays out its last stack holds it: what is read next is how that ended.
+        PrintJob.objects.select_for_update().get(seller=seller, pk=job.pk)
         unfinished = PrintJob.objects.filter(
             Q(planned_at=None) | Q(stacks__laid_out_at=None),
             seller=seller,

@@ -14,7 +14,6 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from fulfillment import labels, queries
-from fulfillment.models import Document
 from fulfillment.verdicts import in_ist
 from orders import queries as orders
 from orders import timeline
@@ -86,7 +85,7 @@ def _take_out(shipment: Shipment, *, by: User, now: datetime) -> None:
     seller_id = shipment.seller_id
     own = Shipment.objects.filter(seller_id=seller_id, pk=shipment.pk)
     own.update(attention=Attention.NONE, attention_says="", printed_at=None)
-    Document.objects.filter(seller_id=seller_id, shipment=shipment, voided_at=None).update(voided_at=now)
+    queries.void_papers(seller_id, [shipment.pk], now=now)
     timeline.note(seller_id, [shipment.pk], KIND, _("pulled out of the stack"), by=by)
     audit.record(by, "pulled a parcel", seller=shipment.seller, rows=[shipment])
     if shipment.state != State.CANCELLED:

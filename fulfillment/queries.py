@@ -1,6 +1,7 @@
 """What fulfillment reads: chosen shipments, their label requests, labels and dispatches, print jobs and their lines."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -37,7 +38,7 @@ def lock_shipments(seller_id: int, shipment_ids: Iterable[int]) -> list[Shipment
     )
 
 
-def label_requests(seller: Seller, shipment_ids: Collection[int]) -> dict[int, LabelRequest]:
+def label_requests(seller: Seller | int, shipment_ids: Collection[int]) -> dict[int, LabelRequest]:
     """By shipment."""
     rows = LabelRequest.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("pk")
     return {row.shipment_id: row for row in rows}
@@ -60,6 +61,11 @@ def newest_papers(
 ) -> list[Document]:
     """The newest version of each of these papers of each shipment, of those that are not void."""
     return list(_newest(seller_id, shipment_ids, papers).filter(voided_at=None))
+
+
+def void_papers(seller_id: int, shipment_ids: Collection[int], *, now: datetime) -> None:
+    """None of their papers is used any more; what is fetched next is a new version."""
+    Document.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, voided_at=None).update(voided_at=now)
 
 
 def newest_versions(seller_id: int, shipment_ids: Collection[int]) -> dict[tuple[int, str], int]:

@@ -32,7 +32,9 @@ def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
         # All at once: kind by kind, an ingest that holds one of the next kind would wait for one of this.
         queries.lock_shipments(seller.pk, {key for rows in chosen for key in _shipments(rows)})
         for rows in chosen:
-            count = work.sent_again_by_hand(rows, by_id=by.pk) + _woken(rows)
+            # A print job that was withdrawn claims nothing any more: its shipments are free for another.
+            is_effect = not isinstance(rows[0], PrintJob)
+            count = work.sent_again_by_hand(rows, by_id=by.pk, also_withdrawn=is_effect) + _woken(rows)
             if not count:
                 continue
             taken_up += count

@@ -9,17 +9,16 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from orders import queries
 from orders.forms import ShipmentChoice, filters_of
 from orders.outcome import Outcome
-from sellers.access import SellerRequest
+from sellers.access import SellerRequest, page_before
 
 MOST_MATCHING = 50_000
 
@@ -58,10 +57,11 @@ def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
         return refuse(request, error)
     is_confirmed = request.method == "POST" and form.cleaned_data["confirmed"]
     shown = form.cleaned_data["shown"]
+    said_already = request.POST if is_confirmed else None
     if is_confirmed and shown is not None and len(shipment_ids) > shown:
         messages.warning(request, _("Meanwhile more shipments match than you were shown. Look once more."))
         is_confirmed = False
-    asked = act.asks(request, request.POST if is_confirmed else None, shipment_ids) if act.asks else None
+    asked = act.asks(request, said_already, shipment_ids) if act.asks else None
     if is_confirmed and (asked is None or asked.is_valid()):
         said = asked.cleaned_data if asked else {}
         try:
@@ -81,7 +81,7 @@ def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
         "chosen_count": len(shipment_ids),
         "up_to": max(shipment_ids, default=0),
         "once": uuid4(),
-        "back": _safe_back(request),
+        "back": page_before(request),
     }
     return render(request, act.template, page)
 
@@ -107,7 +107,7 @@ def refuse(request: SellerRequest, error: ValidationError) -> HttpResponse:
 
 def go_back(request: SellerRequest) -> HttpResponseRedirect:
     """To the page that one came from, or home."""
-    back = _safe_back(request)
+    back = page_before(request)
     return HttpResponseRedirect(back) if back else redirect("portal:home", slug=request.seller.slug)
 
 
@@ -127,12 +127,3 @@ def _chosen(request: SellerRequest, form: ShipmentChoice) -> list[int]:
     if len(found) > MOST_MATCHING:
         raise ValidationError(_("More than %(most)s match: narrow the list first.") % {"most": f"{MOST_MATCHING:,}"})
     return found
-
-
-def _safe_back(request: HttpRequest) -> str:
-    """Where the person came from, if that is a page of ours."""
-    back = str(request.POST.get("back") or request.GET.get("back") or request.headers.get("Referer") or "")
-    is_ours = url_has_allowed_host_and_scheme(
-        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return back if is_ours else ""

@@ -81,7 +81,7 @@ def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: Flipkar
     try:
         client = client or gateway.client_for(seller_id)
         for batch in _batches(_oldest_first(seller_id, shipments), client.limits.ids):
-            _read_in_halves(client, seller_id, batch, answered, spoilt)
+            _read_in_halves(client, seller_id, batch, answered, spoilt, batch[0])
             if spoilt and not answered.is_any:
                 raise spoilt[0].error
     except CallFailed as failure:
@@ -102,7 +102,12 @@ class _Spoilt:
 
 
 def _read_in_halves(
-    client: FlipkartClient, seller_id: int, batch: Sequence[Shipment], answered: ReadAgain, spoilt: list[_Spoilt]
+    client: FlipkartClient,
+    seller_id: int,
+    batch: Sequence[Shipment],
+    answered: ReadAgain,
+    spoilt: list[_Spoilt],
+    first: Shipment,
 ) -> None:
     """Adds to `answered` what came and what is gone, and to `spoilt` what spoils each answer that it would be part of.
 
@@ -119,11 +124,13 @@ def _read_in_halves(
         if len(batch) == 1:
             spoilt.append(_Spoilt(batch[0], error, began))
             if len(spoilt) > 1 and not answered.is_any:
-                raise  # two of two: a gateway's page for everything, and the quota is not spent on finding out
+                if len(spoilt) > 2:
+                    raise  # a gateway's page for everything, and the quota is not spent on finding out
+                _read_in_halves(client, seller_id, [first], answered, spoilt, first)  # the other end of the batch tells
             return
         half = len(batch) // 2
-        _read_in_halves(client, seller_id, batch[half:], answered, spoilt)
-        _read_in_halves(client, seller_id, batch[:half], answered, spoilt)
+        _read_in_halves(client, seller_id, batch[half:], answered, spoilt, first)
+        _read_in_halves(client, seller_id, batch[:half], answered, spoilt, first)
         return
     come, gone = _take_in(seller_id, batch, page, began)
     answered.read.update(come)
@@ -216,7 +223,9 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
     While a walk is still bringing shipments only full batches are asked for: the rest of a batch comes with it.
     """
     size = client.limits.details
-    read, is_more_waiting = 0, False
+    counts: list[int] = []  # by answer, how many came
+    spoilt: list[_Spoilt] = []
+    is_more_waiting = False
     error: CallFailed | None = None
     try:
         with seller_scope(seller_id):
@@ -226,13 +235,48 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
         for batch in _batches(waiting[: size * most_calls], size):
             if is_walking and len(batch) < size:
                 break
-            began = database_now()
-            page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
-            with seller_scope(seller_id):
-                read += _store_details(seller_id, batch, page, began)
+            _details_in_halves(client, seller_id, batch, counts, spoilt)
+        if spoilt and not counts:
+            raise spoilt[0].error
     except CallFailed as failure:
         error = failure
-    return Details(read=read, is_more_waiting=is_more_waiting and error is None, failed=error)
+    if spoilt and counts:
+        _pass_over(seller_id, spoilt)
+    return Details(read=sum(counts), is_more_waiting=is_more_waiting and error is None, failed=error)
+
+
+def _details_in_halves(
+    client: FlipkartClient, seller_id: int, batch: Sequence[Shipment], counts: list[int], spoilt: list[_Spoilt]
+) -> None:
+    """As `_read_in_halves`: one that spoils each answer would else be asked for ever, in front of all after it."""
+    began = database_now()
+    try:
+        page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
+    except (Refused, UnexpectedPayload) as error:
+        if not _may_be_of_one(error):
+            raise
+        if len(batch) == 1:
+            spoilt.append(_Spoilt(batch[0], error, began))
+            if len(spoilt) > 2 and not counts:
+                raise
+            return
+        half = len(batch) // 2
+        _details_in_halves(client, seller_id, batch[half:], counts, spoilt)
+        _details_in_halves(client, seller_id, batch[:half], counts, spoilt)
+        return
+    with seller_scope(seller_id):
+        counts.append(_store_details(seller_id, batch, page, began))
+
+
+def _pass_over(seller_id: int, spoilt: Sequence[_Spoilt]) -> None:
+    """They count as asked, with the reason on their timelines; only where others were answered."""
+    holes = tuple(
+        types.Unreadable(flipkart_shipment_id=one.shipment.flipkart_shipment_id, path=ALONE, says=one.error.says)
+        for one in spoilt
+    )
+    page = types.ShippingDetailsPage(details=(), unreadable=holes)
+    with seller_scope(seller_id):
+        _store_details(seller_id, [one.shipment for one in spoilt], page, max(one.asked_at for one in spoilt))
 
 
 def read_details(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient) -> None:
@@ -291,7 +335,11 @@ def _store_details(seller_id: int, batch: Sequence[Shipment], page: types.Shippi
     _write_tracking(seller_id, tracked, began)
     told = [asked[shipment_id].pk for shipment_id, one in come.items() if one.delivery_address or one.billing_address]
     timeline.note(seller_id, told, "address", _("delivery and billing address read"))
-    silent = [shipment.pk for shipment_id, shipment in asked.items() if shipment_id not in come]
+    holes = {hole.flipkart_shipment_id: hole for hole in page.unreadable if hole.flipkart_shipment_id in asked}
+    words = _("Flipkart's shipping details could not be read: %(why)s")
+    unread = {asked[shipment_id].pk: words % {"why": f"{hole.path} {hole.says}"} for shipment_id, hole in holes.items()}
+    timeline.note_each(seller_id, unread, "address")
+    silent = [shipment.pk for shipment_id, shipment in asked.items() if shipment_id not in {*come, *holes}]
     timeline.note(seller_id, silent, "address", _("Flipkart gave no shipping details"))
     return len(come)
 
@@ -311,7 +359,9 @@ def _write_addresses(
         cursor.execute(
             """
             update orders_buyer b
-            set details_read_at = statement_timestamp(), delivery_address = a.delivery, billing_address = a.billing
+            set details_read_at = statement_timestamp(),
+                delivery_address = coalesce(a.delivery, b.delivery_address),
+                billing_address = coalesce(a.billing, b.billing_address)
             from (
                 select k.shipment_id, d.delivery, d.billing from unnest(%s::bigint[]) as k (shipment_id)
                 left join jsonb_to_recordset(%s::jsonb) as d (shipment_id bigint, delivery jsonb, billing jsonb)

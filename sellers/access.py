@@ -10,14 +10,17 @@ from datetime import datetime, timedelta
 from functools import wraps
 from ipaddress import ip_address
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import ProgrammingError, transaction
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, resolve_url
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from sellers.models import Member, Role, Seller, User
@@ -111,12 +114,31 @@ def ops_required(view: View) -> View:
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return log_in_first(request, else_to="/")
         if not request.user.is_staff:
             raise Http404
         return view(request, *args, **kwargs)
 
     return checked
+
+
+def log_in_first(request: HttpRequest, *, else_to: str) -> HttpResponseBase:
+    """To the log-in, and from there to the page that was asked for; what was pressed is not done and leads to the page
+    it was pressed on, since its own address cannot be opened.
+    """
+    if request.method in ("GET", "HEAD"):
+        return redirect_to_login(request.get_full_path())
+    messages.warning(request, _("You were logged out meanwhile, and nothing was done. Log in, and press it again."))
+    return redirect_to_login(page_before(request) or else_to)
+
+
+def page_before(request: HttpRequest) -> str:
+    """Where the person came from, if that is a page of ours that they may go back to; else ""."""
+    back = str(request.POST.get("back") or request.GET.get("back") or request.headers.get("Referer") or "")
+    is_ours = url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return back if is_ours and urlsplit(back).path != resolve_url(settings.LOGIN_URL) else ""
 
 
 def give_reason(request: HttpRequest, seller: Seller, reason: str) -> None:
@@ -168,7 +190,7 @@ class ScopeMiddleware:
         self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return log_in_first(request, else_to=f"/s/{kwargs['slug']}/")
         if not hasattr(view, "least_role"):
             raise ImproperlyConfigured(f"{request.path}: its view does not say which role it wants")
         asked = _enter(request, kwargs["slug"])

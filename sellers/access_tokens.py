@@ -118,8 +118,10 @@ class StoredTokens:
     def _store(self, token: Token, lease: uuid.UUID, grant: Grant) -> str:
         with seller_scope(self.seller_id):
             row = Connection.objects.select_for_update().filter(seller_id=self.seller_id).first()
-            if row is None or not row.is_connected or Grant.of(row) != grant:
+            if row is None or not row.is_connected:
                 raise NotConnected("token", _("The connection was changed while its token was renewed."))
+            if Grant.of(row) != grant:  # somebody renewed it too, while this one stood still for longer than its lease
+                raise Throttled("token", _("the access token was renewed meanwhile"), retry_after=ASK_AGAIN)
             remember(row, token)
             if row.refresh_token_lease == lease:
                 row.refresh_token_lease = row.refresh_leased_until = None

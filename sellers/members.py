@@ -7,6 +7,7 @@ logs in with it must choose their own.
 import secrets
 from collections.abc import Collection
 
+from axes.utils import reset
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -138,6 +139,7 @@ def new_password(member: Member, *, by: User) -> str:
     if user.is_staff or any(other.seller.pk != member.seller_id for other in memberships(user)):
         raise MayNot(_("They also work for others here: only the platform's operators may set their password."))
     audit.record(by, "set a one-time password", seller=member.seller, rows=[member])
+    reset(username=user.get_username())  # whoever was locked out for wrong passwords tries the new one at once
     return _one_time_password(member.seller, by, user)
 
 

@@ -330,14 +330,17 @@ def _gives_up_at(row: WorkRow) -> datetime:
     return at
 
 
-def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None, also_done: bool = False) -> int:
+def sent_again_by_hand(
+    rows: Sequence[RowT], *, by_id: int | None, also_done: bool = False, also_withdrawn: bool = True
+) -> int:
     """A person's retry of rows that ended: due now, read back first where they were in doubt.
 
-    `also_done`: the effect is wanted once more, for something else than before.
+    `also_done`: the effect is wanted once more, for something else than before. Not `also_withdrawn`: what was
+    withdrawn has given back what it needed, and stays so.
     """
     if not rows:
         return 0
-    untouched = OPEN if also_done else (*OPEN, State.DONE)
+    untouched = [*OPEN, *([] if also_done else [State.DONE]), *([] if also_withdrawn else [State.WITHDRAWN])]
     return (
         type(rows[0])
         .objects.filter(pk__in=[row.pk for row in rows])

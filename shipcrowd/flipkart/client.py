@@ -5,6 +5,7 @@ caller's work.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 from shipcrowd.flipkart.joining import Contradiction, join
@@ -34,7 +35,7 @@ from shipcrowd.flipkart.types import (
 )
 from shipcrowd.flipkart.wire import PublishedWire, Wire
 from shipcrowd.transport import Answer, Request, Transport
-from shipcrowd.transport.errors import NotAuthorized, UnexpectedPayload
+from shipcrowd.transport.errors import NotAuthorized, Refused, UnexpectedPayload
 
 # Half a million rows; a seller with more in one window asks for smaller windows. Ends a walk whose markers never end.
 MOST_PAGES = 10_000
@@ -98,12 +99,14 @@ class FlipkartClient:
         Where rows of one shipment may stand on two pages, the last shipment of a page is held back and comes with the
         next page, all its items together; when rows of a shipment of the page before come again (the list moved),
         they are joined with what was there. To resume a broken walk hand in `page.marker` of the last page that came:
-        that page is read again, so that nothing held back is lost. A shipment may come twice; no order of time.
+        that page is read again, so that nothing held back is lost, and its first shipment, whose other items may stand
+        on the page before, is fetched by its id. A shipment may come twice; no order of time.
 
         Raises UnexpectedPayload, after everything read was handed out, when the walk cannot go on: more is claimed
         without a marker, a marker repeats, or pages never end. Source: guide 2.1, guide-gaps 12 and 22.
         """
         joiner = _PageJoiner(whole_rows=self._wire.ABILITIES.whole_rows)
+        is_resumed = marker is not None and not self._wire.ABILITIES.whole_rows
         seen = {marker}
         empty_pages = 0
         for _ in range(MOST_PAGES):
@@ -111,6 +114,14 @@ class FlipkartClient:
                 part=part, window=window, payment_type=payment_type, skus=skus, marker=marker
             )
             answer = self._wire.decode_search(self._send(request), part)
+            if is_resumed and answer.shipments:
+                first = self._whole(answer.shipments[0])
+                answer = replace(
+                    answer,
+                    shipments=(*first.shipments, *answer.shipments[1:]),
+                    unreadable=(*first.unreadable, *answer.unreadable),
+                )
+            is_resumed = False
             empty_pages = 0 if answer.shipments or answer.unreadable else empty_pages + 1
             trouble = _trouble_ahead(request.operation, answer, seen, empty_pages)
             goes_on = answer.next_marker is not None and trouble is None
@@ -124,6 +135,17 @@ class FlipkartClient:
             seen.add(marker)
         yield Page(shipments=joiner.rest(), marker=marker)
         raise UnexpectedPayload(request.operation, f"more than {MOST_PAGES} pages: ask for a smaller window")
+
+    def _whole(self, shipment: Shipment) -> Page:
+        """A shipment of which a page may hold a part only, as Flipkart gives it by its id; nothing of it where that
+        fails, for half of it would be packed short.
+        """
+        try:
+            return self.fetch_shipments([shipment.flipkart_shipment_id])
+        except (Refused, UnexpectedPayload):
+            says = "its items may stand on two pages, and Flipkart does not give it by its id"
+            hole = Unreadable(flipkart_shipment_id=shipment.flipkart_shipment_id, path="shipmentId", says=says)
+            return Page(shipments=(), unreadable=(hole,))
 
     def fetch_shipments(self, shipment_ids: Sequence[str]) -> Page:
         """Shipments by id, up to `limits.ids`, all items of each; those Flipkart does not know are not there.

@@ -64,13 +64,16 @@ def _tell_of_consent(row: Connection, now: datetime) -> None:
 
 def _tell_of_reading(row: Connection, now: datetime) -> None:
     cursor = PollCursor.objects.filter(seller=row.seller, connection=row).first()
-    if cursor is None or cursor.last_good_at is None or now - cursor.last_good_at < READS_FAIL_AFTER:
+    if cursor is None:
         return
-    at = date_format(timezone.localtime(cursor.last_good_at), "j M H:i")
+    since = cursor.last_good_at or row.consented_at  # a first walk that never ends is told of too
+    if since is None or now - since < READS_FAIL_AFTER:
+        return
+    at = date_format(timezone.localtime(since), "j M H:i")
     alerts.raise_alert(
         row.seller,
         AlertKind.READS_FAIL,
-        key=f"{cursor.last_good_at:%Y-%m-%dT%H:%M}",
+        key=f"{since:%Y-%m-%dT%H:%M}",
         subject=_("{seller}: Flipkart has not been read since {at}").format(seller=row.seller.name, at=at),
         text=_("New orders do not arrive. {says}").format(says=cursor.says),
     )

@@ -27,7 +27,8 @@ class Scripted(BaseAdapter):
 
     @property
     def markers(self) -> list[str | None]:
-        return [json.loads(asked.body)["pagination"].get("marker") for asked in self.asked]
+        searches = [json.loads(asked.body) for asked in self.asked if asked.body]
+        return [search["pagination"].get("marker") for search in searches]
 
     @property
     def bearers(self) -> list[str]:

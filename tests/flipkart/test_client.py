@@ -110,7 +110,8 @@ def test_a_later_copy_of_a_row_is_the_one_that_counts():
 
 def test_a_walk_resumed_at_the_last_page_that_came_loses_nothing():
     first, second, third = page(row("A"), row("B"), marker="m1"), page(row("C"), row("D"), marker="m2"), page(row("E"))
-    with flipkart_saying(first, second, (503, {}), second, third) as (client, asked, _):
+    by_id = {"shipments": [row("C")]}
+    with flipkart_saying(first, second, (503, {}), second, by_id, third) as (client, asked, _):
         before: list[Page] = []
         with pytest.raises(Broken):
             before.extend(walk(client))  # keeps what came before the error
@@ -118,6 +119,20 @@ def test_a_walk_resumed_at_the_last_page_that_came_loses_nothing():
 
     assert {shipment_id for found in ids(before + after) for shipment_id in found} == set("ABCDE")
     assert asked.markers == [None, "m1", "m2", "m1", "m2"]
+
+
+@pytest.mark.parametrize(
+    ("by_id", "items_of_it"),
+    [({"shipments": [row("B", "001"), row("B", "002")]}, [["001", "002"]]), ((404, {"code": "NOT_FOUND"}), [])],
+)
+def test_a_resumed_walk_hands_out_no_half_of_a_shipment_that_began_on_the_page_before(by_id, items_of_it):
+    second = page(row("B", "002"), row("C"), row("D"), marker="m2")
+    with flipkart_saying(second, by_id, page(row("E"))) as (client, _, _):
+        pages = list(walk(client, marker="m1"))
+
+    assert items(pages, "B") == items_of_it
+    assert [hole.flipkart_shipment_id for found in pages for hole in found.unreadable] == ([] if items_of_it else ["B"])
+    assert {shipment_id for found in ids(pages) for shipment_id in found} >= set("CDE")
 
 
 def test_a_hole_on_the_next_page_takes_the_shipment_that_was_held_back_with_it():
@@ -178,7 +193,7 @@ def test_a_walk_that_cannot_go_on_says_so_after_all_that_was_read(script, handed
 
 
 def test_a_resumed_walk_notices_a_marker_that_points_at_itself():
-    with flipkart_saying(page(row("A"), marker="m1")) as (client, _, _):
+    with flipkart_saying(page(row("A"), marker="m1"), {"shipments": [row("A")]}) as (client, _, _):
         assert ids(read_until_it_ends(walk(client, marker="m1"), says="circle")) == [["A"]]
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from fulfillment import cancelling, parking
+from fulfillment import cancelling, parking, retrying
 from fulfillment.models import CancelReason, LabelRequest, SellerCancellation
 from orders.models import Shipment, ShipmentItem
 from orders.outcome import Outcome
@@ -254,6 +254,24 @@ def test_a_retried_label_request_looks_whether_it_is_being_cancelled(connected, 
 
     assert only(LabelRequest).says == "its cancellation was asked for here"
     assert flipkart.ledger.labels == []
+
+
+def test_a_retried_cancellation_looks_whether_its_label_is_under_way(connected, seller, flipkart, packer, clock):
+    (shipment,) = bring(connected, flipkart)
+    flipkart.faults.set("cancel", "partial", code="NOT_NOW")
+    ask_to_cancel(seller, [shipment], packer)
+    drain()
+    flipkart.faults.set("generate_labels", "drop_before", times=None)
+    assert ask_labels(seller, [shipment], packer).accepted == 1
+    drain()  # the answer is lost: it may be packed
+    row = only(SellerCancellation)
+    with seller_scope(seller):
+        assert retrying.retry(seller=seller, row_ids=[row.public_id], by=packer) == 1
+
+    drain()
+
+    assert (reload(row).state, reload(row).says) == (State.REFUSED, "its label is on its way")
+    assert cancelled(flipkart) == []
 
 
 def test_a_held_or_early_or_kept_back_shipment_may_be_cancelled(connected, seller, flipkart, packer, clock):

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from fulfillment import laying_out, print_work, printing
+from fulfillment import laying_out, print_work, printing, retrying
 from fulfillment.models import PrintHabit, PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options
 from orders.models import Shipment
@@ -179,6 +179,17 @@ def test_a_withdrawn_job_gives_back_what_it_has_not_printed(seller, labelled, pa
     rest = ask_print(seller, labelled, packer)
     drain()
     assert reload(rest).says == "1 label; 3 left out"
+
+
+def test_a_withdrawn_job_is_not_taken_up_again_by_a_retry(seller, labelled, packer):
+    """Another tab still shows it under Attention."""
+    job = ask_print(seller, labelled, packer)
+    with seller_scope(seller):
+        printing.withdraw(seller=seller, job=job, by=packer)
+        taken_up = retrying.retry(seller=seller, row_ids=[job.public_id], by=packer)
+    drain()
+
+    assert (taken_up, reload(job).state, as_ops(PrintStack)) == (0, State.WITHDRAWN, [])
 
 
 def test_a_job_that_is_done_is_not_withdrawn(seller, labelled, packer):

@@ -271,3 +271,17 @@ def test_a_stored_label_that_no_longer_opens_is_left_out_and_fetched_again(selle
     work_on(clock)
     assert only(LabelRequest, shipment=labelled[0]).state == State.DONE
     assert reload(labelled[0]).label_stored_at is not None
+
+
+def test_an_invoice_whose_file_was_damaged_is_fetched_again_and_then_printed(seller, labelled, packer, clock):
+    with factories.ops():
+        invoice = Document.objects.get(shipment=labelled[0], paper=Paper.INVOICE)
+        Document.objects.filter(pk=invoice.pk).update(sha256="0" * 64)
+
+    first = printed(seller, labelled, packer, layout=Layout.INVOICES)
+    clock.pass_(seconds=10)
+    work_on(clock)
+    second = printed(seller, labelled, packer, layout=Layout.INVOICES)
+
+    assert list(left_out(first.job)) == [labelled[0].flipkart_shipment_id]
+    assert left_out(second.job) == {}

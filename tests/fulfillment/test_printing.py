@@ -193,6 +193,21 @@ def test_a_person_may_print_unchecked_and_what_was_cancelled_is_found_later(sell
     assert [reload(shipment).attention for shipment in labelled[1:]] == [""] * 3
 
 
+def test_what_was_pulled_before_the_check_is_not_asked_for_again(seller, labelled, flipkart, packer, clock):
+    read_long_ago()
+    flipkart.faults.set("shipments", "drop_before")
+    job = ask_print(seller, labelled, packer, unchecked=True)
+    drain()
+    with factories.ops():  # as ingest and the scan leave a parcel whose buyer cancelled and that was pulled
+        Shipment.objects.filter(pk=labelled[0].pk).update(state="CANCELLED", printed_at=None)
+    flipkart.world.cancel(labelled[0].flipkart_shipment_id)
+    wait(clock, seconds=60)
+    drain()
+
+    assert reload(job).says.endswith("nothing was wrong")
+    assert reload(labelled[0]).attention == ""
+
+
 def test_what_was_printed_unchecked_and_was_right_is_noted_as_checked(seller, labelled, flipkart, packer, clock):
     read_long_ago()
     flipkart.faults.set("shipments", "drop_before")

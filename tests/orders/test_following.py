@@ -1,5 +1,6 @@
 """Shipments are read again by id in full batches, until they are delivered; their details come by batch."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
@@ -87,12 +88,12 @@ def test_a_wrong_address_says_nothing_of_shipments(connected, flipkart):
     assert cursor(connected).failures_in_a_row == 1
 
 
-def spoil_answers(shipment_id: str, monkeypatch, answer) -> None:
-    """So Flipkart answers each call by id that names this one."""
+def spoil_answers(spoilers: Collection[str], monkeypatch, answer) -> None:
+    """So Flipkart answers each call by id that names one of these."""
     shipments = api.shipments
 
     def spoiling(world, account, shipment_ids):
-        return answer() if shipment_id in shipment_ids else shipments(world, account, shipment_ids)
+        return answer() if set(spoilers) & set(shipment_ids) else shipments(world, account, shipment_ids)
 
     monkeypatch.setattr(api, "shipments", spoiling)
 
@@ -117,7 +118,7 @@ def test_one_that_spoils_each_answer_is_kept_for_a_person_and_the_others_are_fol
     rest(connected)
     make_due(connected)
     settings.FLIPKART_ANSWER_BYTES = 10_000
-    spoil_answers(made[1], monkeypatch, answer)
+    spoil_answers(made[1:2], monkeypatch, answer)
     began = timezone.now()
 
     follow(seller_id=connected.seller.pk)
@@ -129,6 +130,22 @@ def test_one_that_spoils_each_answer_is_kept_for_a_person_and_the_others_are_fol
     assert bad.follow_at > timezone.now() + timedelta(hours=5)
     assert all(reading.read_at > began for reading in by_id.values())
     assert (cursor(connected).failures_in_a_row, cursor(connected).says) == (0, "")
+
+
+def test_two_that_spoil_each_answer_and_came_last_do_not_stand_for_all(connected, flipkart, monkeypatch):
+    """As the two parcels of one order, read at once and side by side ever after."""
+    made = polled(connected, flipkart, 6)
+    rest(connected)
+    make_due(connected)
+    oldest_first = [one.flipkart_shipment_id for one in sorted(as_ops(Reading), key=lambda one: (one.read_at, one.pk))]
+    spoil_answers(oldest_first[-2:], monkeypatch, refusal)
+    began = timezone.now()
+
+    follow(seller_id=connected.seller.pk)
+
+    assert {hole.flipkart_shipment_id for hole in as_ops(Unreadable)} == set(oldest_first[-2:])
+    assert sum(reading.read_at > began for reading in as_ops(Reading)) == len(made) - 2
+    assert cursor(connected).failures_in_a_row == 0
 
 
 def test_while_nothing_can_be_read_of_any_no_shipment_is_to_blame(connected, flipkart):
@@ -272,6 +289,24 @@ def test_while_a_walk_goes_on_only_full_batches_are_asked_for(connected, flipkar
 
     assert calls(flipkart, "shipping_details") == 1
     assert sum(buyer.details_read_at is None for buyer in as_ops(Buyer)) == 20
+
+
+def test_one_that_spoils_each_answer_with_details_keeps_the_others_from_nothing(connected, flipkart, monkeypatch):
+    made = polled(connected, flipkart, 5)
+    details = api.shipping_details
+    monkeypatch.setattr(
+        api,
+        "shipping_details",
+        lambda world, account, ids: refusal() if made[1] in ids else details(world, account, ids),
+    )
+
+    follow(seller_id=connected.seller.pk)
+
+    assert all(buyer.details_read_at for buyer in as_ops(Buyer))
+    (told,) = as_ops(TimelineEntry, kind="address", says__contains="could not be read")
+    assert told.shipment_id == as_ops(Shipment, flipkart_shipment_id=made[1])[0].pk
+    assert "BAD_SHIPMENT" in told.says
+    assert (cursor(connected).failures_in_a_row, cursor(connected).says) == (0, "")
 
 
 def test_a_tracking_id_that_comes_with_the_details_is_kept_and_told(connected, flipkart):

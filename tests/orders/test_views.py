@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from fulfillment.models import Document, LabelRequest
-from orders.models import Buyer, Shipment, ShipmentItem, TimelineEntry
+from orders.models import Buyer, SetAside, Shipment, ShipmentItem, TimelineEntry
 from orders.states import State
 from sellers.models import Member, MemberFacility, Role
 from shipcrowd.audit.models import AuditEntry
@@ -265,6 +265,26 @@ def test_when_more_match_than_were_shown_the_consequences_are_shown_again(packer
     assert "more shipments match than you were shown" in words(again)
     assert again.context["chosen_count"] == 2
     assert factories.as_ops(LabelRequest) == []
+
+
+def test_what_was_typed_is_kept_when_the_consequences_are_shown_again(packer, seller):
+    came_back = factories.shipment(seller, is_on_hold=True)
+    factories.shipment(seller)
+    address = f"/s/{seller.slug}/shipments/set-aside/"
+    chosen = {"all_matching": "1", "query": "stage=to_label"}
+    shown = packer.post(address, chosen).context
+    with seller_scope(seller):
+        Shipment.objects.filter(pk=came_back.pk).update(is_on_hold=False)
+
+    sent = chosen | {"confirmed": "1", "shown": shown["chosen_count"], "up_to": shown["up_to"]}
+    again = packer.post(address, sent | {"reason": "damaged", "note": "the roof leaks"})
+
+    assert "more shipments match than you were shown" in words(again)
+    assert (again.context["asked"]["reason"].value(), again.context["asked"]["note"].value()) == (
+        "damaged",
+        "the roof leaks",
+    )
+    assert factories.as_ops(SetAside) == []
 
 
 def test_a_press_is_handed_on_with_what_was_ticked(packer, viewer, seller):

@@ -173,6 +173,14 @@ def test_owners_are_mailed_when_reading_has_failed_for_hours(watched):
     assert "search: no answer in time" in mail.outbox[0].body
 
 
+def test_owners_are_mailed_when_the_first_reading_has_failed_for_hours(watched):
+    with seller_scope(watched.seller):
+        PollCursor.objects.update(last_good_at=None, says="search: no answer in time")
+        Connection.objects.update(consented_at=timezone.now() - 4 * HOUR)
+
+    assert ["Flipkart has not been read since" in one for one in look(watched)] == [True]
+
+
 @pytest.mark.parametrize("is_on", [True, False])
 def test_the_digest_is_mailed_once_a_morning_where_it_is_on(watched, settings, monkeypatch, is_on):
     settings.DAILY_DIGEST = is_on

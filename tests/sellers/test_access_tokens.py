@@ -217,10 +217,14 @@ def with_a_change_during_the_call(connected: ConnectedSeller, **values: object) 
 
 
 @pytest.mark.parametrize(
-    "values", [{"standing": Standing.DISCONNECTED, "client_id": "", "client_secret": None}, {"client_secret": "anew"}]
+    ("values", "error"),
+    [
+        ({"standing": Standing.DISCONNECTED, "client_id": "", "client_secret": None}, NotConnected),
+        ({"client_secret": "anew"}, Throttled),  # it is connected, and whoever asks again gets a token of the new one
+    ],
 )
-def test_a_token_that_comes_after_a_disconnect_or_with_an_old_secret_is_not_kept(connected, flipkart, values):
-    with pytest.raises(NotConnected):
+def test_a_token_that_comes_after_a_disconnect_or_with_an_old_secret_is_not_kept(connected, flipkart, values, error):
+    with pytest.raises(error):
         with_a_change_during_the_call(connected, **values).current()
 
     assert reload(connected.connection).access_token == ""

@@ -1,13 +1,19 @@
 """Logging in and out, too many tries, passwords forgotten and changed."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from axes.models import AccessAttempt
 from django.conf import settings as django_settings
 from django.core import mail
+from django.db.models import F
 from django.test import Client
+from django.utils import timezone
 
-from sellers.models import Role, User
+from sellers import members
+from sellers.models import Member, Role, User
+from shipcrowd.tenancy import seller_scope
 from tests import factories
 from tests.factories import reload
 
@@ -213,3 +219,47 @@ def test_pages_for_strangers_ask_for_nothing_from_elsewhere(client, db, mails, p
 
     assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]+', text) == []
     assert "onclick=" not in text
+
+
+@pytest.mark.parametrize(
+    ("came_from", "leads_to"),
+    [
+        ("/s/{slug}/shipments/?stage=to_label", "/s/{slug}/shipments/?stage=to_label"),
+        ("/login/?next=/s/{slug}/labels/request/", "/s/{slug}/"),  # else it would lead in a circle
+        ("https://elsewhere.example/", "/s/{slug}/"),
+        ("", "/s/{slug}/"),
+    ],
+)
+def test_what_is_pressed_after_the_session_ended_leads_back_to_its_page(client, user, seller, came_from, leads_to):
+    """Its own address cannot be opened, and nothing was done: both are said."""
+    came_from = came_from.format(slug=seller.slug)
+    referer = f"http://testserver{came_from}" if came_from.startswith("/") else came_from
+    asked = client.post(f"/s/{seller.slug}/labels/request/", headers={"Referer": referer})
+
+    page = client.get(asked.headers["Location"])
+    assert "nothing was done. Log in, and press it again." in said(page)
+    after = log_in(client, user.username, next=page.context["next"]).headers["Location"]
+    assert after.removeprefix("http://testserver") == leads_to.format(slug=seller.slug)
+
+
+def test_a_quarter_of_an_hour_is_one_however_often_it_is_tried_meanwhile(user):
+    browser = Client()
+    for _ in range(10):
+        log_in(browser, user.username, "wrong")
+    with factories.ops():
+        AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=14))
+    log_in(browser, user.username, "wrong")
+    with factories.ops():
+        AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=2))
+
+    assert log_in(browser, user.username).status_code == 302
+
+
+def test_whoever_is_locked_out_logs_in_with_the_password_that_an_owner_made(user, seller):
+    for _ in range(10):
+        log_in(Client(), user.username, "wrong")
+    with seller_scope(seller):
+        member = Member.objects.get(user=user)
+        password = members.new_password(member, by=factories.member(seller, Role.OWNER))
+
+    assert log_in(Client(), user.username, password).status_code == 302

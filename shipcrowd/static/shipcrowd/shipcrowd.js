@@ -13,6 +13,7 @@ document.addEventListener("DOMContentLoaded", () => {
   focusInDetails();
   showTab();
   refresh();
+  answerInSight();
 });
 
 // On a narrow screen the strip of tabs is longer than the page: it begins at the one that is open.
@@ -85,9 +86,9 @@ function countTicks() {
 
 // What is chosen from a list narrows the page at once.
 function submitOnChange() {
-  for (const box of document.querySelectorAll("[data-submits]")) {
-    box.addEventListener("change", () => box.form.requestSubmit());
-  }
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  });
 }
 
 // One tick for all of a form's boxes of a name.
@@ -147,7 +148,7 @@ const FIRST_REFRESH_MS = 3000, LONGEST_REFRESH_MS = 30000;
 function refresh(after = FIRST_REFRESH_MS) {
   if (!document.querySelector("[data-refreshes]")) return;
   window.setTimeout(async () => {
-    const isBusy = document.hidden || document.querySelector("#shipments input:checked, .sc-sent");
+    const isBusy = document.hidden || document.querySelector("#shipments input:checked, .sc-sent, [data-refreshes] select:focus");
     if (!isBusy) await replaceParts().catch(() => {});  // the next time finds the server again
     refresh(Math.min(after * 1.2, LONGEST_REFRESH_MS));
   }, after);
@@ -165,4 +166,21 @@ async function replaceParts() {
   }
   countTicks();
   showTab();
+}
+
+// Where a part of the page is asked for: a failure is shown as a page of its own and not swallowed, a log-in is not drawn
+// into the part, and what comes by itself waits while something of the part is pressed.
+function answerInSight() {
+  for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+    document.addEventListener(failure, (event) => {
+      if (event.detail.requestConfig.verb === "post") event.detail.elt.submit();
+    });
+  }
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig, target } = event.detail;
+    const answered = new URL(xhr.responseURL), asked = new URL(requestConfig.path, window.location);
+    if (answered.pathname !== asked.pathname) window.location.assign(answered);
+    else if (requestConfig.verb !== "get" || !target.querySelector(":active")) return;
+    event.detail.shouldSwap = false;
+  });
 }
