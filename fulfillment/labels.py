@@ -100,8 +100,10 @@ def fetch_anew(seller_id: int, shipments: Sequence[Shipment], *, says: str, by: 
     Shipment.objects.filter(seller_id=seller_id, pk__in=ids).update(label_stored_at=None)
     rows = LabelRequest.objects.filter(seller_id=seller_id, shipment_id__in=ids)
     asked = set(rows.values_list("shipment_id", flat=True))
-    rows.exclude(state__in=work.OPEN).update(
+    # One that a worker is just fetching is taken from it: what it brings is of before.
+    rows.exclude(state__in=work.OPEN, step=Step.PACK).update(
         state=work.State.DUE,
+        claim_token=None,
         step=Step.FETCH,
         in_doubt=False,
         fetches=0,

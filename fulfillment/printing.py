@@ -154,6 +154,7 @@ def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User,
     # Named by its line too: two who scan may read the words in two languages.
     once = uuid5(stack.job.public_id, f"continued after line {last.pk}")
     with transaction.atomic():
+        queries.lock_shipments(seller.pk, rest)  # before the job, as everybody does
         # Two who scan at once come one after the other, so that the second finds the first one's job.
         PrintJob.objects.select_for_update().get(pk=stack.job_id)
         same = Q(public_id=presses.row_id(seller, once)) | Q(reprint_reason=reason)

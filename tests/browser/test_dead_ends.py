@@ -11,7 +11,8 @@ from shipcrowd.tenancy import seller_scope
 from shipcrowd.urls import urlpatterns as of_the_portal
 from tests import factories
 from tests.browser.conftest import NARROW, WIDE
-from tests.browser.walking import log_in, shows
+from tests.browser.walking import PASSWORD, log_in, shows
+from tests.factories import reload
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -27,11 +28,11 @@ urlpatterns = [path("fails/", fails), *of_the_portal]
 
 @pytest.fixture
 def lost(person, settings):
-    """Somebody on the way to such pages. That their answers are no 200 is what Chromium would complain about."""
+    """Somebody on the way to such pages. Chromium and htmx complain that their answers are no 200."""
     settings.ROOT_URLCONF = __name__
     yield person
-    heard = [one for one in person.complaints if "the server responded with a status of" not in one]
-    person.complaints[:] = heard
+    no_200 = ("the server responded with a status of", "Response Status Error Code")
+    person.complaints[:] = [one for one in person.complaints if not any(words in one for words in no_200)]
 
 
 @SEEN
@@ -108,3 +109,35 @@ def test_who_says_no_at_flipkart_can_ask_again(lost, flipkart_on_a_socket, width
 
     assert "Not connected" in lost.text
     shows(lost, f"connect-denied-{width}-{scheme}")
+
+
+def test_a_scan_that_was_not_taken_is_seen_not_to_be(lost):
+    """Only a part of that page is asked for, and the answer of the parcel before would else stay."""
+    seller = factories.seller(slug="asha-textiles")
+    parcel = factories.shipment(seller, attention="pull", tracking_id="FMPP2600000001")
+    lost.sees(NARROW, "light")
+    log_in(lost, factories.member(seller, Role.STAFF))
+    lost.opens("/s/asha-textiles/pull/")
+    lost.driver.delete_cookie("csrftoken")
+
+    lost.enters("#scanned", parcel.tracking_id, until="Nothing was done.")
+
+    assert reload(parcel).attention == "pull"
+
+
+def test_a_scan_after_the_log_in_has_ended_leads_to_the_log_in(lost):
+    seller = factories.seller(slug="asha-textiles")
+    parcel = factories.shipment(seller, attention="pull", tracking_id="FMPP2600000001")
+    staff = factories.member(seller, Role.STAFF)
+    lost.sees(NARROW, "light")
+    log_in(lost, staff)
+    lost.opens("/s/asha-textiles/pull/")
+    lost.driver.delete_cookie("sessionid")
+
+    lost.enters("#scanned", parcel.tracking_id, until="nothing was done. Log in, and press it again.")
+    assert lost.path == "/login/"
+    lost.types("input[name=username]", staff.username)
+    lost.types("input[name=password]", PASSWORD)
+    lost.presses(".sc-form button")
+
+    assert lost.path == "/s/asha-textiles/pull/"

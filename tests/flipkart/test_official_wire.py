@@ -728,6 +728,7 @@ def test_no_answer_makes_a_decoder_raise_anything_else(value):
         nothing_but_call_failures(lambda read=read: read(said, ["A", "B"]))
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS_OF_ROWS), flipkartish, max_size=8), max_size=3))
 def test_a_row_of_anything_is_a_shipment_or_a_hole(rows):
     shipments, holes = decode(*rows)

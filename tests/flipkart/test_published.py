@@ -173,6 +173,7 @@ def test_every_search_is_as_published(states, begins_at, ends_at, of, skus, mark
         judge(official.encode_search(part=part, window=window, payment_type=None, skus=skus, marker=marker))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(parcels, min_size=1, max_size=3, unique_by=lambda parcel: parcel.flipkart_shipment_id))
 def test_every_request_to_pack_is_as_published(chosen):
@@ -188,6 +189,7 @@ def test_every_request_by_ids_is_as_published(ids, location):
     judge(official.encode_dispatch(ids, location))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     identities,

@@ -211,6 +211,7 @@ def test_invoices_are_printed_as_often_as_one_likes_and_do_not_count_as_labels(s
     assert [reload(job).says for job in (first, second, third)] == ["4 invoices", "4 invoices", "4 labels"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_twenty_presses_at_once_print_each_parcel_once(flipkart, clock, documents):
     """trust.md 13, 18."""

@@ -841,6 +841,7 @@ def test_an_unanswered_fetch_is_repeated(seller, shipment, flipkart, packer, clo
 # --- Side by side ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_twenty_presses_at_once_make_one_request_a_shipment(flipkart, clock):
     """trust.md 18."""

@@ -404,6 +404,7 @@ def test_what_cannot_be_told_apart_is_asked_for_apart(connected, seller, flipkar
     assert [papers(one)[0].holds(reload(one).tracking_id) for one in shipments] == [True] * 4
 
 
+@pytest.mark.slow
 def test_pages_that_cannot_be_told_even_alone_are_kept_whole_and_a_person_is_told(
     connected, seller, flipkart, packer, clock, sizes, monkeypatch
 ):

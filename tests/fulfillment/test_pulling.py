@@ -1,5 +1,7 @@
 """A parcel that must not leave stays in attention until somebody has it in hands; then it goes on as it should."""
 
+from uuid import uuid4
+
 import pytest
 from django.utils import timezone
 
@@ -93,6 +95,19 @@ def test_a_parcel_whose_quantity_changed_gets_its_papers_anew_by_the_same_row(se
         *(("manifest", 1, False), ("manifest", 2, True)),
     ]
     assert len(flipkart.ledger.attempts_of("generate_labels")) == 3
+
+
+def test_papers_that_a_worker_is_just_fetching_are_fetched_once_more(seller, printed, flipkart, packer, clock):
+    """It waits for the invoice, say, while the label is stored: what it brings may be of before the change."""
+    changed = change_quantity(flipkart, seller, printed[0], 2)
+    with factories.ops():
+        LabelRequest.objects.filter(shipment=changed).update(state=State.CLAIMED, claim_token=uuid4())
+
+    scan(seller, changed.tracking_id, packer)
+    work_on(clock)
+
+    assert only(LabelRequest, shipment=changed).state == State.DONE
+    assert reload(changed).label_stored_at is not None
 
 
 def test_the_newer_label_is_the_one_that_is_printed(seller, printed, flipkart, packer, clock):

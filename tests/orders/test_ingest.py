@@ -596,6 +596,7 @@ def test_any_page_twice_writes_nothing_the_second_time(seller, copies):
     assert versions(*set(TABLES) - {Reading}) == before
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("all_are_new", [True, False], ids=["new", "known"])
 def test_pages_that_share_shipments_may_come_at_once(all_are_new):

@@ -86,6 +86,7 @@ def every_kind(seller) -> list[Shipment]:
     )
 
 
+@pytest.mark.slow
 def test_every_shipment_stands_in_one_stage_the_same_one_everywhere(seller):
     with seller_scope(seller):
         rows = every_kind(seller)

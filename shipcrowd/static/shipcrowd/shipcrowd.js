@@ -171,15 +171,16 @@ async function replaceParts() {
 // Where a part of the page is asked for: a failure is shown as a page of its own and not swallowed, a log-in is not drawn
 // into the part, and what comes by itself waits while something of the part is pressed.
 function answerInSight() {
+  const ask = ({ verb, elt }, address) => verb === "post" ? elt.submit() : window.location.assign(address);
   for (const failure of ["htmx:responseError", "htmx:sendError"]) {
-    document.addEventListener(failure, (event) => {
-      if (event.detail.requestConfig.verb === "post") event.detail.elt.submit();
+    document.addEventListener(failure, ({ detail }) => {
+      if (detail.requestConfig.verb === "post") ask(detail.requestConfig);
     });
   }
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, requestConfig, target } = event.detail;
     const answered = new URL(xhr.responseURL), asked = new URL(requestConfig.path, window.location);
-    if (answered.pathname !== asked.pathname) window.location.assign(answered);
+    if (answered.pathname !== asked.pathname) ask(requestConfig, answered);
     else if (requestConfig.verb !== "get" || !target.querySelector(":active")) return;
     event.detail.shouldSwap = false;
   });
