@@ -81,7 +81,7 @@ def _write(
 ) -> None:
     if row is not None:
         FormAcknowledgement.objects.filter(pk=row.pk).update(numbers=numbers)
-        work.sent_again_by_hand([row], by_id=by.pk, also_done=True)
+        work.sent_again_by_hand([row], by_id=by.pk, but=())  # done ones too: another form is wanted
         return
     sending.write_rows(FormAcknowledgement, [shipment], by=by, now=now, values=lambda _shipment: {"numbers": numbers})
 

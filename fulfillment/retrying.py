@@ -33,8 +33,8 @@ def retry(*, seller: Seller, row_ids: Collection[UUID], by: User) -> int:
         queries.lock_shipments(seller.pk, {key for rows in chosen for key in _shipments(rows)})
         for rows in chosen:
             # A print job that was withdrawn claims nothing any more: its shipments are free for another.
-            is_effect = not isinstance(rows[0], PrintJob)
-            count = work.sent_again_by_hand(rows, by_id=by.pk, also_withdrawn=is_effect) + _woken(rows)
+            but = (State.DONE, State.WITHDRAWN) if isinstance(rows[0], PrintJob) else (State.DONE,)
+            count = work.sent_again_by_hand(rows, by_id=by.pk, but=but) + _woken(rows)
             if not count:
                 continue
             taken_up += count

@@ -42,11 +42,6 @@ class ReadAgain:
     missing: set[int] = field(default_factory=set)
     failed: CallFailed | None = None
 
-    @property
-    def is_any(self) -> bool:
-        """Whether Flipkart said something of any of them."""
-        return bool(self.read or self.missing)
-
 
 def stale(seller_id: int, shipment_ids: Collection[int], *, before: datetime) -> list[Shipment]:
     """Those of these shipments (our keys) that were last read before `before` and may still change; in a scope."""
@@ -76,18 +71,25 @@ def read_again(*, seller_id: int, shipments: Sequence[Shipment], client: Flipkar
     if not shipments:
         return ReadAgain()
     answered = ReadAgain()
-    spoilt: list[_Spoilt] = []
     error: CallFailed | None = None
+    asking: FlipkartClient
+
+    def take_in(batch: Sequence[Shipment], began: datetime) -> bool:
+        page = _asked(asking.fetch_shipments, batch) or types.Page(shipments=())
+        come, gone = _take_in(seller_id, batch, page, began)
+        answered.read.update(come)
+        answered.missing.update(gone)
+        return bool(come or gone)
+
+    halving = _Halving(take_in)
     try:
-        client = client or gateway.client_for(seller_id)
-        for batch in _batches(_oldest_first(seller_id, shipments), client.limits.ids):
-            _read_in_halves(client, seller_id, batch, answered, spoilt, batch[0])
-            if spoilt and not answered.is_any:
-                raise spoilt[0].error
+        asking = client or gateway.client_for(seller_id)
+        for batch in _batches(_oldest_first(seller_id, shipments), asking.limits.ids):
+            halving.ask(batch)
     except CallFailed as failure:
         error = failure
-    if spoilt and answered.is_any:
-        _keep_spoilt(seller_id, spoilt)
+    if halving.to_blame:
+        _keep_spoilt(seller_id, halving.to_blame)
     gateway.heard(seller_id, error)
     return replace(answered, failed=error)
 
@@ -101,40 +103,51 @@ class _Spoilt:
     asked_at: datetime
 
 
-def _read_in_halves(
-    client: FlipkartClient,
-    seller_id: int,
-    batch: Sequence[Shipment],
-    answered: ReadAgain,
-    spoilt: list[_Spoilt],
-    first: Shipment,
-) -> None:
-    """Adds to `answered` what came and what is gone, and to `spoilt` what spoils each answer that it would be part of.
+@dataclass(slots=True)
+class _Halving:
+    """Asks for a batch, and for the halves of one whose answer cannot be used, down to whoever spoils each answer that
+    it would be part of.
 
     One such shipment would else be asked for ever, in front of all that comes after it, and take its batch with it.
     The later half goes first: the one that was read longest ago is the likely one, and a quota that ends meanwhile
-    then ends it with most of the others read. Raises what says nothing about single shipments.
+    then ends it with most of the others read. `take_in` gets a batch and when it was asked for, asks, and tells
+    whether Flipkart said something of any of it; it raises what the call raises.
     """
-    began = database_now()
-    try:
-        page = _asked(client.fetch_shipments, batch) or types.Page(shipments=())
-    except (Refused, UnexpectedPayload) as error:
-        if not _may_be_of_one(error):
-            raise
-        if len(batch) == 1:
-            spoilt.append(_Spoilt(batch[0], error, began))
-            if len(spoilt) > 1 and not answered.is_any:
-                if len(spoilt) > 2:
-                    raise  # a gateway's page for everything, and the quota is not spent on finding out
-                _read_in_halves(client, seller_id, [first], answered, spoilt, first)  # the other end of the batch tells
+
+    take_in: Callable[[Sequence[Shipment], datetime], bool]
+    is_answered: bool = False
+    spoilt: list[_Spoilt] = field(default_factory=list)
+
+    def ask(self, batch: Sequence[Shipment]) -> None:
+        """Raises what says nothing about single shipments, and what was said of each where none was answered."""
+        self._ask(batch, batch[0])
+        if self.spoilt and not self.is_answered:
+            raise self.spoilt[0].error
+
+    @property
+    def to_blame(self) -> list[_Spoilt]:
+        """Those that spoil answers; none where none was answered, for then Flipkart itself is ill."""
+        return self.spoilt if self.is_answered else []
+
+    def _ask(self, batch: Sequence[Shipment], first: Shipment) -> None:
+        began = database_now()
+        try:
+            says_something = self.take_in(batch, began)
+        except (Refused, UnexpectedPayload) as error:
+            if not _may_be_of_one(error):
+                raise
+            if len(batch) == 1:
+                self.spoilt.append(_Spoilt(batch[0], error, began))
+                if len(self.spoilt) > 1 and not self.is_answered:
+                    if len(self.spoilt) > 2:
+                        raise  # a gateway's page for everything, and the quota is not spent on finding out
+                    self._ask([first], first)  # the other end of the batch tells
+                return
+            half = len(batch) // 2
+            self._ask(batch[half:], first)
+            self._ask(batch[:half], first)
             return
-        half = len(batch) // 2
-        _read_in_halves(client, seller_id, batch[half:], answered, spoilt, first)
-        _read_in_halves(client, seller_id, batch[:half], answered, spoilt, first)
-        return
-    come, gone = _take_in(seller_id, batch, page, began)
-    answered.read.update(come)
-    answered.missing.update(gone)
+        self.is_answered = self.is_answered or says_something
 
 
 def _may_be_of_one(error: Refused | UnexpectedPayload) -> bool:
@@ -143,14 +156,22 @@ def _may_be_of_one(error: Refused | UnexpectedPayload) -> bool:
 
 
 def _keep_spoilt(seller_id: int, spoilt: Sequence[_Spoilt]) -> None:
-    """For a person, and out of the others' way; only where others were answered, else Flipkart itself is ill."""
-    holes = [
+    """For a person, and out of the others' way."""
+    with seller_scope(seller_id):
+        ingest(
+            seller_id=seller_id,
+            shipments=(),
+            unreadable=_holes(spoilt),
+            read_began_at=max(one.asked_at for one in spoilt),
+        )
+        _put_off(seller_id, {one.shipment.pk for one in spoilt})
+
+
+def _holes(spoilt: Sequence[_Spoilt]) -> tuple[types.Unreadable, ...]:
+    return tuple(
         types.Unreadable(flipkart_shipment_id=one.shipment.flipkart_shipment_id, path=ALONE, says=one.error.says)
         for one in spoilt
-    ]
-    with seller_scope(seller_id):
-        ingest(seller_id=seller_id, shipments=(), unreadable=holes, read_began_at=max(one.asked_at for one in spoilt))
-        _put_off(seller_id, {one.shipment.pk for one in spoilt})
+    )
 
 
 def confirmed(client: FlipkartClient, page: types.Page) -> types.Page:
@@ -223,10 +244,15 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
     While a walk is still bringing shipments only full batches are asked for: the rest of a batch comes with it.
     """
     size = client.limits.details
-    counts: list[int] = []  # by answer, how many came
-    spoilt: list[_Spoilt] = []
-    is_more_waiting = False
+    read, is_more_waiting = 0, False
     error: CallFailed | None = None
+
+    def take_in(batch: Sequence[Shipment], began: datetime) -> bool:
+        nonlocal read
+        read += _read_details(seller_id, batch, client, began)
+        return True
+
+    halving = _Halving(take_in)
     try:
         with seller_scope(seller_id):
             waiting = _without_details(seller_id, most=size * most_calls + 1)
@@ -235,46 +261,17 @@ def fetch_details(*, seller_id: int, client: FlipkartClient, most_calls: int) ->
         for batch in _batches(waiting[: size * most_calls], size):
             if is_walking and len(batch) < size:
                 break
-            _details_in_halves(client, seller_id, batch, counts, spoilt)
-        if spoilt and not counts:
-            raise spoilt[0].error
+            halving.ask(batch)
     except CallFailed as failure:
         error = failure
-    if spoilt and counts:
-        _pass_over(seller_id, spoilt)
-    return Details(read=sum(counts), is_more_waiting=is_more_waiting and error is None, failed=error)
-
-
-def _details_in_halves(
-    client: FlipkartClient, seller_id: int, batch: Sequence[Shipment], counts: list[int], spoilt: list[_Spoilt]
-) -> None:
-    """As `_read_in_halves`: one that spoils each answer would else be asked for ever, in front of all after it."""
-    began = database_now()
-    try:
-        page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
-    except (Refused, UnexpectedPayload) as error:
-        if not _may_be_of_one(error):
-            raise
-        if len(batch) == 1:
-            spoilt.append(_Spoilt(batch[0], error, began))
-            if len(spoilt) > 2 and not counts:
-                raise
-            return
-        half = len(batch) // 2
-        _details_in_halves(client, seller_id, batch[half:], counts, spoilt)
-        _details_in_halves(client, seller_id, batch[:half], counts, spoilt)
-        return
-    with seller_scope(seller_id):
-        counts.append(_store_details(seller_id, batch, page, began))
+    if halving.to_blame:
+        _pass_over(seller_id, halving.to_blame)
+    return Details(read=read, is_more_waiting=is_more_waiting and error is None, failed=error)
 
 
 def _pass_over(seller_id: int, spoilt: Sequence[_Spoilt]) -> None:
-    """They count as asked, with the reason on their timelines; only where others were answered."""
-    holes = tuple(
-        types.Unreadable(flipkart_shipment_id=one.shipment.flipkart_shipment_id, path=ALONE, says=one.error.says)
-        for one in spoilt
-    )
-    page = types.ShippingDetailsPage(details=(), unreadable=holes)
+    """They count as asked, with the reason on their timelines."""
+    page = types.ShippingDetailsPage(details=(), unreadable=_holes(spoilt))
     with seller_scope(seller_id):
         _store_details(seller_id, [one.shipment for one in spoilt], page, max(one.asked_at for one in spoilt))
 
@@ -285,10 +282,13 @@ def read_details(*, seller_id: int, shipments: Sequence[Shipment], client: Flipk
     Raises what ended it; what was read before that is kept.
     """
     for batch in _batches(shipments, client.limits.details):
-        began = database_now()
-        page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
-        with seller_scope(seller_id):
-            _store_details(seller_id, batch, page, began)
+        _read_details(seller_id, batch, client, database_now())
+
+
+def _read_details(seller_id: int, batch: Sequence[Shipment], client: FlipkartClient, began: datetime) -> int:
+    page = _asked(client.read_shipping_details, batch) or types.ShippingDetailsPage(details=())
+    with seller_scope(seller_id):
+        return _store_details(seller_id, batch, page, began)
 
 
 def read_invoice_numbers(*, seller_id: int, shipments: Sequence[Shipment], client: FlipkartClient) -> None:

@@ -11,7 +11,7 @@ wake up when the lease ends; a row in doubt is then read back, and never simply 
 import os
 import signal
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -330,21 +330,17 @@ def _gives_up_at(row: WorkRow) -> datetime:
     return at
 
 
-def sent_again_by_hand(
-    rows: Sequence[RowT], *, by_id: int | None, also_done: bool = False, also_withdrawn: bool = True
-) -> int:
+def sent_again_by_hand(rows: Sequence[RowT], *, by_id: int | None, but: Collection[State] = (State.DONE,)) -> int:
     """A person's retry of rows that ended: due now, read back first where they were in doubt.
 
-    `also_done`: the effect is wanted once more, for something else than before. Not `also_withdrawn`: what was
-    withdrawn has given back what it needed, and stays so.
+    Those that ended in one of `but` stay as they are.
     """
     if not rows:
         return 0
-    untouched = [*OPEN, *([] if also_done else [State.DONE]), *([] if also_withdrawn else [State.WITHDRAWN])]
     return (
         type(rows[0])
         .objects.filter(pk__in=[row.pk for row in rows])
-        .exclude(state__in=untouched)
+        .exclude(state__in=(*OPEN, *but))
         .update(
             state=models.Case(
                 models.When(in_doubt=True, then=models.Value(State.UNKNOWN)), default=models.Value(State.DUE)
