@@ -185,6 +185,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "shipcrowd.portal.addresses.words_for_what_buttons_send",
     "sellers.access.ScopeMiddleware",  # last: it calls the view itself, inside the seller's scope
 ]
 

@@ -15,9 +15,9 @@ from tests.factories import ConnectedSeller
 from tests.overheard import OVERHEARD
 
 SIMULATOR = "http://simulator.test"
-# What chromedriver throws when it meets a page that is going: a test of ours fails by an assertion or by waiting in
-# vain (TimeoutException), and is not run again for those.
-THROWN_BY_THE_DRIVER = ["WebDriverException", "StaleElementReferenceException"]
+# What the driver throws when it meets a page that is going, or a browser that is starved of its machine: the test is
+# run once more, and says so (RERUN in the summary). An assertion that fails is not tried again.
+THROWN_BY_THE_DRIVER = ["WebDriverException", "StaleElementReferenceException", "TimeoutException"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

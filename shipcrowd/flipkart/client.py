@@ -102,8 +102,9 @@ class FlipkartClient:
         that page is read again, so that nothing held back is lost, and its first shipment, whose other items may stand
         on the page before, is fetched by its id. A shipment may come twice; no order of time.
 
-        Raises UnexpectedPayload, after everything read was handed out, when the walk cannot go on: more is claimed
-        without a marker, a marker repeats, or pages never end. Source: guide 2.1, guide-gaps 12 and 22.
+        Raises UnexpectedPayload, after everything read was handed out (what was held back is fetched by its id), when
+        the walk cannot go on: more is claimed without a marker, a marker repeats, or pages never end.
+        Source: guide 2.1, guide-gaps 12 and 22.
         """
         joiner = _PageJoiner(whole_rows=self._wire.ABILITIES.whole_rows)
         is_resumed = marker is not None and not self._wire.ABILITIES.whole_rows
@@ -125,16 +126,22 @@ class FlipkartClient:
             empty_pages = 0 if answer.shipments or answer.unreadable else empty_pages + 1
             trouble = _trouble_ahead(request.operation, answer, seen, empty_pages)
             goes_on = answer.next_marker is not None and trouble is None
-            shipments, unreadable = joiner.join(answer, is_last=not goes_on)
+            shipments, unreadable = joiner.join(answer, is_last=answer.next_marker is None and trouble is None)
             yield Page(shipments=shipments, unreadable=unreadable, marker=marker, has_more=goes_on)
             if trouble is not None:
+                yield from self._held_back(joiner, marker)
                 raise trouble
             if not goes_on:
                 return
             marker = answer.next_marker
             seen.add(marker)
-        yield Page(shipments=joiner.rest(), marker=marker)
+        yield from self._held_back(joiner, marker)
         raise UnexpectedPayload(request.operation, f"more than {MOST_PAGES} pages: ask for a smaller window")
+
+    def _held_back(self, joiner: "_PageJoiner", marker: str | None) -> Iterator[Page]:
+        """The shipment that a page which never came might have gone on with."""
+        for shipment in joiner.rest():
+            yield replace(self._whole(shipment), marker=marker)
 
     def _whole(self, shipment: Shipment) -> Page:
         """A shipment of which a page may hold a part only, as Flipkart gives it by its id; nothing of it where that

@@ -1,8 +1,9 @@
-"""What no request to the portal may hold, refused once for all views."""
+"""Addresses and what comes with them: what no request may hold, and what is said where nothing can be opened."""
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import render
 from django.views.defaults import bad_request
 
 
@@ -19,5 +20,21 @@ def utf8_without_nulls(get_response: Callable[[HttpRequest], HttpResponse]) -> C
         if "\0" in request.path or any("\0" in word for pair in request.GET.lists() for word in (pair[0], *pair[1])):
             return bad_request(request, ValueError("a NUL in the address"))
         return get_response(request)
+
+    return middleware
+
+
+def words_for_what_buttons_send(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Django answers an empty page to who opens an address that only buttons send to: from a bookmark, say."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        answer = get_response(request)
+        if not isinstance(answer, HttpResponseNotAllowed) or request.method != "GET":
+            return answer
+        page = render(request, "405.html", status=answer.status_code)
+        page["Allow"] = answer["Allow"]
+        return page
 
     return middleware

@@ -27,7 +27,7 @@ from shipcrowd.simulator import Simulator
 from tests.overheard import OVERHEARD
 
 WIDE, NARROW = 1280, 390
-PATIENCE = 20.0  # seconds
+PATIENCE = 40.0  # seconds
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMEDRIVER = shutil.which("chromedriver")
 FLAGS = (

@@ -45,6 +45,7 @@ def test_who_may_not_or_cannot_go_on_is_told_what_to_do(lost, width, scheme):
     for name, path_, says in [
         ("404", "/s/no-such-seller/", "This page is not there"),
         ("403", f"/s/{seller.slug}/connection/keys/", "That is not yours to do"),
+        ("405", f"/s/{seller.slug}/fetch/", "There is nothing to open here"),
         ("500", "/fails/", "Something went wrong here"),
     ]:
         lost.opens(path_)

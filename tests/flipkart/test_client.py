@@ -35,6 +35,11 @@ def read_until_it_ends(pages: Iterator[Page], *, says: str) -> list[Page]:
     return found
 
 
+def by_id(shipment_id: str) -> dict[str, object]:
+    """Flipkart's answer to who asks for this one."""
+    return {"shipments": [row(shipment_id)]}
+
+
 def ids(pages: list[Page]) -> list[list[str]]:
     return [[shipment.flipkart_shipment_id for shipment in found.shipments] for found in pages]
 
@@ -170,15 +175,15 @@ def test_halves_of_a_shipment_that_contradict_each_other_are_unreadable():
 @pytest.mark.parametrize(
     ("script", "handed_out", "says"),
     [
-        ([page(row("A"), marker="m1"), page(row("B"), marker="m1")], [[], ["A", "B"]], "circle"),
+        ([page(row("A"), marker="m1"), page(row("B"), marker="m1"), by_id("B")], [[], ["A"], ["B"]], "circle"),
         (
-            [page(row("A"), marker="m1"), page(row("B"), marker="m2"), page(row("C"), marker="m1")],
-            [[], ["A"], ["B", "C"]],
+            [page(row("A"), marker="m1"), page(row("B"), marker="m2"), page(row("C"), marker="m1"), by_id("C")],
+            [[], ["A"], ["B"], ["C"]],
             "circle",
         ),
-        ([{"shipments": [row("A")], "hasMore": True}], [["A"]], "nextPageUrl: missing"),
-        ([{"shipments": [row("A")], "hasMore": True, "nextPageUrl": "/x"}], [["A"]], "no marker"),
-        ([{"shipments": [row("A")]}], [["A"]], "hasMore: missing"),
+        ([{"shipments": [row("A")], "hasMore": True}, by_id("A")], [[], ["A"]], "nextPageUrl: missing"),
+        ([{"shipments": [row("A")], "hasMore": True, "nextPageUrl": "/x"}, by_id("A")], [[], ["A"]], "no marker"),
+        ([{"shipments": [row("A")]}, by_id("A")], [[], ["A"]], "hasMore: missing"),
         ([page(marker=f"m{number}") for number in range(20)], [[]] * 20, "20 empty pages"),
     ],
     ids=["at once", "later", "no url", "no marker", "no hasMore", "empty pages"],
@@ -192,19 +197,34 @@ def test_a_walk_that_cannot_go_on_says_so_after_all_that_was_read(script, handed
     assert len(asked.asked) == len(script)
 
 
+@pytest.mark.parametrize(
+    ("answer", "items_of_it"),
+    [({"shipments": [row("B", "001"), row("B", "002")]}, [["001", "002"]]), ((404, {"code": "NOT_FOUND"}), [])],
+)
+def test_a_walk_that_cannot_go_on_hands_out_no_half_of_its_last_shipment(answer, items_of_it):
+    last = {"shipments": [row("A"), row("B", "001")], "hasMore": True}
+    with flipkart_saying(last, answer) as (client, _, _):
+        pages = read_until_it_ends(walk(client), says="nextPageUrl: missing")
+
+    assert items(pages, "A") == [["001"]]
+    assert items(pages, "B") == items_of_it
+    assert [hole.flipkart_shipment_id for found in pages for hole in found.unreadable] == ([] if items_of_it else ["B"])
+
+
 def test_a_resumed_walk_notices_a_marker_that_points_at_itself():
-    with flipkart_saying(page(row("A"), marker="m1"), {"shipments": [row("A")]}) as (client, _, _):
-        assert ids(read_until_it_ends(walk(client, marker="m1"), says="circle")) == [["A"]]
+    with flipkart_saying(page(row("A"), marker="m1"), by_id("A"), by_id("A")) as (client, _, _):
+        assert ids(read_until_it_ends(walk(client, marker="m1"), says="circle")) == [[], ["A"]]
 
 
 def test_pages_without_end_end(monkeypatch):
     """trust.md 36."""
     monkeypatch.setattr(client_module, "MOST_PAGES", 5)
-    with flipkart_saying(*(page(row(f"S{number}"), marker=f"m{number}") for number in range(9))) as (client, asked, _):
+    without_end = [page(row(f"S{number}"), marker=f"m{number}") for number in range(5)]
+    with flipkart_saying(*without_end, by_id("S4")) as (client, asked, _):
         pages = read_until_it_ends(walk(client), says="more than 5 pages")
 
     assert ids(pages) == [[], ["S0"], ["S1"], ["S2"], ["S3"], ["S4"]]
-    assert len(asked.asked) == 5
+    assert len(asked.asked) == 6
 
 
 def test_an_empty_answer_is_one_empty_page():

@@ -25,6 +25,15 @@ def test_what_a_role_may_not_do_is_said_in_its_own_words(viewer, seller):
 
 
 @pytest.mark.django_db
+def test_who_opens_what_only_a_button_sends_is_told_so(owner, seller):
+    opened, put = (ask(f"/s/{seller.slug}/fetch/") for ask in (owner.get, owner.put))
+
+    assert (opened.status_code, opened["Allow"]) == (405, "POST")
+    assert "Nothing was done: open the page with the button" in words(opened)
+    assert (put.status_code, put.content) == (405, b"")
+
+
+@pytest.mark.django_db
 def test_a_form_from_elsewhere_is_refused_with_a_way_on(packer, seller):
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = packer.cookies

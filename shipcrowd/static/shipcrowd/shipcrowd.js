@@ -7,6 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
   focusOnSlash();
   submitOnChange();
   tickTogether();
+  focusWhatAsksForIt();
   waitForTheNextScan();
   selectWhatWasSearched();
   goBackAsItWas();
@@ -110,6 +111,12 @@ function focusOnSlash() {
     event.preventDefault();
     box.select();
   });
+}
+
+// A browser on a busy machine may forget an autofocus, and what is scanned then goes nowhere.
+function focusWhatAsksForIt() {
+  if (window.location.hash || document.activeElement !== document.body) return;
+  document.querySelector("[autofocus]")?.focus({ preventScroll: true });
 }
 
 // A page that somebody scanned their way to is ready for the next scan; not where it shall show a place further down, nor
