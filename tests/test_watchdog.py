@@ -145,11 +145,11 @@ def test_a_busy_cluster_is_not_taken_for_a_silent_one(worker):
     first, second = factories.seller(), factories.seller()
     for seller in (first, second):
         queue.ring(seller.pk, "dispatches")
-    until(lambda: worker.noted(f"begun {first.pk}") and worker.noted(f"begun {second.pk}"), within=30)
+    until(lambda: worker.noted(f"begun {first.pk}") and worker.noted(f"begun {second.pk}"), within=60)
     begun = time.monotonic()
 
     queue.ring(first.pk, "poll")
-    until(lambda: worker.noted(f"poll {first.pk}"), within=30)
+    until(lambda: worker.noted(f"poll {first.pk}"), within=60)
     until(lambda: time.monotonic() - begun > 8, within=10)
 
     assert "started anew" not in worker.log
@@ -159,7 +159,7 @@ def test_sigterm_ends_every_process_within_the_grace_even_in_the_middle_of_a_tas
     """Row 12, as far as processes go: what a killed task leaves behind is its row's business."""
     seller = factories.seller()
     queue.ring(seller.pk, "dispatches")
-    until(lambda: worker.noted(f"begun {seller.pk}"), within=30)
+    until(lambda: worker.noted(f"begun {seller.pk}"), within=60)
 
     worker.process.send_signal(signal.SIGTERM)
     worker.process.wait(timeout=watchdog.GRACE_SECONDS + 10)
@@ -172,7 +172,7 @@ def test_sigterm_ends_every_process_within_the_grace_even_in_the_middle_of_a_tas
 def test_an_idle_worker_stops_soon(worker, number):
     worker.process.send_signal(number)
 
-    worker.process.wait(timeout=7)
+    worker.process.wait(timeout=watchdog.GRACE_SECONDS - 1)
     assert worker.process.returncode == 0
     assert worker.processes() == []
 
@@ -184,7 +184,7 @@ def test_a_killed_watchdog_leaves_no_process(worker):
     worker.process.kill()
     worker.process.wait()
 
-    until(lambda: worker.processes() == [], within=5, else_say=lambda: str(worker.processes()))
+    until(lambda: worker.processes() == [], within=30, else_say=lambda: str(worker.processes()))
 
 
 def test_rows_that_nobody_can_read_are_removed_and_others_run(worker):
@@ -195,8 +195,8 @@ def test_rows_that_nobody_can_read_are_removed_and_others_run(worker):
 
     queue.ring(seller.pk, "labels")
 
-    assert until(lambda: worker.noted(f"labels {seller.pk}"), within=15, else_say=lambda: worker.log) < 15
-    until(lambda: not OrmQ.objects.filter(key="clicks").exists(), within=15)
+    until(lambda: worker.noted(f"labels {seller.pk}"), within=60, else_say=lambda: worker.log)
+    until(lambda: not OrmQ.objects.filter(key="clicks").exists(), within=60)
     assert worker.log.count("cannot be read and is removed") == 3
     assert "Traceback" not in worker.log
 
@@ -218,7 +218,7 @@ def test_a_truncated_queue_recovers_by_the_bell(worker):
         OrmQ.objects.all().delete()
         LabelRequest.objects.create(seller_id=shipment.seller_id, shipment=shipment, wake_at=timezone.now())
 
-    until(lambda: worker.noted(f"labels {shipment.seller_id}"), within=15, else_say=lambda: worker.log)
+    until(lambda: worker.noted(f"labels {shipment.seller_id}"), within=60, else_say=lambda: worker.log)
 
 
 def test_a_failing_task_is_logged_without_its_text_and_leaves_no_result(worker):
@@ -226,7 +226,7 @@ def test_a_failing_task_is_logged_without_its_text_and_leaves_no_result(worker):
     seller = factories.seller()
 
     queue.ring(seller.pk, "print_jobs")
-    until(lambda: f"print_jobs of seller {seller.pk} ended with ValueError" in worker.log, within=15)
+    until(lambda: f"print_jobs of seller {seller.pk} ended with ValueError" in worker.log, within=60)
 
     assert worker.noted(f"failing {seller.pk}") == 1
     assert "Asha" not in worker.log
@@ -240,10 +240,10 @@ def test_lost_connections_to_the_database_end_no_process(worker):
     seller = factories.seller()
     before = set(worker.processes())
     ended: list[int] = []
-    until(lambda: ended.append(end_other_connections()) or sum(ended) >= 3, within=20)
+    until(lambda: ended.append(end_other_connections()) or sum(ended) >= 3, within=60)
 
     queue.ring(seller.pk, "labels")
-    until(lambda: worker.noted(f"labels {seller.pk}"), within=20, else_say=lambda: worker.log)
+    until(lambda: worker.noted(f"labels {seller.pk}"), within=60, else_say=lambda: worker.log)
 
     assert "Traceback" not in worker.log
     assert set(worker.processes()) == before
@@ -291,4 +291,4 @@ def test_what_ends_before_its_first_sign_of_life_is_started_anew_after_a_pause(s
     sleeper.start_if_due()
     assert not sleeper.is_running
 
-    until(lambda: sleeper.start_if_due() or sleeper.is_running, within=5)
+    until(lambda: sleeper.start_if_due() or sleeper.is_running, within=30)

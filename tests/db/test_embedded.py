@@ -21,7 +21,7 @@ def folder(made_once: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(made_once, place, symlinks=True)
     restore_owner(made_once / "postgres", place / "postgres")
     yield place
-    until(lambda: servers_of(place) == [], within=30)
+    until(lambda: servers_of(place) == [], within=60)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def made_once(tmp_path_factory) -> Path:
     user = User(place)
     user.host()
     user.gone()
-    until(lambda: servers_of(place) == [], within=30)
+    until(lambda: servers_of(place) == [], within=60)
     return place
 
 
@@ -63,7 +63,7 @@ def test_a_second_start_finds_the_data_of_the_first(folder):
     first = User(folder)
     query(first.host(), "create table kept as select 42 as answer")
     first.gone(signal.SIGTERM)
-    until(lambda: servers_of(folder) == [], within=10)
+    until(lambda: servers_of(folder) == [], within=60)
 
     second = User(folder)
     assert query(second.host(), "select answer from kept") == 42
@@ -79,7 +79,7 @@ def test_however_the_only_user_ends_nothing_stays_behind(folder, number):
 
     user.gone(number)
 
-    until(lambda: servers_of(folder) == [], within=10)
+    until(lambda: servers_of(folder) == [], within=60)
     assert not socket_folder.exists()
 
 
@@ -103,7 +103,7 @@ def test_a_killed_keeper_takes_the_server_along_and_the_next_connection_starts_b
     server = server_of(folder)
 
     os.kill(keeper_of(folder), signal.SIGKILL)
-    until(lambda: not Path("/proc", str(server)).exists(), within=10)
+    until(lambda: not Path("/proc", str(server)).exists(), within=60)
 
     for user in users:
         user.ask_again()
@@ -175,7 +175,7 @@ def test_data_made_by_half_is_made_anew(tmp_path):
 
     assert query(user.host(), "select 1") == 1
     user.gone()
-    until(lambda: servers_of(tmp_path) == [], within=10)
+    until(lambda: servers_of(tmp_path) == [], within=60)
 
 
 @pytest.mark.slow
@@ -189,7 +189,7 @@ def test_a_closed_parent_folder_is_passed_and_stays_closed(tmp_path):
 
     assert closed.stat().st_mode & 0o777 == 0o700
     user.gone()
-    until(lambda: servers_of(closed / "inside") == [], within=10)
+    until(lambda: servers_of(closed / "inside") == [], within=60)
 
 
 def refusal(folder: Path) -> str:

@@ -23,7 +23,7 @@ def host(tmp_path_factory) -> Iterator[str]:
     user = User(folder)
     yield user.host()
     user.gone()
-    until(lambda: servers_of(folder) == [], within=10)
+    until(lambda: servers_of(folder) == [], within=60)
 
 
 def psql(host: str, script: str, *, database: str = "postgres", **variables: str) -> str:

