@@ -290,6 +290,7 @@ class PollCursor(Cursor):
     last_full_at = models.DateTimeField(null=True)  # first poll, then the daily search of all open states
     last_late_at = models.DateTimeField(null=True)  # when those that were approved late were last looked for
     walk = models.JSONField(null=True)  # where an unfinished walk stands: polling.Walk
+    behind = models.JSONField(default=dict)  # searches that could not be read, and from when they are asked next
 
     class Meta(Cursor.Meta):
         constraints = [models.UniqueConstraint(fields=["seller", "connection"], name="one_cursor_a_connection")]

@@ -16,11 +16,14 @@ days after its date lies behind any cursor. A poll there has these legs:
 Known shipments come along and cost nothing (ingest.py). What leaves these windows or changes otherwise is read by id
 (tasks.follow). A walk goes on from its last page when the quota pauses it or its turn is over; the cursor moves only
 when the walk has come to its end.
+
+A search that cannot be read holds up no other: it is left behind, a person is told, and the next walk asks it for all
+since then. Flipkart is known to refuse some (wire.md 10: what the buyer or the marketplace cancelled).
 """
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,7 +45,15 @@ from shipcrowd.flipkart.types import Page, SearchPart, Span, State, Window
 from shipcrowd.flipkart.types import Unreadable as Hole
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport import retry
-from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled, UnexpectedPayload
+from shipcrowd.transport.errors import (
+    Broken,
+    CallFailed,
+    NotAuthorized,
+    Refused,
+    Throttled,
+    UnexpectedPayload,
+    Unreachable,
+)
 from shipcrowd.work import database_now
 
 LATE_WINDOW = timedelta(days=7)
@@ -57,6 +68,7 @@ WALK_LIVES = timedelta(hours=2)
 THROTTLED_PAUSE = timedelta(seconds=6)
 THROTTLED_PAUSE_WITHOUT_PROGRESS = timedelta(seconds=20)
 NOT_AUTHORIZED_PAUSE = timedelta(minutes=1)
+TRIES_OF_A_SEARCH = 3  # that is not answered, before the others go on without it
 FOLLOW_AFTER = timedelta(minutes=1)  # a new connection; its first page may be quicker
 # What "fetch now" reads again: five calls of the guide's 50, and none of those read within so long.
 FETCHED_NOW = 250
@@ -73,7 +85,7 @@ def start_polling(seller: Seller, connection: Connection) -> None:
     require_scope(seller)
     fresh = {"wake_at": Now(), "token": None, "failures_in_a_row": 0, "says": ""}
     # It may be another account's, of which all that is open is to be found.
-    anew = {"walk": None, "last_full_at": None}
+    anew: dict[str, object] = {"walk": None, "last_full_at": None, "behind": {}}
     PollCursor.objects.update_or_create(seller=seller, connection=connection, defaults=fresh | anew)
     # After the first page, which tells whether this is the seller's account: to another one its shipments are unknown.
     later = {"wake_at": Now() + FOLLOW_AFTER}
@@ -125,7 +137,10 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """The legs still to be walked, the first of them from `marker` on. `began_at` is where the cursor will stand."""
+    """The legs still to be walked, the first of them from `marker` on. `began_at` is where the cursor will stand.
+
+    `ended` are the legs that came to their end, `behind` the searches that did not, and from when they are to be asked.
+    """
 
     legs: tuple[Leg, ...]
     began_at: datetime
@@ -134,6 +149,8 @@ class Walk:
     is_late: bool = False
     pages: int = 0
     new: int = 0
+    ended: int = 0
+    behind: Mapping[str, datetime] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -144,12 +161,33 @@ class Walk:
             "is_late": self.is_late,
             "pages": self.pages,
             "new": self.new,
+            "ended": self.ended,
+            "behind": behind_to_json(self.behind),
         }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Walk":
         legs = tuple(_leg_from_json(leg) for leg in stored["legs"])
-        return cls(**stored | {"legs": legs, "began_at": datetime.fromisoformat(stored["began_at"])})
+        behind = behind_from_json(stored.get("behind", {}))
+        return cls(**stored | {"legs": legs, "began_at": datetime.fromisoformat(stored["began_at"]), "behind": behind})
+
+    def without_leg(self) -> "Walk":
+        """The first leg has come to its end."""
+        return replace(self, legs=self.legs[1:], marker=None, ended=self.ended + 1)
+
+    def leaving_leg_behind(self) -> "Walk":
+        """The first leg could not be read."""
+        leg = self.legs[0]
+        since = min(leg.window.begins_at, self.behind.get(leg.part.name, leg.window.begins_at))
+        return replace(self, legs=self.legs[1:], marker=None, behind={**self.behind, leg.part.name: since})
+
+
+def behind_to_json(behind: Mapping[str, datetime]) -> dict[str, str]:
+    return {name: since.isoformat() for name, since in behind.items()}
+
+
+def behind_from_json(stored: Mapping[str, str]) -> dict[str, datetime]:
+    return {name: datetime.fromisoformat(since) for name, since in stored.items()}
 
 
 def _leg_to_json(leg: Leg) -> dict[str, Any]:
@@ -180,10 +218,12 @@ def plan(
     last_full_at: datetime | None,
     last_late_at: datetime | None,
     waiting: int,
+    behind: Mapping[str, datetime],
 ) -> Walk:
     """What to ask now. `waiting` is how many shipments we know that wait to be packed. Pure.
 
-    `searches` and `by_change` are the wire's: which searches cover some states, and whether one can ask for changes.
+    `searches` and `by_change` are the wire's: which searches cover some states, and whether one can ask for changes;
+    `behind` says from when those are asked that the walk before could not read.
     """
     until = now + settings.POLL_OVERLAP  # their clock may be ahead of ours
     oldest = now - settings.POLL_FIRST
@@ -191,8 +231,11 @@ def plan(
     still_open = tuple(State(state) for state in OPEN_STATES)
 
     def legs(states: Collection[State], of: Span, begins_at: datetime, ends_at: datetime) -> tuple[Leg, ...]:
-        window = Window(of=of, begins_at=begins_at, ends_at=ends_at)
-        return tuple(Leg(part=part, window=window) for part in searches(states))
+        def window(part: SearchPart) -> Window:
+            since = min(begins_at, behind.get(part.name, begins_at))
+            return Window(of=of, begins_at=max(since, oldest), ends_at=ends_at)
+
+        return tuple(Leg(part=part, window=window(part)) for part in searches(states))
 
     if read_until is None:
         return Walk(legs=legs(still_open, Span.ORDERED, oldest, until), began_at=now, is_full=True)
@@ -257,6 +300,7 @@ def _walk_of(cursor: PollCursor, client: FlipkartClient) -> Walk:
         last_full_at=cursor.last_full_at,
         last_late_at=cursor.last_late_at,
         waiting=waiting,
+        behind=behind_from_json(cursor.behind),
     )
 
 
@@ -270,25 +314,37 @@ def _run(cursor: PollCursor, walk: Walk, client: FlipkartClient) -> bool:
         return pages >= PAGES_A_RUN or (pages > 1 and time.monotonic() > ends_at)
 
     while walk.legs:
-        leg = walk.legs[0]
-        answers = client.shipment_pages(part=leg.part, window=leg.window, marker=walk.marker)
-        while True:
-            began = database_now()
-            page = next(answers, None)  # the call; after the last page it says whether that was the end
-            if page is None:
-                break
-            if leg.part.is_rumour:
-                page = reading.confirmed(client, page)
-            walk = _take_in(cursor, walk, page, began)
-            pages += 1
-            if page.has_more and is_turn_over():
-                return _pause(cursor, walk)
-        walk = replace(walk, legs=walk.legs[1:], marker=None)
+        try:
+            for so_far, page in _leg_of(cursor, walk, client):
+                walk = so_far
+                pages += 1
+                if page.has_more and is_turn_over():
+                    return _pause(cursor, walk)
+            walk = walk.without_leg()
+        except CallFailed as error:
+            if not may_leave_behind(error, failures=cursor.failures_in_a_row, ended=walk.ended, left=len(walk.legs)):
+                raise
+            walk = _leave_behind(cursor, walk, error)
         if walk.legs and is_turn_over():
             return _pause(cursor, walk)
     _check_account(cursor, walk)
     _finish(cursor, walk)
     return False
+
+
+def _leg_of(cursor: PollCursor, walk: Walk, client: FlipkartClient) -> Iterator[tuple[Walk, Page]]:
+    """The walk after each page of its first leg, and the page. Raises Overtaken and what calls raise."""
+    leg = walk.legs[0]
+    answers = client.shipment_pages(part=leg.part, window=leg.window, marker=walk.marker)
+    while True:
+        began = database_now()
+        page = next(answers, None)  # the call; after the last page it says whether that was the end
+        if page is None:
+            return
+        if leg.part.is_rumour:
+            page = reading.confirmed(client, page)
+        walk = _take_in(cursor, walk, page, began)
+        yield walk, page
 
 
 def _pause(cursor: PollCursor, walk: Walk) -> bool:
@@ -322,6 +378,7 @@ def _finish(cursor: PollCursor, walk: Walk) -> None:
     """The cursor moves. Raises Overtaken when it is somebody else's by now: then theirs counts."""
     seller_id = cursor.seller_id
     moved: dict[str, object] = {"read_until": walk.began_at, "last_good_at": Now()}
+    moved["behind"] = behind_to_json(walk.behind)
     if walk.is_full:
         moved["last_full_at"] = walk.began_at
     if walk.is_full or walk.is_late:
@@ -329,7 +386,8 @@ def _finish(cursor: PollCursor, walk: Walk) -> None:
     with seller_scope(seller_id):
         if not cursors.release(cursor, after=settings.POLL_EVERY, walk=None, failures_in_a_row=0, says="", **moved):
             raise Overtaken
-        Unreadable.objects.filter(seller_id=seller_id, path=SEARCH).delete()
+        if not walk.behind:
+            Unreadable.objects.filter(seller_id=seller_id, path=SEARCH).delete()
         if walk.is_full:
             # A row without an id cannot be known again: what is still there has just been met once more.
             gone = Unreadable.objects.filter(seller_id=seller_id, flipkart_shipment_id="")
@@ -351,12 +409,36 @@ def _put_off(cursor: PollCursor, error: CallFailed) -> None:
     pause = growing_pause(error, failures)
     if isinstance(error, (UnexpectedPayload, Refused)):
         # Its markers may be what is wrong: the next walk starts anew. A person sees it until one comes to its end.
-        _need_person(cursor.seller_id, error)
+        says = _("the search could not be read to its end: %(error)s") % {"error": error}
+        _need_person(cursor.seller_id, says)
         cursors.release(
             cursor, after=max(pause, settings.POLL_EVERY), walk=None, failures_in_a_row=failures, says=_words(error)
         )
         return
     cursors.release(cursor, after=pause, failures_in_a_row=failures, says=_words(error))
+
+
+def may_leave_behind(error: CallFailed, *, failures: int, ended: int, left: int) -> bool:
+    """Whether the walk goes on without the search that failed so. Pure.
+
+    `failures` are the runs that failed before in a row, `ended` the searches that the walk has read, `left` those that
+    it still has, the failed one with them. Where none can be read, it is not the search that has failed but Flipkart.
+    """
+    if isinstance(error, (UnexpectedPayload, Refused)):
+        return ended > 0 or left > 1
+    return isinstance(error, (Broken, Unreachable)) and ended > 0 and failures + 1 >= TRIES_OF_A_SEARCH
+
+
+def _leave_behind(cursor: PollCursor, walk: Walk, error: CallFailed) -> Walk:
+    """The walk without its first leg; a person hears of it. Raises Overtaken."""
+    name = walk.legs[0].part.name
+    says = _("the search “%(name)s” could not be read and is asked again with each poll: %(error)s")
+    _need_person(cursor.seller_id, says % {"name": name, "error": error})
+    walk = walk.leaving_leg_behind()
+    with seller_scope(cursor.seller_id):
+        if not cursors.keep(cursor, walk=walk.to_json()):
+            raise Overtaken
+    return walk
 
 
 def _pause_when_throttled(cursor: PollCursor, error: Throttled) -> timedelta:
@@ -388,8 +470,7 @@ def growing_pause(error: CallFailed, failures: int) -> timedelta:
     return again.after if isinstance(again, retry.SendAgain) else retry.LONGEST_PAUSE
 
 
-def _need_person(seller_id: int, error: CallFailed) -> None:
-    says = _("the search could not be read to its end: %(error)s") % {"error": error}
+def _need_person(seller_id: int, says: str) -> None:
     with seller_scope(seller_id):
         hole = Hole(flipkart_shipment_id="", path=SEARCH, says=says)
         ingest(seller_id=seller_id, shipments=(), unreadable=[hole], read_began_at=database_now())

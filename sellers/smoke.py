@@ -78,8 +78,18 @@ def _search(client: FlipkartClient, now: datetime, known: dict[str, Shipment]) -
             heard, page = _heard(operation, partial(next, pages))
             yield heard
             known |= {one.flipkart_shipment_id: one for one in page.shipments} if page else {}
-            if page is None or not page.has_more:
+            if page is None:
                 break
+            if not page.has_more:
+                yield from _wrong_at_the_end(f"search {part.name}, its end", pages)
+                break
+
+
+def _wrong_at_the_end(operation: str, pages: Iterator[Page]) -> Iterator[Heard]:
+    """What is wrong with the way to further pages comes after the last one. Raises NotAuthorized."""
+    heard, _ = _heard(operation, lambda: list(pages))
+    if not heard.answered:
+        yield heard
 
 
 def _asks(

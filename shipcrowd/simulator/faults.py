@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "repeating_marker": ("search",),
     "has_more_without_marker": ("search",),
     "foreign_next_page": ("search",),
+    "no_cancelled_search": ("search",),
     "not_a_pdf": PAPER_OPERATIONS,
     "cut_pdf": PAPER_OPERATIONS,
     "late_labels": ("generate_labels", "download_labels"),

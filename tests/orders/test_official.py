@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from orders import polling
-from orders.models import Buyer, FollowCursor, PollCursor, Reading, Shipment, ShipmentItem
+from orders.models import Buyer, FollowCursor, PollCursor, Reading, Shipment, ShipmentItem, Unreadable
 from orders.tasks import follow, poll
 from sellers.models import WireName
 from shipcrowd.tenancy import seller_scope
@@ -66,6 +66,37 @@ def test_a_first_poll_brings_all_that_is_open_held_and_express_ones_too(connecte
         "EXPRESS",
     )
     assert {row.facility_id is None for row in as_ops(Shipment)} == {False}
+
+
+@pytest.mark.parametrize(("status", "runs"), [(400, 1), (500, 3)])
+def test_a_search_that_never_works_holds_up_no_other_and_is_caught_up_with(connected, flipkart, clock, status, runs):
+    world, account = flipkart.world, connected.account
+    (bought,) = world.add_shipments(account, 1)
+    poll_again(connected)
+    flipkart.faults.set("search", "no_cancelled_search", times=None, status=status)
+
+    for new in range(1, 3):
+        clock.pass_(minutes=5)
+        world.add_shipments(account, 1, ordered_at=clock.now)
+        if new == 1:
+            world.cancel(bought, by="buyer")
+        for _ in range(runs):
+            factories.wake(PollCursor)
+            poll(seller_id=connected.seller.pk)
+        assert len(as_ops(Shipment)) == 1 + new
+
+    (cursor,) = as_ops(PollCursor)
+    (told,) = as_ops(Unreadable)
+    assert (cursor.walk, cursor.failures_in_a_row) == (None, 0)
+    assert set(cursor.behind) == {f"cancelled by the {who}" for who in ("seller", "buyer", "marketplace")}
+    assert told.says.startswith("the search “cancelled by the ")
+    assert stored(connected, bought).state == "APPROVED"
+
+    flipkart.faults.clear()
+    poll_again(connected)
+
+    assert stored(connected, bought).state == "CANCELLED"
+    assert (as_ops(PollCursor)[0].behind, as_ops(Unreadable)) == ({}, [])
 
 
 def test_later_polls_bring_what_changed_whoever_changed_it(connected, flipkart, clock):

@@ -15,6 +15,7 @@ from sellers.models import Quota, Standing, WireName
 from shipcrowd.flipkart.types import SearchPart, Span, State, Window
 from shipcrowd.flipkart.wire import guide
 from shipcrowd.tenancy import NoScope, seller_scope
+from shipcrowd.transport.errors import Broken, NotAuthorized, Refused, Throttled, UnexpectedPayload, Unreachable
 from shipcrowd.work import Attention
 from tests import factories
 from tests.factories import as_ops, reload, run_due_work
@@ -63,7 +64,7 @@ def searches(flipkart) -> int:
 
 def planned(**values) -> Walk:
     facts = {"read_until": NOW - timedelta(minutes=5), "last_full_at": NOW - HOUR, "last_late_at": None, "waiting": 0}
-    facts |= {"searches": guide.searches, "by_change": False}
+    facts |= {"searches": guide.searches, "by_change": False, "behind": {}}
     return plan(now=NOW, page_size=50, **facts | values)
 
 
@@ -126,6 +127,35 @@ def test_where_a_search_can_ask_for_changes_the_daily_search_covers_what_was_ord
     assert walk.is_full
 
 
+def test_a_search_that_was_left_behind_is_asked_from_where_it_stopped():
+    walk = planned(searches=parts_apart, by_change=True, behind={"gone": NOW - 3 * DAY, "no more": NOW - DAY})
+
+    assert [leg.window.begins_at for leg in walk.legs] == [NOW - timedelta(minutes=35), NOW - 3 * DAY]
+    assert (
+        planned(searches=parts_apart, by_change=True, behind={"gone": NOW - 90 * DAY}).legs[1].window.begins_at
+        == NOW - 30 * DAY
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "failures", "ended", "left", "may"),
+    [
+        (Refused("search", status=400), 0, 1, 1, True),
+        (Refused("search", status=400), 0, 0, 2, True),
+        (UnexpectedPayload("search", "missing"), 0, 0, 2, True),
+        (Refused("search", status=400), 9, 0, 1, False),  # none could be read
+        (Broken("search", status=500), 2, 1, 1, True),
+        (Unreachable("search"), 2, 1, 1, True),
+        (Broken("search", status=500), 1, 1, 1, False),  # it may still answer
+        (Broken("search", status=500), 9, 0, 2, False),  # nothing answers
+        (Throttled("search"), 9, 1, 1, False),
+        (NotAuthorized("search"), 9, 1, 1, False),
+    ],
+)
+def test_what_is_left_behind_and_what_all_wait_for(error, failures, ended, left, may):
+    assert polling.may_leave_behind(error, failures=failures, ended=ended, left=left) is may
+
+
 def test_after_a_long_silence_no_more_than_thirty_days_are_asked():
     assert planned(read_until=NOW - 90 * DAY).legs[0].window.begins_at == NOW - 30 * DAY
 
@@ -138,6 +168,8 @@ def test_a_walk_is_stored_and_found_again_as_it_was():
         began_at=NOW,
         marker="m",
         pages=3,
+        ended=1,
+        behind={"b": NOW - DAY},
     )
     assert Walk.from_json(walk.to_json()) == walk
 

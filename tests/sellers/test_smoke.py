@@ -130,6 +130,15 @@ def test_what_cannot_be_read_is_said_and_the_walk_goes_on(connected, flipkart, f
     assert (code, list(operations(text))) == (1, OFFICIAL)
 
 
+def test_a_way_to_the_next_page_that_leads_nowhere_is_said(connected, flipkart):
+    flipkart.faults.set("search", "has_more_without_marker")
+
+    code, text = smoke(connected.connection.pk)
+
+    assert "search before dispatch, its end: FAILED: search: nextPageUrl: missing" in text
+    assert code == 1
+
+
 def test_where_access_is_refused_the_walk_ends(connected, flipkart):
     flipkart.faults.set("search", "forbidden", times=None)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from shipcrowd.simulator.accounts import Account, Item, Refusal, Shipment, State
+from shipcrowd.simulator.api import ApiError
 from shipcrowd.simulator.faults import Fault
 from shipcrowd.simulator.official.asked import Asked, checked_ids, flag, mapping, moment, refused, texts
 from shipcrowd.simulator.official.rows import changed_at, encode_cancelled_row, encode_row, encode_shipping
@@ -60,6 +61,9 @@ def search(world: World, account: Account, asked: Asked, fault: Fault | None) ->
         filter_, start, page_number = _read_token(asked.query.get("next_token", ""))
     else:
         filter_, start, page_number = _read_filter(asked.body), 0, 1
+    if fault and fault.kind == "no_cancelled_search" and filter_.type == "cancelled":
+        # As was seen at Flipkart for some of them (wire.md 10).
+        raise ApiError(int(fault.options.get("status", 400)), "NOT_SUPPORTED", "this cancellation type does not work")
     with world.lock:
         found = _find(world, account, filter_)
     page = found[start : start + PAGE]
