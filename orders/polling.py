@@ -336,15 +336,17 @@ def _leg_of(cursor: PollCursor, walk: Walk, client: FlipkartClient) -> Iterator[
     """The walk after each page of its first leg, and the page. Raises Overtaken and what calls raise."""
     leg = walk.legs[0]
     answers = client.shipment_pages(part=leg.part, window=leg.window, marker=walk.marker)
+    began = before = database_now()
     while True:
-        began = database_now()
         page = next(answers, None)  # the call; after the last page it says whether that was the end
         if page is None:
             return
         if leg.part.is_rumour:
             page = reading.confirmed(client, page)
-        walk = _take_in(cursor, walk, page, began)
+        # Where rows are not whole, a page brings what was held back of the one before it: as old as that.
+        walk = _take_in(cursor, walk, page, began if client.wire.ABILITIES.whole_rows else before)
         yield walk, page
+        before, began = began, database_now()
 
 
 def _pause(cursor: PollCursor, walk: Walk) -> bool:

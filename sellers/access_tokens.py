@@ -29,6 +29,9 @@ LEASE = timedelta(seconds=20)
 # Seconds: a token call ends before its lease does, so that nobody renews beside it.
 CALL_TIMEOUT, ANSWER_TIMEOUT = 8.0, 15.0
 ASK_AGAIN = timedelta(seconds=1)
+ASK_AGAIN_AFTER_FAILURE = timedelta(seconds=30)
+# RFC 6749, 5.2, and wire.md 1: whoever asks is not known. Where that is the platform, no seller can mend it.
+CLIENT_IS_REFUSED = frozenset({"invalid_client", "unauthorized_client", "unauthorized"})
 
 
 class NotConnected(CallFailed):
@@ -76,7 +79,8 @@ class Grant:
 class StoredTokens:
     """The client's TokenSource over a seller's connection, to be used outside of any scope.
 
-    Both methods raise NotConnected, Throttled while somebody else renews, and what the token call raises.
+    Both methods raise NotConnected, NotAuthorized when the grant is gone, and Throttled with the time after which to
+    ask again: while somebody else renews, and when the token call failed otherwise, for then nothing else was sent.
     """
 
     seller_id: int
@@ -112,7 +116,7 @@ class StoredTokens:
             token = grant.ask(self.transport, self.wire)
         except CallFailed as error:
             self._note_failure(error, lease, grant)
-            raise
+            raise _without_token(error, grant) from error
         return self._store(token, lease, grant)
 
     def _store(self, token: Token, lease: uuid.UUID, grant: Grant) -> str:
@@ -132,7 +136,7 @@ class StoredTokens:
         """A grant that is gone ends the connection, unless somebody has stored a newer one meanwhile."""
         with seller_scope(self.seller_id):
             row = Connection.objects.select_for_update().filter(seller_id=self.seller_id).first()
-            if row is not None and row.is_connected and is_gone(error) and Grant.of(row) == grant:
+            if row is not None and row.is_connected and is_gone(error, grant) and Grant.of(row) == grant:
                 stop(row, _("Flipkart no longer accepts this connection ({code}).").format(code=_code(error)))
             _release(self.seller_id, lease)
 
@@ -170,9 +174,28 @@ def remember(row: Connection, token: Token) -> None:
     row.token_believed_until = Now() + wire_named(row.wire).token_life(token.expires_in)
 
 
-def is_gone(error: CallFailed) -> bool:
-    """Whether asking for a token failed because the client or the grant is not accepted; a bare 403 does not say so."""
-    return isinstance(error, NotAuthorized) and (error.status != 403 or error.code in tokens.GRANT_IS_GONE)
+def is_gone(error: CallFailed, grant: Grant) -> bool:
+    """Whether asking for a token failed because this seller's grant is not accepted; a bare 403 does not say so."""
+    is_refused = isinstance(error, NotAuthorized) and (error.status != 403 or error.code in tokens.GRANT_IS_GONE)
+    return is_refused and not _is_the_platforms(error, grant)
+
+
+def _is_the_platforms(error: CallFailed, grant: Grant) -> bool:
+    return isinstance(error, NotAuthorized) and not grant.has_own_client and error.code in CLIENT_IS_REFUSED
+
+
+def _without_token(error: CallFailed, grant: Grant) -> CallFailed:
+    """What a failed token call is to whoever wanted to send something else with it."""
+    if _is_the_platforms(error, grant):
+        says = _(
+            "Flipkart does not accept the platform's own application ({code}): whoever runs this platform must look at "
+            "FLIPKART_CLIENT_ID and FLIPKART_CLIENT_SECRET"
+        )
+        return Throttled("token", says.format(code=_code(error)), retry_after=ASK_AGAIN_AFTER_FAILURE)
+    if isinstance(error, (NotAuthorized, Throttled)):
+        return error
+    says = _("no access token could be had, and without one nothing is sent ({error})")
+    return Throttled("token", says.format(error=error), retry_after=ASK_AGAIN_AFTER_FAILURE)
 
 
 def stop(row: Connection, says: str) -> None:

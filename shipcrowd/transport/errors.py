@@ -48,7 +48,10 @@ class Unreachable(CallFailed):
 
 
 class Throttled(CallFailed):
-    """Too many calls (429, or our own quota): it was not done. `retry_after` is theirs, bounded, None when not said."""
+    """Too many calls (429, our own quota, no token to be had): it was not done.
+
+    `retry_after` is theirs, bounded, None when not said.
+    """
 
     def __init__(self, operation: str, says: str = "too many calls", *, retry_after: timedelta | None = None) -> None:
         super().__init__(operation, says)

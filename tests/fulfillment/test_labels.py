@@ -433,6 +433,21 @@ def test_calls_that_did_nothing_leave_neither_doubt_nor_count(seller, shipments,
     assert {(row.state, row.in_doubt, row.attempts) for row in as_ops(LabelRequest)} == {(State.DUE, False, 0)}
 
 
+@pytest.mark.parametrize("status", [404, 503])
+def test_without_a_token_nothing_was_sent_and_nothing_is_refused(seller, shipments, flipkart, packer, clock, status):
+    with factories.ops():
+        Connection.objects.update(token_believed_until=None)
+    flipkart.faults.set("token", "server_error", times=2, status=status)
+
+    ask_labels(seller, shipments, packer)
+    drain()
+
+    assert {(row.state, row.in_doubt, row.attempts) for row in as_ops(LabelRequest)} == {(State.DUE, False, 0)}
+    assert flipkart.ledger.attempts_of("generate_labels") == []
+    work_on(clock, looks=40)
+    assert {row.state for row in as_ops(LabelRequest)} == {State.DONE}
+
+
 def test_out_of_time_at_a_429_it_is_given_up_and_not_in_doubt(seller, shipment, flipkart, packer):
     flipkart.faults.set("generate_labels", "throttled", retry_after="30")
     ask_labels(seller, [shipment], packer)

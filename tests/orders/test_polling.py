@@ -7,7 +7,9 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from fulfillment.shown import mark_shown
 from orders import polling
+from orders.ingest import ingest
 from orders.models import FollowCursor, PollCursor, Reading, Shipment, Unreadable
 from orders.polling import Leg, Walk, plan
 from orders.tasks import poll
@@ -16,7 +18,7 @@ from shipcrowd.flipkart.types import SearchPart, Span, State, Window
 from shipcrowd.flipkart.wire import guide
 from shipcrowd.tenancy import NoScope, seller_scope
 from shipcrowd.transport.errors import Broken, NotAuthorized, Refused, Throttled, UnexpectedPayload, Unreachable
-from shipcrowd.work import Attention
+from shipcrowd.work import Attention, database_now
 from tests import factories
 from tests.factories import as_ops, reload, run_due_work
 
@@ -320,6 +322,33 @@ def test_a_walk_that_got_nowhere_waits_longer(connected, flipkart):
     again(connected)
 
     assert cursor(connected).wake_at > timezone.now() + polling.THROTTLED_PAUSE_WITHOUT_PROGRESS * 0.9
+
+
+def test_what_a_page_held_back_is_as_old_as_that_page(connected, flipkart, clock, monkeypatch):
+    """Its last shipment comes with the next page, and may have been dispatched by us meanwhile."""
+    made = flipkart.world.add_shipments(connected.account, 60, states="PACKED", ordered_at=clock.now)
+    start(connected)
+    again(connected)
+    with seller_scope(connected.seller):
+        held_back = Shipment.objects.get(flipkart_shipment_id=made[49])
+
+    pages = []
+
+    def dispatched_meanwhile(**page):
+        done = ingest(**page)
+        pages.append(page["shipments"])
+        if len(pages) > 1:
+            return done
+        with seller_scope(connected.seller):
+            Shipment.objects.select_for_update().get(pk=held_back.pk)
+            mark_shown(connected.seller.pk, [held_back.pk], State.READY_TO_DISPATCH, at=database_now())
+        return done
+
+    monkeypatch.setattr(polling, "ingest", dispatched_meanwhile)
+    again(connected)
+
+    assert made[49] in {shipment.flipkart_shipment_id for shipment in pages[1]}
+    assert reload(held_back).state == "READY_TO_DISPATCH"
 
 
 def test_pages_that_move_while_they_are_read_lose_nothing(connected, flipkart):

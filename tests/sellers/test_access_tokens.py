@@ -15,7 +15,7 @@ from sellers.models import Connection, Standing
 from shipcrowd.flipkart.wire import wire_named
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.transport import Transport
-from shipcrowd.transport.errors import NotAuthorized, Throttled, UnexpectedPayload, Unreachable
+from shipcrowd.transport.errors import NotAuthorized, Throttled
 from tests import factories
 from tests.conftest import SIMULATOR
 from tests.factories import ConnectedSeller, reload
@@ -181,21 +181,38 @@ def test_a_token_that_ended_with_nothing_to_renew_it_asks_for_a_person(connected
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"),
+    ("kind", "options"),
     [
-        ("server_error", Exception),
-        ("drop_before", Unreachable),
-        ("drop_after", Unreachable),
-        ("html", UnexpectedPayload),
+        ("server_error", {}),
+        ("server_error", {"status": 404}),
+        ("drop_before", {}),
+        ("drop_after", {}),
+        ("html", {}),
     ],
 )
-def test_a_failure_that_passes_leaves_the_connection_and_frees_the_lease(connected, flipkart, kind, error):
-    flipkart.faults.set("token", kind, times=1)
+def test_a_failure_that_passes_leaves_the_connection_and_whoever_wanted_to_send_is_put_off(
+    connected, flipkart, kind, options
+):
+    """Nothing else was sent: it is neither in doubt nor refused."""
+    flipkart.faults.set("token", kind, times=1, **options)
 
-    with pytest.raises(error):
+    with pytest.raises(Throttled, match="no access token could be had") as put_off:
+        tokens_of(connected).current()
+
+    assert put_off.value.retry_after == timedelta(seconds=30)
+    assert reload(connected.connection).is_connected
+    assert tokens_of(connected).current()
+
+
+def test_a_wrong_secret_of_the_platform_ends_nobodys_connection(connected, flipkart, settings):
+    by_consent(connected, flipkart)
+    right, settings.FLIPKART_CLIENT_SECRET = settings.FLIPKART_CLIENT_SECRET, "of last year"
+
+    with pytest.raises(Throttled, match="whoever runs this platform must look at FLIPKART_CLIENT_ID"):
         tokens_of(connected).current()
 
     assert reload(connected.connection).is_connected
+    settings.FLIPKART_CLIENT_SECRET = right
     assert tokens_of(connected).current()
 
 
