@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -55,9 +56,13 @@ def _shipments(rows: Sequence[EffectRow | PrintJob]) -> list[int]:
 
 
 def _woken(rows: Sequence[EffectRow | PrintJob]) -> int:
-    """Those that only wait have their turn now; what a worker has in hand is left alone."""
-    return (
-        type(rows[0])
-        .objects.filter(pk__in=[row.pk for row in rows], state__in=(State.DUE, State.UNKNOWN), wake_at__gt=Now())
-        .update(wake_at=Now(), give_up_at=Now() + settings.GIVE_UP_AFTER)
+    """Those that only wait have their turn now; what a worker has in hand is left alone.
+
+    What was read back once and not found keeps its grace: Flipkart may still be at it, and it would be sent twice.
+    """
+    waiting = type(rows[0]).objects.filter(pk__in=[row.pk for row in rows], wake_at__gt=Now())
+    was_looked_for = Q(state=State.UNKNOWN, read_backs__gt=0)
+    return waiting.filter(state__in=(State.DUE, State.UNKNOWN)).update(
+        wake_at=Case(When(was_looked_for, then=F("wake_at")), default=Now()),
+        give_up_at=Now() + settings.GIVE_UP_AFTER,
     )

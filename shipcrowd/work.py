@@ -163,6 +163,10 @@ def begin_calls(rows: Sequence[RowT]) -> list[RowT]:
             read_backs=0,
             attempts=F("attempts") + 1,
             called_at=Now(),
+            # Why it waited is over; a broken row is still to be taken alone, should the worker die of it.
+            attention=models.Case(
+                models.When(attention=Attention.BROKEN, then=models.Value(Attention.BROKEN)), default=models.Value("")
+            ),
             wake_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
         )
         ours = set(_still_ours(model, rows).filter(state=State.CALLING).values_list("pk", flat=True))

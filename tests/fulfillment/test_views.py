@@ -382,6 +382,26 @@ def test_a_row_that_waits_has_its_turn_at_once(client, seller, shipments, packer
     assert only(LabelRequest).wake_at <= timezone.now()
 
 
+def test_who_presses_again_and_again_does_not_shorten_the_grace_of_a_lost_answer(
+    client, seller, shipments, packer, flipkart
+):
+    flipkart.faults.set("generate_labels", "drop_before")
+    ask_labels(seller, shipments[:1], packer)
+    with factories.ops():
+        LabelRequest.objects.update(attention=Attention.RECONNECT)  # it waited for the connection before it was sent
+    drain()
+    assert (only(LabelRequest).state, only(LabelRequest).attention) == (State.UNKNOWN, "")
+
+    for _ in range(3):
+        client.post(address(seller, "work/retry/"), {"row": [str(only(LabelRequest).public_id)]})
+        drain()
+
+    row = only(LabelRequest)
+    assert (row.state, row.read_backs) == (State.UNKNOWN, 1)
+    assert row.wake_at > timezone.now()
+    assert len(flipkart.ledger.calls_of("generate_labels")) == 1
+
+
 def test_another_sellers_rows_are_not_retried(seller, other_seller, shipments, packer, flipkart):
     flipkart.faults.set("generate_labels", "partial", code="INVALID_HSN")
     ask_labels(seller, shipments[:1], packer)
