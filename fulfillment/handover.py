@@ -3,7 +3,7 @@
 A sheet names what is ready to dispatch and neither held nor set aside, with Flipkart's manifest behind it where there
 is one: it came with the labels, or is fetched now. On top stand the parcels that must be pulled first. It is made as a
 work row, since the shipments are read again before; when Flipkart does not answer it is made all the same, and says
-since when nothing was read.
+since when nothing was read. Where only our quota of calls is spent it waits a little first.
 """
 
 import tempfile
@@ -37,10 +37,13 @@ from sellers.models import Facility, Seller, User
 from shipcrowd import audit, files, queue, work
 from shipcrowd.files import StorageFailed, Stored, StoredFileChanged, StoredFileLost
 from shipcrowd.tenancy import require_scope, seller_scope
+from shipcrowd.transport.errors import CallFailed, Throttled
 from shipcrowd.work import Attention
 
 KIND = HandOver.KIND
 ASK_AGAIN = timedelta(seconds=30)
+# So long a sheet waits for a quota that is spent; the courier waits no longer.
+LONGEST_WAIT = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +126,23 @@ class _Content:
     manifests: list[Document | bytes]  # those that came with the labels, then those that were fetched now
     counted: int | None  # by Flipkart, where it says so
     trouble: str  # with the manifest that was to be fetched
-    read_since: datetime | None  # when the one that was read longest ago was read, where Flipkart did not answer
+    unchecked: CallFailed | None  # why not all could be read again
+    read_since: datetime | None  # when the one that was read longest ago was read, where it is unchecked
 
 
 def _make(row: HandOver) -> None:
     with seller_scope(row.seller_id):
         ids = list(_parcels(row, timezone.now()).values_list("pk", flat=True))
     unread, error = reading.read_stale(row.seller_id, ids, before=timezone.now() - settings.READ_AGAIN_AFTER)
+    unchecked = error if unread else None
+    if isinstance(unchecked, Throttled) and _waits(row, unchecked):
+        return
     fetched = fetch_manifests(row.seller_id, facility=row.facility, courier=row.courier) if ids else Manifests()
+    if fetched.throttled and _waits(row, fetched.throttled):
+        return
     now = timezone.now()
     with seller_scope(row.seller_id):
-        content = _read(row, now, fetched, is_unchecked=bool(unread) and error is not None)
+        content = _read(row, now, fetched, unchecked)
     try:
         stored, pages = _store(row, content, now)
     except StorageFailed as failed:
@@ -144,7 +153,23 @@ def _make(row: HandOver) -> None:
     _finish(row, content, stored, pages, now=now)
 
 
-def _read(row: HandOver, now: datetime, fetched: Manifests, *, is_unchecked: bool) -> _Content:
+def _waits(row: HandOver, error: Throttled) -> bool:
+    """Whether the sheet is put off until calls may be made again, and not made as it is: it has waited long enough."""
+    pause = pause_for_quota(row.asked_at, work.database_now(), error.retry_after)
+    if pause is None:
+        return False
+    with seller_scope(row.seller_id):
+        work.put_off([row], after=pause, says=_("waiting: %(why)s") % {"why": error.says})
+    return True
+
+
+def pause_for_quota(asked_at: datetime, now: datetime, retry_after: timedelta | None) -> timedelta | None:
+    """How long a sheet waits now, never beyond LONGEST_WAIT in all; None once that is over. Pure."""
+    left = asked_at + LONGEST_WAIT - now
+    return min(retry_after or ASK_AGAIN, left) if left > timedelta(0) else None
+
+
+def _read(row: HandOver, now: datetime, fetched: Manifests, unchecked: CallFailed | None) -> _Content:
     parcels = list(_parcels(row, now).order_by("tracking_id", "pk"))
     wrong = list(_of(row).filter(_to_pull()).order_by("tracking_id", "pk"))
     places = pulling.places(row.seller_id, wrong)
@@ -157,7 +182,8 @@ def _read(row: HandOver, now: datetime, fetched: Manifests, *, is_unchecked: boo
         manifests=[*{document.sha256: document for document in manifests}.values(), *fetched.papers],
         counted=fetched.counted,
         trouble=fetched.trouble,
-        read_since=readings.values_list("read_at", flat=True).first() if is_unchecked else None,
+        unchecked=unchecked,
+        read_since=readings.values_list("read_at", flat=True).first() if unchecked else None,
     )
 
 
@@ -202,15 +228,22 @@ def _sheet(row: HandOver, content: _Content, now: datetime) -> bytes:
     facts += _differs(content)
     if content.trouble:
         facts.append(content.trouble)
-    if content.read_since:
-        since = in_ist(content.read_since, now=now)
-        facts.append(_("UNCHECKED: Flipkart did not answer; last read %(at)s") % {"at": since})
+    facts += _unchecked(content, now)
     return hand_over_pdf(
         title=_("Hand-over: %(where)s") % {"where": where},
         facts=facts,
         to_pull=[ToPull(_name(shipment), shipment.attention_says, place) for shipment, place in content.to_pull],
         tracking_ids=[_name(shipment) for shipment in content.parcels],
     )
+
+
+def _unchecked(content: _Content, now: datetime) -> list[str]:
+    """Why nobody asked Flipkart again what may leave, and how old is what is known."""
+    if content.unchecked is None or content.read_since is None:
+        return []
+    why = content.unchecked.says if isinstance(content.unchecked, Throttled) else _("Flipkart did not answer")
+    words = {"why": why, "at": in_ist(content.read_since, now=now)}
+    return [_("UNCHECKED: %(why)s; last read %(at)s") % words]
 
 
 def _differs(content: _Content) -> list[str]:
@@ -235,7 +268,8 @@ def _finish(row: HandOver, content: _Content, stored: Stored, pages: int, *, now
         count, wrong = len(content.parcels), len(content.to_pull)
         parcels = ngettext("%(count)d parcel", "%(count)d parcels", count) % {"count": count}
         first = ngettext("%(count)d to pull first", "%(count)d to pull first", wrong) % {"count": wrong}
-        says = "; ".join(filter(None, (parcels, first if wrong else "", *_differs(content), content.trouble)))
+        parts = [parcels, first if wrong else "", *_unchecked(content, now), *_differs(content), content.trouble]
+        says = "; ".join(filter(None, parts))
         if not work.done([row], says=says[:300]):
             return  # another worker has taken it over
         HandOver.objects.filter(pk=row.pk).update(

@@ -17,7 +17,7 @@ from sellers.models import Facility
 from shipcrowd.flipkart.client import FlipkartClient
 from shipcrowd.flipkart.types import HandoverCount, Offer
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed
+from shipcrowd.transport.errors import CallFailed, Throttled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class Manifests:
     papers: tuple[bytes, ...] = field(default=(), repr=False)
     counted: int | None = None
     trouble: str = ""
+    throttled: Throttled | None = None  # why something is missing that may be had a little later
 
 
 def fetch_manifests(seller_id: int, *, facility: Facility | None, courier: str) -> Manifests:
@@ -48,7 +49,7 @@ def fetch_manifests(seller_id: int, *, facility: Facility | None, courier: str) 
         counts = client.fetch_handover_counts(location)
     except CallFailed as error:
         gateway.heard(seller_id, error)
-        return Manifests(trouble=_not_fetched(error.says))
+        return Manifests(trouble=_not_fetched(error.says), throttled=_throttled(error))
     gateway.heard(seller_id, None)
     ours = of_courier(counts, courier)
     if counts and not ours:
@@ -67,6 +68,7 @@ def _download(client: FlipkartClient, seller_id: int, counts: Sequence[HandoverC
     """Each of the counts has a manifest of its own; one that fails leaves the others."""
     papers: list[bytes] = []
     troubles: list[str] = []
+    throttled: Throttled | None = None
     for count in counts:
         if not count.count:
             continue
@@ -79,13 +81,19 @@ def _download(client: FlipkartClient, seller_id: int, counts: Sequence[HandoverC
         except CallFailed as error:
             gateway.heard(seller_id, error)
             troubles.append(_not_fetched(error.says))
+            throttled = throttled or _throttled(error)
         except (PaperRefused, ChildFailed) as error:
             troubles.append(_("Flipkart's manifest cannot be used: {why}").format(why=error))
     return Manifests(
         papers=tuple(papers),
         counted=sum(count.count for count in counts),
         trouble="; ".join(dict.fromkeys(troubles)),
+        throttled=throttled,
     )
+
+
+def _throttled(error: CallFailed) -> Throttled | None:
+    return error if isinstance(error, Throttled) else None
 
 
 def _not_fetched(why: str) -> str:

@@ -1,13 +1,14 @@
 """What a seller's owners are told by mail: that a connection has ended or will end, and a daily digest where it is on.
 
 An alert is a row before it is a mail, and stays on the connection's page, whether or not a mail server is set up. A
-worker that dies between sending and writing down sends again: a mail may come twice, and is never lost.
+worker that dies between sending and writing down sends again: a mail may come twice, and is never lost. Who was mailed
+stays on the row: what the mail server does not take for one owner is tried again for that one alone.
 """
 
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 KIND = Alert.KIND
 ASK_AGAIN = timedelta(minutes=5)
+_FOR_GOOD = 500
 NO_SERVER = gettext_lazy("not mailed: no mail server is set up")
 NOBODY = gettext_lazy("not mailed: no owner has an e-mail address")
 
@@ -78,34 +80,104 @@ def work_due(*, seller_id: int) -> bool:
 
 def _send(alert: Alert) -> None:
     with seller_scope(alert.seller_id):
-        owners = Member.objects.filter(seller_id=alert.seller_id, role=Role.OWNER, user__is_active=True)
-        addresses = sorted(set(owners.exclude(user__email="").values_list("user__email", flat=True)))
-    if not settings.EMAIL_IS_SET or not addresses:
+        owners = _owners(alert.seller_id)
+    told = {*alert.mailed_to, *alert.refused_to}
+    if not settings.EMAIL_IS_SET or not (owners or told):
         with seller_scope(alert.seller_id):
             work.withdrawn([alert], says=str(NOBODY if settings.EMAIL_IS_SET else NO_SERVER))
         return
-    try:
-        # One mail each: owners need not know each other's addresses.
-        for address in addresses:
+    waiting = 0
+    # One mail each: owners need not know each other's addresses, and one that is not taken keeps it from nobody else.
+    for address, owner_ids in owners.items():
+        if told.issuperset(owner_ids):
+            continue
+        try:
             send_mail(alert.subject, f"{alert.text}\n\n{alert.link}\n", None, [address])
-    except (SMTPException, OSError) as error:
-        log.warning("an alert of seller %s was not mailed (%s)", alert.seller_id, type(error).__name__)
-        _try_later(alert)
-        return
-    work.crash_point(f"{KIND}.called")
-    with seller_scope(alert.seller_id):
-        says = ngettext("mailed to {count} owner", "mailed to {count} owners", len(addresses))
-        work.done([alert], says=says.format(count=len(addresses)))
-
-
-def _try_later(alert: Alert) -> None:
-    with seller_scope(alert.seller_id):
-        if _is_old(alert, work.database_now()):
-            says = _("not mailed: the mail server did not take it for a day")
-            work.given_up([alert], because="", says=says)
+        except (SMTPException, OSError) as error:
+            log.warning("an alert of seller %s was not mailed (%s)", alert.seller_id, type(error).__name__)
+            if not _refuses_the_address(error):
+                waiting += len(owner_ids)
+                continue
+            alert.refused_to += owner_ids
         else:
-            says = _("the mail server does not take it just now: tried again")
-            work.put_off([alert], after=ASK_AGAIN, says=says)
+            work.crash_point(f"{KIND}.called")
+            alert.mailed_to += owner_ids
+        if not _note(alert):
+            return  # another worker has taken it over
+    _settle(alert, waiting)
+
+
+def _owners(seller_id: int) -> dict[str, list[int]]:
+    """Keys of the owners by their address; in the caller's scope."""
+    owners = Member.objects.filter(seller_id=seller_id, role=Role.OWNER, user__is_active=True)
+    found: dict[str, list[int]] = {}
+    for address, user_id in (
+        owners.exclude(user__email="").order_by("user__email", "pk").values_list("user__email", "user_id")
+    ):
+        found.setdefault(address, []).append(user_id)
+    return found
+
+
+def _refuses_the_address(error: OSError) -> bool:
+    """Whether the mail server will never take mail for it (5xx to RCPT); 4xx is "not now" (RFC 5321, 4.2.1)."""
+    if not isinstance(error, SMTPRecipientsRefused):
+        return False
+    return all(code >= _FOR_GOOD for code, _words in error.recipients.values())
+
+
+def _note(alert: Alert) -> bool:
+    """Kept at once: a worker that dies at the next owner mails this one no second time. False: it is not ours now."""
+    if not work.keep([alert]):
+        return False
+    with seller_scope(alert.seller_id):
+        row = Alert.objects.filter(pk=alert.pk, claim_token=alert.claim_token)
+        return bool(row.update(mailed_to=alert.mailed_to, refused_to=alert.refused_to))
+
+
+def _settle(alert: Alert, waiting: int) -> None:
+    """`waiting` is how many owners the mail server may still take it for."""
+    says = [_mailed(len(alert.mailed_to)), _refused(len(alert.refused_to))]
+    with seller_scope(alert.seller_id):
+        if waiting and not _is_old(alert, work.database_now()):
+            rest = _("the mail server does not take it just now: tried again")
+            work.put_off([alert], after=ASK_AGAIN, says=_joined(*says, rest))
+            return
+        if waiting:
+            says.append(_not_mailed(waiting))
+        if waiting or not alert.mailed_to:
+            work.given_up([alert], because="", says=_joined(*says))
+        else:
+            work.done([alert], says=_joined(*says))
+
+
+def _mailed(count: int) -> str:
+    if not count:
+        return ""
+    return ngettext("mailed to {count} owner", "mailed to {count} owners", count).format(count=count)
+
+
+def _refused(count: int) -> str:
+    if not count:
+        return ""
+    words = ngettext(
+        "the mail server refuses the address of {count} owner",
+        "the mail server refuses the addresses of {count} owners",
+        count,
+    )
+    return words.format(count=count)
+
+
+def _not_mailed(count: int) -> str:
+    words = ngettext(
+        "not mailed to {count} owner: the mail server did not take it for a day",
+        "not mailed to {count} owners: the mail server did not take it for a day",
+        count,
+    )
+    return words.format(count=count)
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _is_old(alert: Alert, now: datetime) -> bool:

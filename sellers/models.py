@@ -240,6 +240,9 @@ class Alert(WorkRow):
     subject = models.CharField(max_length=200)
     text = models.TextField()
     link = models.CharField(max_length=300)
+    # Keys of the owners whose mail the server took, and of those whose address it refuses for good.
+    mailed_to = models.JSONField(db_default=models.Value([], models.JSONField()))
+    refused_to = models.JSONField(db_default=models.Value([], models.JSONField()))
 
     class Meta(WorkRow.Meta):
         constraints = [

@@ -28,6 +28,8 @@ from tests.fulfillment.warehouse import (
     drain,
     only,
     read_long_ago,
+    refill_quota,
+    spend_quota,
     take_in,
     told,
     wait,
@@ -190,6 +192,57 @@ def test_when_flipkart_does_not_answer_the_sheet_is_made_and_says_so(seller, rea
 
     assert reload(sheet).state == State.DONE
     assert "UNCHECKED: Flipkart did not answer; last read" in pages_of(sheet)[0]
+    assert reload(sheet).says.startswith("3 parcels; UNCHECKED: Flipkart did not answer; last read ")
+
+
+def test_where_only_our_quota_is_spent_the_sheet_waits_and_is_then_checked(seller, ready, packer, flipkart):
+    read_long_ago()
+    flipkart.world.cancel(ready[0].flipkart_shipment_id)
+    spend_quota(seller)
+
+    sheet = ask(seller, packer)
+    drain()
+    waiting_ = reload(sheet)
+    refill_quota(seller)
+    factories.wake(HandOver)
+    drain()
+
+    assert (waiting_.state, waiting_.says) == (State.DUE, "waiting: our own quota of calls is spent for the moment")
+    assert waiting_.wake_at <= waiting_.asked_at + handover.LONGEST_WAIT + timedelta(seconds=1)
+    assert reload(sheet).says == "2 parcels; 1 to pull first"
+    assert "UNCHECKED" not in pages_of(sheet)[0]
+
+
+def test_a_sheet_that_waited_two_minutes_for_the_quota_is_made_and_says_so(seller, ready, packer):
+    read_long_ago()
+    spend_quota(seller)
+    sheet = ask(seller, packer)
+    drain()
+
+    with factories.ops():
+        HandOver.objects.update(asked_at=timezone.now() - handover.LONGEST_WAIT, wake_at=timezone.now())
+    drain()
+
+    unchecked = "UNCHECKED: our own quota of calls is spent for the moment; last read "
+    assert (reload(sheet).state, reload(sheet).parcels) == (State.DONE, 3)
+    assert unchecked in pages_of(sheet)[0]
+    assert f"3 parcels; {unchecked}" in words(logged_in(packer).get(f"/s/{seller.slug}/hand-over/"))
+
+
+@pytest.mark.parametrize(
+    ("asked_before", "retry_after", "pause"),
+    [
+        (timedelta(0), timedelta(seconds=7), timedelta(seconds=7)),
+        (timedelta(0), None, handover.ASK_AGAIN),
+        (timedelta(seconds=100), timedelta(minutes=5), timedelta(seconds=20)),
+        (timedelta(minutes=2), timedelta(seconds=1), None),
+        (timedelta(minutes=9), None, None),
+    ],
+)
+def test_a_sheet_never_waits_longer_than_two_minutes_for_the_quota(asked_before, retry_after, pause):
+    now = timezone.now()
+
+    assert handover.pause_for_quota(now - asked_before, now, retry_after) == pause
 
 
 def test_a_storage_that_takes_nothing_lets_the_sheet_wait(seller, ready, packer, clock, monkeypatch):

@@ -1,6 +1,7 @@
 """Hand-over sheets in Flipkart's published format: its manifest is fetched for the sheet, and where it is not, why."""
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from tests import factories
 from tests.factories import as_ops, reload
 from tests.fulfillment.test_handover import pages_of
 from tests.fulfillment.test_official import bring, enter_sizes
-from tests.fulfillment.warehouse import ask_dispatch, ask_labels, drain, take_in, work_on
+from tests.fulfillment.warehouse import ask_dispatch, ask_labels, drain, refill_quota, spend_quota, take_in, work_on
 
 COURIER = "E-Kart Logistics"
 
@@ -104,6 +105,43 @@ def test_a_failed_call_is_no_reason_for_no_sheet(seller, ready, packer, flipkart
     assert f"Flipkart's manifest {says}" in first
     assert f"3 parcels; Flipkart's manifest {says}" in sheet.says
     assert "Handed over: 3" in first
+
+
+def test_where_only_our_quota_is_spent_the_manifest_is_waited_for(seller, ready, packer, flipkart):
+    spend_quota(seller)
+
+    waits = ask(seller, packer, ready[0])
+    refill_quota(seller)
+    factories.wake(HandOver)
+    drain()
+
+    assert (waits.state, waits.says) == (State.DUE, "waiting: our own quota of calls is spent for the moment")
+    assert (reload(waits).says, reload(waits).manifests) == ("3 parcels", 1)
+
+
+def test_after_two_minutes_the_sheet_is_made_without_the_manifest(seller, ready, packer):
+    spend_quota(seller)
+    waits = ask(seller, packer, ready[0])
+
+    with factories.ops():
+        HandOver.objects.update(asked_at=timezone.now() - handover.LONGEST_WAIT, wake_at=timezone.now())
+    drain()
+
+    missing = "Flipkart's manifest could not be fetched: our own quota of calls is spent for the moment"
+    assert reload(waits).says == f"3 parcels; {missing}"
+    assert missing in pages_of(waits)[0]
+
+
+def test_a_manifest_that_flipkart_has_no_time_for_is_asked_for_again(seller, ready, packer, flipkart):
+    flipkart.faults.set("manifest", "throttled", times=1)
+
+    waits = ask(seller, packer, ready[0])
+    refill_quota(seller)
+    factories.wake(HandOver)
+    drain()
+
+    assert waits.state == State.DUE
+    assert (reload(waits).says, reload(waits).manifests) == ("3 parcels", 1)
 
 
 def test_where_counts_differ_the_sheet_says_both(seller, ready, packer):

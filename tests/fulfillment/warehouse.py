@@ -11,7 +11,7 @@ from orders.ingest import ingest
 from orders.models import Reading, Shipment, TimelineEntry
 from orders.outcome import Outcome
 from sellers import gateway
-from sellers.models import Seller, User
+from sellers.models import Quota, Seller, User
 from shipcrowd import queue, work
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import WorkRow
@@ -56,6 +56,17 @@ def read_long_ago() -> None:
     """Everything was last read more than five minutes ago."""
     with factories.ops():
         Reading.objects.update(read_at=timezone.now() - timedelta(minutes=6))
+
+
+def spend_quota(seller: Seller) -> None:
+    """Nothing may be asked of Flipkart for an hour."""
+    with factories.ops():
+        Quota.objects.filter(seller=seller).update(closed_until=timezone.now() + timedelta(hours=1))
+
+
+def refill_quota(seller: Seller) -> None:
+    with factories.ops():
+        Quota.objects.filter(seller=seller).update(left=1000, closed_until=None)
 
 
 def work_on(clock, *, looks: int = 12, seconds: float = 6) -> None:

@@ -14,6 +14,7 @@ from shipcrowd.work import State
 from tests import factories
 from tests.browsing import logged_in
 from tests.factories import as_ops, run_due_work
+from tests.sellers import picky_mail
 
 MAIL = "sellers.alerts.send_mail"
 
@@ -21,6 +22,14 @@ MAIL = "sellers.alerts.send_mail"
 @pytest.fixture
 def mail_server(settings):
     settings.EMAIL_IS_SET = True
+
+
+@pytest.fixture
+def picky(settings):
+    """A mail server that refuses some recipients."""
+    settings.EMAIL_BACKEND = "tests.sellers.picky_mail.EmailBackend"
+    picky_mail.refuses.clear()
+    return picky_mail
 
 
 @pytest.fixture
@@ -103,6 +112,72 @@ def test_a_mail_server_that_is_down_is_asked_again_and_given_up_after_a_day(conn
         Alert.objects.filter(state=State.DUE).update(asked_at=timezone.now() - timedelta(days=2))
     run_due_work()
     assert [row.state for row in as_ops(Alert)] == [State.DONE, State.GIVEN_UP]
+
+
+def test_an_owner_whose_address_is_refused_costs_the_others_nothing(connected, owner, mail_server, picky, caplog):
+    factories.member(connected.seller, email="a@shop.example")
+    factories.member(connected.seller, email="z@gone.example")
+    picky.refuses["owner@shop.example"] = 550
+
+    end(connected.seller)
+    run_due_work()
+    factories.wake(Alert)
+    run_due_work()
+
+    (row,) = as_ops(Alert)
+    assert [message.to for message in mail.outbox] == [["a@shop.example"], ["z@gone.example"]]
+    assert (row.state, row.says) == (
+        State.DONE,
+        "mailed to 2 owners; the mail server refuses the address of 1 owner",
+    )
+    assert "owner@shop.example" not in caplog.text
+
+
+def test_only_the_owner_whose_mail_was_not_taken_is_tried_again(connected, owner, mail_server, picky):
+    factories.member(connected.seller, email="z@shop.example")
+    picky.refuses["owner@shop.example"] = 450
+
+    end(connected.seller)
+    for _ in range(3):
+        factories.wake(Alert)
+        run_due_work()
+    waiting = as_ops(Alert)[0].says
+    picky.refuses.clear()
+    factories.wake(Alert)
+    run_due_work()
+
+    assert waiting == "mailed to 1 owner; the mail server does not take it just now: tried again"
+    assert [message.to for message in mail.outbox] == [["z@shop.example"], ["owner@shop.example"]]
+    assert [(row.state, row.says) for row in as_ops(Alert)] == [(State.DONE, "mailed to 2 owners")]
+
+
+def test_an_alert_that_no_owner_can_be_mailed_ends_and_says_so(connected, owner, mail_server, picky):
+    picky.refuses["owner@shop.example"] = 550
+
+    end(connected.seller)
+    run_due_work()
+
+    assert [(row.state, row.says) for row in as_ops(Alert)] == [
+        (State.GIVEN_UP, "the mail server refuses the address of 1 owner")
+    ]
+
+
+def test_one_whose_mail_is_not_taken_for_a_day_is_given_up_and_the_others_stay_mailed(
+    connected, owner, mail_server, picky
+):
+    factories.member(connected.seller, email="z@shop.example")
+    picky.refuses["owner@shop.example"] = 450
+
+    end(connected.seller)
+    run_due_work()
+    with factories.ops():
+        Alert.objects.update(asked_at=timezone.now() - timedelta(days=2), wake_at=timezone.now())
+    run_due_work()
+
+    assert [message.to for message in mail.outbox] == [["z@shop.example"]]
+    assert [(row.state, row.says) for row in as_ops(Alert)] == [
+        (State.GIVEN_UP, "mailed to 1 owner; not mailed to 1 owner: the mail server did not take it for a day")
+    ]
 
 
 def test_the_same_thing_is_told_once(connected, owner, mail_server):
