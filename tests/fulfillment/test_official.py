@@ -428,6 +428,26 @@ def test_pages_that_cannot_be_told_even_alone_are_kept_whole_and_a_person_is_tol
     assert "label: page 2 is a picture: nobody can tell whose it is" in row.says
 
 
+def test_of_parcels_that_lack_a_page_what_came_is_kept_for_a_person(
+    connected, seller, flipkart, packer, clock, sizes, monkeypatch
+):
+    (made,) = flipkart.world.add_shipments(connected.account, 1, items=2)
+    flipkart.world.send_in_parcels(made, 2)
+    (shipment,) = take_in(seller, [connected.account.shipments[made].official_id])
+    merged = their_papers.merged
+    monkeypatch.setattr(their_papers, "merged", lambda pdfs: merged(pdfs[:1]))
+
+    ask_labels(seller, [shipment], packer)
+    work_on(clock)
+
+    (whole,) = papers(shipment)
+    assert (whole.paper, whole.pages) == ("unsplit", 1)
+    assert files.read_checked(whole.storage_key, whole.sha256).startswith(b"%PDF")
+    row = only(LabelRequest)
+    assert (row.state, row.attention) == (State.DUE, Attention.BAD_PAPER)
+    assert "label: 1 of its 2 parcels have no page" in row.says
+
+
 def test_a_shipment_whose_papers_flipkart_refuses_does_not_hold_back_the_others(
     connected, seller, flipkart, packer, clock, sizes
 ):
