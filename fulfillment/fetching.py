@@ -24,7 +24,7 @@ from fulfillment.papers.types import ChildFailed, holds
 from fulfillment.sending import NO_CONNECTION
 from fulfillment.shown import mark_shown
 from fulfillment.unmerging import CannotBeTold
-from fulfillment.verdicts import WORDS_CANCELLED, in_ist, refusal_words
+from fulfillment.verdicts import WORDS_CANCELLED, WORDS_LATER, in_ist, refusal_words, says_later
 from orders import reading, timeline
 from orders.models import Shipment
 from orders.states import BEFORE_PACK, HANDED_OVER, is_packed_or_later
@@ -90,7 +90,7 @@ def work_batch(*, seller_id: int) -> bool:
     return True
 
 
-def _work(client: FlipkartClient, rows: list[LabelRequest], looks: dict[int, Look]) -> None:
+def _work(client: FlipkartClient, rows: list[LabelRequest], looks: dict[int, Look], *, is_half: bool = False) -> None:
     wanted = [row for row in rows if row.shipment.state != State.CANCELLED]
     _settle_cancelled([row for row in rows if row not in wanted])
     left = [row for row in wanted if _left_without_label(row)]
@@ -117,7 +117,7 @@ def _work(client: FlipkartClient, rows: list[LabelRequest], looks: dict[int, Loo
         return
     except Refused as error:
         gateway.heard(wanted[0].seller_id, error)
-        _settle_refused(client, wanted, error)
+        _settle_refused(client, wanted, error, is_half=is_half)
         return
     except UnexpectedPayload as error:
         gateway.heard(wanted[0].seller_id, error)
@@ -160,8 +160,8 @@ def _download(client: FlipkartClient, rows: Sequence[LabelRequest]) -> dict[str,
 
 def _work_in_halves(client: FlipkartClient, rows: list[LabelRequest]) -> None:
     half = len(rows) // 2
-    _work(client, rows[:half], {})
-    _work(client, rows[half:], {})
+    _work(client, rows[:half], {}, is_half=True)
+    _work(client, rows[half:], {}, is_half=True)
 
 
 def _has_label(by_id: dict[str, Papers], row: LabelRequest) -> bool:
@@ -360,12 +360,14 @@ def _a_way_to_read(error: ChildFailed) -> str:
     return _("a way to read it: %(why)s") % {"why": error}
 
 
-def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Refused) -> None:
+def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Refused, *, is_half: bool) -> None:
     """Flipkart does not give these papers. One bad id does not condemn a batch: it is asked for in halves.
 
     A 404 with a code says that it knows none of them (guide-gaps 10): those whose shipments are gone never come.
     """
-    if reading.knows_none(error):
+    if says_later(error):
+        _settle_not_now(client, rows, is_half=is_half)
+    elif reading.knows_none(error):
         _settle_unknown(client, rows)
     elif len(rows) > 1:
         _work_in_halves(client, rows)
@@ -374,6 +376,21 @@ def _settle_refused(client: FlipkartClient, rows: list[LabelRequest], error: Ref
         says = _("%(why)s: its label is asked for again") % {"why": refusal_words(error.code)}
         with seller_scope(rows[0].seller_id):
             _look_later(rows, after=next_look(rows[0].fetches + 1), says=says, attention=attention)
+
+
+def _settle_not_now(client: FlipkartClient, rows: list[LabelRequest], *, is_half: bool) -> None:
+    """Flipkart cannot give them just now: as a rule none of them, and asking for each would only spend the quota.
+
+    Where it says so again and again, one of them may be the cause. Then each look asks for two halves and no less: an
+    outage costs little more, and what is good gets out of the bad one's way half by half.
+    """
+    if len(rows) > 1 and not is_half and max(row.fetches for row in rows) + 1 >= BAD_PAPERS_BORNE:
+        _work_in_halves(client, rows)
+        return
+    now = timezone.now()
+    with seller_scope(rows[0].seller_id):
+        for row in rows:
+            _look_later([row], after=next_look(row.fetches + 1), says=str(WORDS_LATER), attention=_late(row, now))
 
 
 def _settle_unusable(client: FlipkartClient, rows: list[LabelRequest], error: UnexpectedPayload) -> None:

@@ -229,18 +229,11 @@ def _send(
         return []
     try:
         outcomes = effect.send(client, [payloads[row.pk] for row in rows])
-    except Refused as error:
-        work.crash_point(f"{effect.model.KIND}.called")
-        gateway.heard(rows[0].seller_id, error)
-        if len(rows) == 1:
-            return [(rows[0], AskPerson(Attention.REFUSED, verdicts.refusal_words(error.code)))]
-        work.not_sent(rows)
-        again = [(row, payloads[row.pk]) for row in rows]
-        half = len(again) // 2
-        return _send(effect, client, again[:half]) + _send(effect, client, again[half:])
     except CallFailed as error:
         work.crash_point(f"{effect.model.KIND}.called")
         gateway.heard(rows[0].seller_id, error)
+        if isinstance(error, Refused) and not verdicts.says_later(error):
+            return _send_in_halves(effect, client, [(row, payloads[row.pk]) for row in rows], error)
         if isinstance(error, DID_NOTHING):
             work.not_sent(rows)
         return _after_failed_call(rows, error)
@@ -253,6 +246,17 @@ def _send(
         (row, verdicts.after_answer(outcome, attempt=row.attempts + 1, may_be_done=effect.may_be_done))
         for row, outcome in zip(rows, outcomes, strict=True)
     ]
+
+
+def _send_in_halves(
+    effect: Effect[RowT, PayloadT], client: FlipkartClient, refused: Sequence[tuple[RowT, PayloadT]], error: Refused
+) -> list[tuple[RowT, Verdict]]:
+    """What was refused whole has done nothing: each half once more, down to the row that it is about."""
+    if len(refused) == 1:
+        return [(refused[0][0], AskPerson(Attention.REFUSED, verdicts.refusal_words(error.code)))]
+    work.not_sent([row for row, _payload in refused])
+    half = len(refused) // 2
+    return _send(effect, client, refused[:half]) + _send(effect, client, refused[half:])
 
 
 def _after_failed_call(rows: list[RowT], error: CallFailed) -> list[tuple[RowT, Verdict]]:

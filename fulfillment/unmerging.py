@@ -25,18 +25,20 @@ def apart(rows: Sequence[LabelRequest], merged: bytes) -> dict[str, Papers]:
         if len(rows) > 1:
             raise CannotBeTold(error.reason) from error
         (shipment_id,) = (row.shipment.flipkart_shipment_id for row in rows)
-        return {shipment_id: _kept_whole(shipment_id, merged, f"label: {error.reason}")}
+        return {shipment_id: _unusable(shipment_id, error.reason, whole=merged)}
     papers = {
         shipment_id: Papers(flipkart_shipment_id=shipment_id, label=part, invoice_below=True)
         for shipment_id, part in found.parts.items()
     }
+    # All of it is this one's where nothing else was asked for: a person sees what came, and what did not.
+    whole = merged if len(rows) == 1 else None
     for shipment_id, reason in found.troubles.items():
-        papers[shipment_id] = Papers(flipkart_shipment_id=shipment_id, notes=(f"label: {reason}",))
+        papers[shipment_id] = _unusable(shipment_id, reason, whole=whole)
     return papers
 
 
-def _kept_whole(shipment_id: str, merged: bytes, why: str) -> Papers:
-    return Papers(flipkart_shipment_id=shipment_id, unsplit=merged, notes=(why,))
+def _unusable(shipment_id: str, why: str, *, whole: bytes | None) -> Papers:
+    return Papers(flipkart_shipment_id=shipment_id, unsplit=whole, notes=(f"label: {why}",))
 
 
 def _owner(shipment: Shipment) -> Owner:

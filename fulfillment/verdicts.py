@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shipcrowd.flipkart.types import RowOutcome, State
-from shipcrowd.transport.errors import CallFailed, NotAuthorized
+from shipcrowd.transport.errors import Broken, CallFailed, NotAuthorized, Refused
 from shipcrowd.transport.retry import AskPerson as AskPersonAfterAll
 from shipcrowd.transport.retry import ReadBack, SendAgain, after_failure
 from shipcrowd.work import Attention
@@ -40,6 +40,7 @@ REFUSALS = {
 
 WORDS_CANCELLED = gettext_lazy("cancelled at Flipkart")
 WORDS_ON_HOLD = gettext_lazy("on hold at Flipkart: waits until it is released")
+WORDS_LATER = gettext_lazy("Flipkart could not do it just now: asked again later")
 WORDS_UNKNOWN = gettext_lazy("in a state that this version does not know")
 
 
@@ -144,8 +145,16 @@ def after_answer(outcome: RowOutcome, *, attempt: int, may_be_done: frozenset[st
     if outcome.code in NOT_DUE:
         return Wait(settings.READ_AGAIN_AFTER, _("not due yet at Flipkart"))
     if outcome.code in LATER:
-        return Wait(_growing(attempt), _("Flipkart could not do it just now: asked again later"))
+        return Wait(_growing(attempt), str(WORDS_LATER))
     return AskPerson(Attention.REFUSED, refusal_words(outcome.code))
+
+
+def says_later(error: CallFailed) -> bool:
+    """Whether a whole call was turned away by what is not its fault: the same one may be answered later.
+
+    Of an effect it does not say that nothing was done.
+    """
+    return isinstance(error, Refused) and error.code in LATER
 
 
 def after_failed_call(
@@ -153,8 +162,10 @@ def after_failed_call(
 ) -> Verdict:
     """What a call that failed as a whole means for one of its rows; `jitter` is drawn by the caller, 0.0 to 1.0.
 
-    Not for Refused: whoever sends finds out first which row it is about.
+    Not for Refused, unless it `says_later`: whoever sends finds out first which row it is about.
     """
+    if says_later(error):
+        error = Broken(error.operation)
     if isinstance(error, NotAuthorized):
         return Wait(
             settings.READ_AGAIN_AFTER, _("waiting: the connection to Flipkart must be renewed"), Attention.RECONNECT

@@ -1,8 +1,9 @@
 """Tells whose each page of a merged PDF is, by its text and the order of the pages, and never by guess.
 
 A page is a shipment's when it holds one of its tracking ids, or its order id where no other shipment that was asked for
-has the same. A page that names nobody goes on with the one before it. Where one page cannot be told, nothing is split:
-it might be anybody's. It reads a stranger's PDF, so it belongs in the child process: `checking.split_in_child`.
+has the same. A page that names nobody goes on with the one before it, unless it is a label by itself or somebody's page
+is missing: then it may be theirs. Where one page cannot be told, nothing is split: it might be anybody's. It reads a
+stranger's PDF, so it belongs in the child process: `checking.split_in_child`.
 """
 
 import io
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import pikepdf
 import pypdfium2
 
+from .cutting import painting_of, region_of, sheet_of
 from .types import PaperRefused, letters
 
 ORDER_ID = re.compile(r"OD\d{12,24}")
@@ -40,7 +42,13 @@ def split(pdf: bytes, owners: Sequence[Owner]) -> SplitPapers:
     words = [_words(text) for text in _texts(pdf)]
     keys = whose(words, owners)
     troubles = {owner.key: why for owner in owners if (why := _why_not_whole(owner, keys, words))}
+    unnamed = [at for at, page in enumerate(words) if not _names_one(page, owners)]
+    if unnamed and troubles:
+        raise PaperRefused(f"page {unnamed[0] + 1} names none of the shipments, and a page of one of them is missing")
     with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as file:
+        for at in unnamed:
+            if _is_label(file.pages[at]):
+                raise PaperRefused(f"page {at + 1} is a label of its own and names none of the shipments")
         parts = {
             owner.key: _pages(file, [at for at, key in enumerate(keys) if key == owner.key])
             for owner in owners
@@ -83,8 +91,18 @@ def _by_order(words: frozenset[str], owners: Sequence[Owner], *, before: str) ->
     return named
 
 
-def _holds_one(words: frozenset[str], tracking_ids: Sequence[str]) -> bool:
-    return any(letters(tracking_id) in words for tracking_id in tracking_ids if tracking_id)
+def _holds_one(words: frozenset[str], ids: Sequence[str]) -> bool:
+    return any(letters(one) in words for one in ids if one)
+
+
+def _names_one(words: frozenset[str], owners: Sequence[Owner]) -> bool:
+    return any(_holds_one(words, (owner.order_id, *owner.tracking_ids)) for owner in owners)
+
+
+def _is_label(page: pikepdf.Page) -> bool:
+    """Whether a label would be cut out of this page, and printed as one."""
+    sheet = sheet_of(page)
+    return region_of(sheet, painting_of(sheet), above=True) is not None
 
 
 def _why_not_whole(owner: Owner, keys: Sequence[str], pages: Sequence[frozenset[str]]) -> str:

@@ -60,14 +60,14 @@ def no_errors(body: bytes) -> tuple[RowError, ...]:  # noqa: ARG001 - the shape 
 class Request:
     """What to ask. `repr` shows method, path and operation only: the rest may hold secrets.
 
-    `path` starts with "/" and is already quoted; `basic_auth` is (user, password); `read_errors` finds the error codes
-    in the body of a 4xx, in the words of this server.
+    `path` starts with "/" and is already quoted, as is a `query` that is a text; `basic_auth` is (user, password);
+    `read_errors` finds the error codes in the body of a 4xx, in the words of this server.
     """
 
     method: str
     path: str
     operation: str = field(kw_only=True)
-    query: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
+    query: Mapping[str, str] | str = field(default_factory=dict, kw_only=True, repr=False)
     json: Any = field(default=None, kw_only=True, repr=False)
     form: Mapping[str, str] | None = field(default=None, kw_only=True, repr=False)
     basic_auth: tuple[str, str] | None = field(default=None, kw_only=True, repr=False)
@@ -187,11 +187,12 @@ def checked_base_url(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def url_of(base_url: str, path: str, query: Mapping[str, str]) -> str:
+def url_of(base_url: str, path: str, query: Mapping[str, str] | str) -> str:
     """The address of `path` on the server at `base_url`, which alone says the host."""
     if not path.startswith("/") or path.startswith("//"):
         raise ValueError("a path starts with one slash")
-    return f"{checked_base_url(base_url)}{path}" + (f"?{urlencode(query)}" if query else "")
+    asked = query if isinstance(query, str) else urlencode(query)
+    return f"{checked_base_url(base_url)}{path}" + (f"?{asked}" if asked else "")
 
 
 _CONNECTION_ERRORS = (

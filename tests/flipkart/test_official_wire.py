@@ -35,9 +35,11 @@ from shipcrowd.transport import Answer, Request
 from shipcrowd.transport.errors import Refused, RowError, UnexpectedPayload
 from tests.flipkart.official_rows import LOCATION, item, page, row
 from tests.flipkart.rows import ABSENT, answer, example
+from tests.flipkart.scripted import URL, flipkart_saying
 
 FROM, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 7, 23, 59, 59, 999000, tzinfo=UTC)
 FIRST, SECOND = "5b0d6f3a-8a53-4c1e-9a53-1f4f7f1b2c01", "5b0d6f3a-8a53-4c1e-9a53-1f4f7f1b2c02"
+PAGE_TWO = "/v3/shipments/filter?next_token=ewogICJwYWdlIiA6IDIKfQ"
 KEYS = {"client_id": "app_1", "client_secret": "s3"}
 
 
@@ -192,11 +194,32 @@ def test_what_was_cancelled_is_asked_by_when_it_was_cancelled():
     assert "sort" not in asked
 
 
-def test_the_next_page_is_got_from_our_own_address():
+def test_a_walk_that_an_earlier_version_began_goes_on():
+    """Its markers were the bare value of next_token."""
     asked = search(marker="abc+/=")
 
     assert (asked.method, asked.path, asked.json) == ("GET", "/sellers/v3/shipments/filter", None)
     assert dict(asked.query) == {"next_token": "abc+/="}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/v3/shipments/filter?next_token=ewogICJwYWdlIiA6IDIKfQ",
+        "/v3/shipments/filter?next_token=a%2Bb+c/d==&view=order_api.v3.shipment&&empty=&flag&next_token=again",
+        "/v3/shipments/filter/?cursor=2",
+        "/v3/shipments/search/pages/ewogICJwYWdlIiA6IDIKfQ",
+        "/sellers/v3/shipments/filter?next_token=m1",
+    ],
+)
+def test_the_next_page_is_asked_for_as_it_came_below_our_own_address(page):
+    first = {"shipments": [], "hasMore": True, "nextPageUrl": page}
+    with flipkart_saying(first, {"shipments": [], "hasMore": False}, wire="official") as (client, asked, _):
+        list(client.shipment_pages(part=part(), window=Window(of=Span.CHANGED, begins_at=FROM, ends_at=UNTIL)))
+
+    second = asked.asked[1]
+    assert (second.method, second.body) == ("GET", None)
+    assert second.url == f"{URL}/sellers{page.removeprefix('/sellers')}"
 
 
 def test_what_cannot_be_meant_is_not_asked():
@@ -225,7 +248,7 @@ def test_a_page_is_read_field_by_field():
     found = decode_search(answer(example("official-filter.json")))
 
     first, second = found.shipments
-    assert (found.unreadable, found.next_marker, found.trouble) == ((), "ewogICJwYWdlIiA6IDIKfQ", "")
+    assert (found.unreadable, found.next_marker, found.trouble) == ((), PAGE_TWO, "")
     assert (first.flipkart_shipment_id, first.flipkart_order_id) == (FIRST, "OD431000000000001000")
     assert (first.state, first.state_word, first.is_on_hold) == (State.APPROVED, "APPROVED", False)
     assert first.ordered_at == datetime(2026, 1, 7, 3, 35, 13, 447000, tzinfo=UTC)
@@ -372,7 +395,7 @@ def test_what_is_over_may_have_no_dispatch_dates():
     ("ending", "trouble"),
     [
         ({"hasMore": True, "nextPageUrl": None}, "missing"),
-        ({"hasMore": True, "nextPageUrl": "/v3/shipments/filter?marker=a"}, "no marker, though more is claimed"),
+        ({"hasMore": True, "nextPageUrl": "/v3/orders/search?marker=a"}, "no marker, though more is claimed"),
         ({"hasMore": None}, "missing"),
     ],
 )
@@ -384,20 +407,52 @@ def test_rows_before_a_broken_ending_are_handed_on_with_what_is_wrong(ending, tr
 
 
 @pytest.mark.parametrize(
-    "url",
+    "host",
     [
-        "https://attacker.invalid/v3/shipments/filter?next_token=m1",
-        "//attacker.invalid/?next_token=m1",
-        "http://169.254.169.254/?next_token=m1&x=y",
-        "/v3/shipments/filter?next_token=m1#next_token=m2",
+        "https://attacker.invalid",
+        "//attacker.invalid",
+        "http://169.254.169.254",
+        "https://user:word@attacker.invalid:8443/sellers",
+        "https://api.flipkart.net",
     ],
 )
-def test_of_a_next_page_only_the_marker_is_used(url):
+def test_a_next_page_on_another_host_is_asked_of_ours(host):
     """trust.md 34."""
+    url = f"{host}/v3/shipments/filter?next_token=m1&view=x"
     found = decode_search(answer({"shipments": [], "hasMore": True, "nextPageUrl": url}))
     asked = search(marker=found.next_marker)
 
-    assert (asked.path, dict(asked.query)) == ("/sellers/v3/shipments/filter", {"next_token": "m1"})
+    assert (asked.path, asked.query) == ("/sellers/v3/shipments/filter", "next_token=m1&view=x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "//attacker.invalid/?next_token=m1",
+        "http://169.254.169.254/?next_token=m1",
+        "/v3/shipments/../../oauth-service/oauth/token?grant_type=client_credentials",
+        "/v3/shipments/%2e%2e/%2e%2e/oauth-service/oauth/token",
+        "/v3/shipments//attacker.invalid/filter",
+        "//v3/shipments/filter?next_token=m1",
+        "/v3/shipments\\..\\filter?next_token=m1",
+        "/v3/shipments/filter?next_token=m1#next_token=m2",
+        "/v3/shipments/filter?next_token=m 1",
+        "/v3/shipments/filter?next_token=m1\r\nHost: attacker.invalid",
+        "/v3/shipments/filter?next_token=m\u0661",
+        "/v3/shipments/filter?next_token=" + 8192 * "m",
+        "/v3/shipments/",
+        "/sellers/sellers/v3/shipments/filter?next_token=m1",
+        "/v2/returns?source=courier_return",
+        "v3/shipments/filter?next_token=m1",
+        "?next_token=m1",
+        "http://[/v3/shipments/filter?next_token=m1",
+    ],
+)
+def test_a_next_page_that_leads_elsewhere_is_not_asked_for(url):
+    found = decode_search(answer({"shipments": [row()], "hasMore": True, "nextPageUrl": url}))
+
+    assert len(found.shipments) == 1
+    assert (found.next_marker, found.trouble) == (None, "no marker, though more is claimed")
 
 
 @pytest.mark.parametrize(

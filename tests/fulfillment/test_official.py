@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter, defaultdict
+from datetime import timedelta
 
 import pikepdf
 import pytest
@@ -11,6 +12,8 @@ from fulfillment.models import Dispatch, Document, LabelRequest, PackageSize, St
 from orders.models import Shipment
 from sellers.models import Seller, WireName
 from shipcrowd import files
+from shipcrowd.simulator import official
+from shipcrowd.simulator.api import ApiError
 from shipcrowd.simulator.official import papers as their_papers
 from shipcrowd.simulator.places import GOODS
 from shipcrowd.tenancy import seller_scope
@@ -359,6 +362,99 @@ def test_every_row_refused_is_no_success(connected, seller, flipkart, packer, cl
     assert flipkart.ledger.labels == []
 
 
+# --- What Flipkart puts off -------------------------------------------------------------------------------------------
+
+
+def put_off(
+    monkeypatch, operation: str, *, status: int = 200, times: int = 10_000, whose: str = "", done: bool = False
+):
+    """The next `times` calls, or each that asks for `whose`, are answered by a transient code in place of rows."""
+    handler = official._HANDLERS[operation]
+    left = [times]
+
+    def answer(world, account, asked, fault):
+        if left[0] == 0 or (whose and whose not in asked.ids):
+            return handler(world, account, asked, fault)
+        left[0] -= 1
+        if done:
+            handler(world, account, asked, fault)
+        if status != 200:
+            raise ApiError(status, "DEPENDENT_SYSTEM_CALL_FAILED", "try again later")
+        return {"errors": [{"code": "DEPENDENT_SYSTEM_CALL_FAILED", "message": "try again later"}]}
+
+    monkeypatch.setitem(official._HANDLERS, operation, answer)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("done", [False, True], ids=["nothing was done", "it was done"])
+def test_a_batch_that_is_put_off_is_read_back_and_neither_halved_nor_refused(
+    connected, seller, flipkart, packer, clock, sizes, monkeypatch, status, done
+):
+    shipments = bring(connected, flipkart, 5)
+    put_off(monkeypatch, "generate_labels", status=status, times=1, done=done)
+
+    ask_labels(seller, shipments, packer)
+    drain()
+    assert [len(call.ids) for call in flipkart.ledger.calls_of("generate_labels")] == [5]
+    assert {(row.state, row.in_doubt, row.attention) for row in as_ops(LabelRequest)} == {(State.UNKNOWN, True, "")}
+    work_on(clock)
+
+    assert states(LabelRequest) == [State.DONE] * 5
+    assert [len(call.ids) for call in flipkart.ledger.calls_of("generate_labels")] == ([5] if done else [5, 5])
+    assert sorted(flipkart.ledger.labels) == all_theirs(connected, shipments)
+
+
+def test_papers_that_are_put_off_are_asked_for_again_together(
+    connected, seller, flipkart, packer, clock, sizes, monkeypatch
+):
+    shipments = bring(connected, flipkart, 5, states="PACKED")
+    put_off(monkeypatch, "download_labels", times=2)
+
+    ask_labels(seller, shipments, packer)
+    drain()
+    assert {row.says for row in as_ops(LabelRequest)} == {"Flipkart could not do it just now: asked again later"}
+    work_on(clock)
+
+    assert states(LabelRequest) == [State.DONE] * 5
+    assert [len(call.ids) for call in flipkart.ledger.calls_of("download_labels")] == [5, 5, 5]
+
+
+def test_an_outage_costs_few_calls_and_is_nobodys_refusal(
+    connected, seller, flipkart, packer, clock, sizes, monkeypatch
+):
+    shipments = bring(connected, flipkart, 8, states="PACKED")
+    put_off(monkeypatch, "download_labels")
+
+    ask_labels(seller, shipments, packer)
+    work_on(clock, looks=5)
+
+    rows = as_ops(LabelRequest)
+    assert {(row.state, row.attention, row.fetches) for row in rows} == {(State.DUE, "", 6)}
+    assert [len(call.ids) for call in flipkart.ledger.calls_of("download_labels")] == [8, 8, *[8, 4, 4] * 4]
+
+
+def test_one_whose_papers_are_put_off_for_ever_does_not_hold_back_the_others(
+    connected, seller, flipkart, packer, clock, sizes, monkeypatch
+):
+    shipments = bring(connected, flipkart, 8, states="PACKED")
+    bad = shipments[2]
+    put_off(monkeypatch, "download_labels", whose=bad.flipkart_shipment_id)
+
+    ask_labels(seller, shipments, packer)
+    work_on(clock)
+
+    assert {row.shipment_id: row.state for row in as_ops(LabelRequest)} == {
+        shipment.pk: State.DUE if shipment == bad else State.DONE for shipment in shipments
+    }
+    assert only(LabelRequest, shipment=bad).attention == ""
+
+    with factories.ops():
+        LabelRequest.objects.update(packed_at=timezone.now() - timedelta(minutes=31))
+    wait(clock, minutes=31)
+    drain()
+    assert only(LabelRequest, shipment=bad).attention == Attention.LATE
+
+
 # --- Forms -----------------------------------------------------------------------------------------------------------
 
 
@@ -426,6 +522,26 @@ def test_pages_that_cannot_be_told_even_alone_are_kept_whole_and_a_person_is_tol
     assert (row.state, row.attention) == (State.DUE, Attention.BAD_PAPER)
     assert reload(bad).label_stored_at is None
     assert "label: page 2 is a picture: nobody can tell whose it is" in row.says
+
+
+def test_of_parcels_that_lack_a_page_what_came_is_kept_for_a_person(
+    connected, seller, flipkart, packer, clock, sizes, monkeypatch
+):
+    (made,) = flipkart.world.add_shipments(connected.account, 1, items=2)
+    flipkart.world.send_in_parcels(made, 2)
+    (shipment,) = take_in(seller, [connected.account.shipments[made].official_id])
+    merged = their_papers.merged
+    monkeypatch.setattr(their_papers, "merged", lambda pdfs: merged(pdfs[:1]))
+
+    ask_labels(seller, [shipment], packer)
+    work_on(clock)
+
+    (whole,) = papers(shipment)
+    assert (whole.paper, whole.pages) == ("unsplit", 1)
+    assert files.read_checked(whole.storage_key, whole.sha256).startswith(b"%PDF")
+    row = only(LabelRequest)
+    assert (row.state, row.attention) == (State.DUE, Attention.BAD_PAPER)
+    assert "label: 1 of its 2 parcels have no page" in row.says
 
 
 def test_a_shipment_whose_papers_flipkart_refuses_does_not_hold_back_the_others(

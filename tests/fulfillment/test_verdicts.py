@@ -22,10 +22,11 @@ from fulfillment.verdicts import (
     in_ist,
     read_back,
     refusal_words,
+    says_later,
 )
 from orders.states import State
 from shipcrowd.flipkart.types import RowOutcome
-from shipcrowd.transport.errors import Broken, NotAuthorized, Throttled, UnexpectedPayload, Unreachable
+from shipcrowd.transport.errors import Broken, NotAuthorized, Refused, Throttled, UnexpectedPayload, Unreachable
 from shipcrowd.work import Attention
 
 NOW = datetime(2026, 3, 4, 7, 21, tzinfo=UTC)
@@ -111,6 +112,16 @@ def test_an_answer_that_is_lost_is_read_back_whatever_the_attempt(error, attempt
 
     assert isinstance(verdict, Lost)
     assert timedelta(seconds=5) <= verdict.after <= timedelta(minutes=5)
+
+
+def test_a_whole_call_that_is_put_off_is_read_back_and_no_refusal():
+    """Nobody says that nothing was done by it."""
+    later = Refused("dispatch", status=400, code="DEPENDENT_SYSTEM_CALL_FAILED")
+
+    assert says_later(later)
+    assert isinstance(failed(later), Lost)
+    assert not says_later(Refused("dispatch", status=400, code="INVALID_SHIPMENTS"))
+    assert not says_later(Throttled("dispatch"))
 
 
 def test_a_throttled_call_was_not_done_and_waits_as_told():

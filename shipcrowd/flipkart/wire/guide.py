@@ -8,6 +8,7 @@ the other rows live.
 import base64
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from urllib.parse import quote
 
 from shipcrowd.flipkart.joining import Contradiction, join
@@ -39,6 +40,7 @@ from shipcrowd.flipkart.wire.values import (
     ceiling,
     checked_ids,
     id_of,
+    marker_in,
     next_marker,
     once,
     outcome_of,
@@ -195,7 +197,8 @@ def decode_search(answer: Answer, part: SearchPart) -> SearchAnswer:  # noqa: AR
     root = root_of(answer, "search")
     shipments, unreadable = _decode_rows(root)
     try:
-        return SearchAnswer(shipments=shipments, unreadable=unreadable, next_marker=next_marker(root, name="marker"))
+        marker = next_marker(root, partial(marker_in, name="marker"))
+        return SearchAnswer(shipments=shipments, unreadable=unreadable, next_marker=marker)
     except UnexpectedPayload as error:
         # The rows are good: they are handed on, and then the walk ends with this.
         return SearchAnswer(shipments=shipments, unreadable=unreadable, trouble=error.problem, trouble_path=error.path)

@@ -1,7 +1,7 @@
 """What every wire reads alike: ids, times, error codes, markers of pages. Strict, and never quoting what it refuses."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,7 @@ HOSTS: Mapping[str, str] = MappingProxyType(
 # An id goes into a path: dots alone would climb out of it, and a comma or a slash would make two of one.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}\Z")
-_MARKER_LENGTH = 8192
+MARKER_LENGTH = 8192
 _MESSAGE_LENGTH = 500
 _MOST_ERRORS = 100
 
@@ -100,15 +100,18 @@ def ceiling(at: datetime) -> datetime:
 # -- pages ----------------------------------------------------------------------------------------------------------
 
 
-def next_marker(root: Node, *, name: str) -> str | None:
-    """The marker of the next page, None at the end; raises UnexpectedPayload when more is claimed without one."""
+def next_marker(root: Node, marker_of: Callable[[str], str | None]) -> str | None:
+    """The marker of the next page, None at the end; raises UnexpectedPayload when more is claimed without one.
+
+    `marker_of` finds it in nextPageUrl, in the manner of the wire; None where there is none that can be used.
+    """
     has_more = root.get("hasMore")
     if has_more.is_absent:
         has_more.fail("missing")
     if not has_more.flag():
         return None
     url = root.get("nextPageUrl")
-    marker = marker_in(url.required_text(), name=name)
+    marker = marker_of(url.required_text())
     return marker if marker is not None else url.fail("no marker, though more is claimed")
 
 
@@ -125,7 +128,7 @@ def marker_in(next_page_url: str, *, name: str) -> str | None:
         return None
     marker = markers.pop()
     is_storable = marker.isprintable() and "\ufffd" not in marker
-    return marker if is_storable and len(marker) <= _MARKER_LENGTH else None
+    return marker if is_storable and len(marker) <= MARKER_LENGTH else None
 
 
 # -- refusals -------------------------------------------------------------------------------------------------------

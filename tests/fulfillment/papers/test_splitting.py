@@ -14,7 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from fulfillment.papers.checking import cut_in_child, split_in_child
 from fulfillment.papers.splitting import Owner, split, whose
-from fulfillment.papers.types import PaperRefused
+from fulfillment.papers.types import PaperRefused, letters
 from shipcrowd.simulator import Simulator, State, documents
 from shipcrowd.simulator.official.papers import merged
 from tests.fulfillment.papers.pages import changed, drawn, pixels, text_of
@@ -143,6 +143,51 @@ def test_a_page_that_goes_on_stays_with_the_one_before_it():
 
 
 # What cannot be told
+
+
+def without_ids(page: bytes, owner: Owner) -> bytes:
+    """The page with its ids drawn as curves: they can be seen, and not read."""
+
+    def outline(file: pikepdf.Pdf) -> None:
+        instructions = [one for one in pikepdf.parse_content_stream(file.pages[0]) if not says_one(one)]
+        file.pages[0].Contents = file.make_stream(pikepdf.unparse_content_stream(instructions))
+
+    def says_one(instruction: pikepdf.ContentStreamInstruction) -> bool:
+        said = letters("".join(str(part) for part in instruction.operands))
+        return any(letters(one) in said for one in (owner.order_id, *owner.tracking_ids))
+
+    return changed(page, outline)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["between the others", "at the end"])
+def test_a_label_whose_ids_cannot_be_read_is_given_to_nobody(last):
+    """Its buyer's address would be printed for the one before it."""
+    owners, ((one,), (two,), (three,)) = batch(1, 1, 1)
+    hidden = without_ids(two, owners[1])
+    pages = [one, three, hidden] if last else [one, hidden, three]
+    assert owners[1].order_id not in text_of(hidden)
+    assert "Shipping" in text_of(hidden)
+
+    with pytest.raises(PaperRefused, match=r"page [23] names none of the shipments, and a page of one of them is"):
+        split(merged(pages), owners)
+
+
+def test_a_parcel_whose_ids_cannot_be_read_is_given_to_nobody():
+    owners, ((one,), (first, second)) = batch(1, 2)
+    hidden = without_ids(second, owners[1])
+
+    with pytest.raises(PaperRefused, match="page 2 names none of the shipments, and a page of one of them is"):
+        split(merged([one, hidden, first]), owners)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_label_that_names_nobody_goes_on_with_none_even_when_nobody_misses_it(others):
+    owners, pages = batch(1, 1, 1)
+    stray = without_ids(pages[2][0], owners[2])
+    asked, came = owners[: 1 + others], [page for own in pages[: 1 + others] for page in own]
+
+    with pytest.raises(PaperRefused, match=f"page {2 + others} is a label of its own"):
+        split(merged([*came, stray]), asked)
 
 
 @pytest.mark.parametrize(

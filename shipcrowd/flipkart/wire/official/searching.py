@@ -1,20 +1,25 @@
 """Search by filter: which searches cover some states, a page of one, and the next page. Source: wire.md 3.1."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from shipcrowd.flipkart.times import format_time
 from shipcrowd.flipkart.types import PaymentType, SearchAnswer, SearchPart, Span, State, Window
 from shipcrowd.flipkart.wire.official.shipments import PREFIX, decode_rows
-from shipcrowd.flipkart.wire.values import ceiling, next_marker, read_errors, root_of
+from shipcrowd.flipkart.wire.values import MARKER_LENGTH, ceiling, next_marker, read_errors, root_of
 from shipcrowd.transport import Answer, Request
 from shipcrowd.transport.errors import UnexpectedPayload
 
 PAGE = 20  # wire.md 3.1: larger pages are not honoured as far as was seen
 
 _PATH = f"{PREFIX}/v3/shipments/filter"
-_TOKEN = "next_token"  # noqa: S105 - the name of a page's marker
+_TOKEN = "next_token"  # noqa: S105 - what markers of earlier versions are the value of
+# A path below which pages are asked for, and what an address may be written in (no space, no fragment, no backslash).
+_PAGES = re.compile(r"/v3/shipments/[A-Za-z0-9._~/-]+\Z")
+_WRITTEN = re.compile(r"[!-\"$-\[\]-~]+\Z")
 _BEFORE = (State.APPROVED, State.PACKING_IN_PROGRESS, State.FORM_FAILED, State.PACKED, State.READY_TO_DISPATCH)
 _AFTER = (State.PICKUP_COMPLETE, State.SHIPPED, State.DELIVERED)
 SEARCHABLE = frozenset({*_BEFORE, *_AFTER, State.CANCELLED})
@@ -62,7 +67,7 @@ def searches(states: Collection[State]) -> tuple[SearchPart, ...]:
 def encode_search(
     *, part: SearchPart, window: Window, payment_type: PaymentType | None, skus: Sequence[str], marker: str | None
 ) -> Request:
-    """A first page, or by GET the one that `marker` names; host and path are ours, whatever the answer's URL said.
+    """A first page, or by GET the one that `marker` names: path and query as they came, below an address of ours.
 
     Raises ValueError for a part that is none, for naive times, and for a payment type, by which no search goes.
     """
@@ -72,7 +77,7 @@ def encode_search(
     if payment_type is not None:
         raise ValueError("Flipkart's search cannot ask for a payment type")
     if marker is not None:
-        return Request("GET", _PATH, operation="search", query={_TOKEN: marker}, read_errors=read_errors)
+        return _next_page(marker)
     is_by_cancelling = asks.type == "cancelled" and window.of is Span.CHANGED
     span = "cancellationDate" if is_by_cancelling else _WINDOWS[window.of]
     filter_: dict[str, Any] = {
@@ -90,8 +95,15 @@ def encode_search(
     return Request("POST", _PATH, operation="search", json=body, read_errors=read_errors)
 
 
+def _next_page(marker: str) -> Request:
+    if not marker.startswith("/"):  # of a walk that an earlier version began; base64 of JSON never begins so
+        return Request("GET", _PATH, operation="search", query={_TOKEN: marker}, read_errors=read_errors)
+    path, _, query = marker.partition("?")
+    return Request("GET", f"{PREFIX}{path}", operation="search", query=query, read_errors=read_errors)
+
+
 def decode_search(answer: Answer, part: SearchPart) -> SearchAnswer:
-    """A page, and the marker of the next: the value of next_token."""
+    """A page, and the marker of the next: the path and query of its address, without what stands before them."""
     root = root_of(answer, "search")
     shipments, unreadable = decode_rows(root, answer)
     tier = _PARTS[part.name].tier
@@ -100,7 +112,24 @@ def decode_search(answer: Answer, part: SearchPart) -> SearchAnswer:
         unreadable=unreadable,
     )
     try:
-        return replace(found, next_marker=next_marker(root, name=_TOKEN))
+        return replace(found, next_marker=next_marker(root, _marker_of))
     except UnexpectedPayload as error:
         # The rows are good: they are handed on, and then the walk ends with this.
         return replace(found, trouble=error.problem, trouble_path=error.path)
+
+
+def _marker_of(next_page_url: str) -> str | None:
+    """Path and query, not to be read or built (wire.md 3.1); None where they lead elsewhere than to shipments.
+
+    The host is not looked at: it is ours to say. The path stands below /sellers, whether that is said or not.
+    """
+    if len(next_page_url) > MARKER_LENGTH or not _WRITTEN.match(next_page_url):
+        return None
+    try:
+        parts = urlsplit(next_page_url)
+    except ValueError:
+        return None
+    path = parts.path.removeprefix(PREFIX)
+    if not _PAGES.match(path) or ".." in path or "//" in path:
+        return None
+    return f"{path}?{parts.query}" if parts.query else path
