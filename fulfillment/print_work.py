@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -238,7 +238,7 @@ def _finish(job: PrintJob, stack: PrintStack, plan: Plan, laid_out: Stored | Non
         _update_lines(plan.lines)
         _name_file(stack, plan, laid_out, now=now)
         if plan.options.prints_labels:
-            printed = [line.shipment_id for line in plan.chosen]
+            printed = [line.shipment_id for line in plan.whole]
             Shipment.objects.filter(seller_id=job.seller_id, pk__in=printed).update(printed_at=now)
             _dispatch(job, printed, now=now)
         timeline.note_each(job.seller_id, _told(job, stack, plan), KIND, by=job.asked_by)
@@ -276,10 +276,20 @@ def _go_on(job: PrintJob, stack: PrintStack, plan: Plan) -> bool:
         says = words % {"letter": stack.letter, "count": left}
         return bool(work.goes_on([job], after=timedelta(0), says=says))
     before = PrintStack.objects.filter(seller_id=job.seller_id, job=job).exclude(pk=stack.pk)
-    printed = (before.aggregate(n=Sum("printed"))["n"] or 0) + len(plan.chosen)
-    lines = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job)
-    left_out = lines.exclude(left_out="").exclude(stack=stack).count() + len(plan.left_out)
-    if not work.done([job], says=counted(plan.options, printed, left_out, stacks=before.count() + 1)):
+    lines = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job).exclude(stack=stack)
+    of_lines = lines.aggregate(
+        printed=Count("pk", filter=Q(page__isnull=False, first_page_is_out=False)),
+        begun=Count("pk", filter=Q(page__isnull=False, first_page_is_out=True)),
+        left_out=Count("pk", filter=~Q(left_out="")),
+    )
+    says = counted(
+        plan.options,
+        of_lines["printed"] + len(plan.whole),
+        of_lines["left_out"] + len(plan.left_out),
+        begun=of_lines["begun"] + len(plan.chosen) - len(plan.whole),
+        stacks=before.count() + 1,
+    )
+    if not work.done([job], says=says):
         return False
     if stack.unchecked_since or before.filter(unchecked_since__isnull=False).exists():
         PrintJob.objects.filter(pk=job.pk).update(wake_at=Now() + CHECK_AFTERWARDS)
@@ -307,14 +317,21 @@ def _dispatch(job: PrintJob, printed: Sequence[int], *, now: datetime) -> None:
 
 def _told(job: PrintJob, stack: PrintStack, plan: Plan) -> dict[int, str]:
     """What the timeline says of each shipment in the stack."""
+    printed = _in_words(job, stack, plan)
+    words = _("%(what)s: job of %(at)s, stack %(letter)s, page %(page)s")
+    place = {"at": in_indian_words(job.asked_at), "letter": stack.letter}
+    rest = _("its other pages printed (%(why)s)") % {"why": job.reprint_reason}
+    what = {line.pk: rest if line.first_page_is_out else printed for line in plan.chosen}
+    return {line.shipment_id: words % (place | {"what": what[line.pk], "page": line.page}) for line in plan.chosen}
+
+
+def _in_words(job: PrintJob, stack: PrintStack, plan: Plan) -> str:
     what = _("label printed") if plan.options.prints_labels else _("invoice printed")
     if job.reprint_reason:
         what = _("%(what)s again (%(why)s)") % {"what": what, "why": job.reprint_reason}
     if stack.unchecked_since:
         what = _("%(what)s, unchecked") % {"what": what}
-    words = _("%(what)s: job of %(at)s, stack %(letter)s, page %(page)s")
-    place = {"what": what, "at": in_indian_words(job.asked_at), "letter": stack.letter}
-    return {line.shipment_id: words % (place | {"page": line.page}) for line in plan.chosen}
+    return what
 
 
 # --- Afterwards ------------------------------------------------------------------------------------------------------
