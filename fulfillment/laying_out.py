@@ -437,7 +437,7 @@ def _facts(stack: PrintStack, plan: Plan) -> list[tuple[str, str]]:
     if job.reprint_reason:
         facts.append((_("Printed again"), job.reprint_reason))
     if stack.unchecked_since:
-        facts.append((_("Unchecked"), _("Flipkart did not answer before this was printed")))
+        facts.append((_("Unchecked"), _("it was not read at Flipkart before this was printed")))
     if unsure := len(plan.unsure):
         words = ngettext("%(count)d label without text", "%(count)d labels without text", unsure)
         facts.append((_("Could not check"), words % {"count": unsure}))
