@@ -86,6 +86,11 @@ class Plan:
         return [line for line in self.lines if not line.left_out]
 
     @property
+    def whole(self) -> list[PrintJobLine]:
+        """Those of which all pages come."""
+        return [line for line in self.chosen if not line.first_page_is_out]
+
+    @property
     def left_out(self) -> list[PrintJobLine]:
         return [line for line in self.lines if line.left_out]
 
@@ -99,15 +104,23 @@ class Plan:
 
     def in_words(self) -> str:
         """ "38 labels; 2 left out"."""
-        return counted(self.options, len(self.chosen), len(self.left_out))
+        begun = len(self.chosen) - len(self.whole)
+        return counted(self.options, len(self.whole), len(self.left_out), begun=begun)
 
 
-def counted(options: Options, printed: int, left_out: int, *, stacks: int = 1) -> str:
-    """ "38 labels in 2 stacks; 2 left out"."""
+def counted(options: Options, printed: int, left_out: int, *, begun: int = 0, stacks: int = 1) -> str:
+    """ "38 labels in 2 stacks; 2 left out". `begun`: of how many parcels beside only the other pages came."""
     words = ngettext("%(count)d invoice", "%(count)d invoices", printed)
     if options.prints_labels:
         words = ngettext("%(count)d label", "%(count)d labels", printed)
     says = words % {"count": printed}
+    if begun:
+        words = ngettext(
+            "%(papers)s and the other pages of %(count)d parcel",
+            "%(papers)s and the other pages of %(count)d parcels",
+            begun,
+        )
+        says = words % {"papers": says, "count": begun}
     if stacks > 1:
         words = ngettext("%(papers)s in %(count)d stack", "%(papers)s in %(count)d stacks", stacks)
         says = words % {"papers": says, "count": stacks}
@@ -135,11 +148,12 @@ def plan(stack: PrintStack, *, not_named: Collection[int], now: datetime) -> Pla
         reason = why_not(line.shipment, own, stack.job.layout, now)
         if reason is None and line.shipment_id in not_named:
             reason = _("Flipkart did not name it when it was read again")
-        if reason is None:
-            found.pieces[line.pk] = pieces_of(line, own, stack.job.layout)
-            line.document = found.pieces[line.pk][0].document
+        pieces = pieces_of(line, own, stack.job.layout) if reason is None else []
+        if pieces:
+            found.pieces[line.pk] = pieces
+            line.document = pieces[0].document
         else:
-            found.leave_out(line, reason)
+            found.leave_out(line, reason or _("its papers changed: it has no other pages any more"))
     return found
 
 
@@ -180,6 +194,17 @@ def why_pull(shipment: Shipment, now: datetime) -> str | None:
 
 def pieces_of(line: PrintJobLine, papers: Mapping[str, Document], layout: str) -> list[Piece]:
     """What one line prints, from above. Pure."""
+    return _pages_of(line, papers, layout)[1 if line.first_page_is_out else 0 :]
+
+
+def has_further_pages(line: PrintJobLine, papers: Mapping[str, Document], layout: str) -> bool:
+    """Whether more than one page belongs to what was printed, as long as it is still what is stored. Pure."""
+    if Paper.LABEL not in papers or line.document_id not in {document.pk for document in papers.values()}:
+        return False
+    return layout == Layout.WITH_INVOICE or len(_pages_of(line, papers, layout)) > 1
+
+
+def _pages_of(line: PrintJobLine, papers: Mapping[str, Document], layout: str) -> list[Piece]:
     label = papers[Paper.LABEL]
     if layout == Layout.AS_MADE and label.original_sha256:
         return [Piece(line, label, page, is_original=True) for page in range(label.original_pages)]
@@ -394,7 +419,7 @@ def _summary(stack: PrintStack, plan: Plan) -> bytes:
     return summary_pdf(
         title=title % {"letter": stack.letter, "packer": stack.packer},
         facts=_facts(stack, plan),
-        runs=runs(plan.chosen, plan.options),
+        runs=runs(plan.whole, plan.options),
         left_out=left_out,
         sheet=sheet_of(plan.options.layout),
     )
@@ -403,7 +428,7 @@ def _summary(stack: PrintStack, plan: Plan) -> bytes:
 def _facts(stack: PrintStack, plan: Plan) -> list[tuple[str, str]]:
     job = stack.job
     who = _(" by %(who)s") % {"who": job.asked_by.get_username()} if job.asked_by else ""
-    pieces = sum(line.shipment.quantity for line in plan.chosen)
+    pieces = sum(line.shipment.quantity for line in plan.whole)
     facts = [
         (_("Asked"), f"{in_ist(job.asked_at, now=plan.planned_at)}{who}"),
         (_("Laid out"), in_ist(plan.planned_at, now=plan.planned_at)),
@@ -412,7 +437,7 @@ def _facts(stack: PrintStack, plan: Plan) -> list[tuple[str, str]]:
     if job.reprint_reason:
         facts.append((_("Printed again"), job.reprint_reason))
     if stack.unchecked_since:
-        facts.append((_("Unchecked"), _("Flipkart did not answer before this was printed")))
+        facts.append((_("Unchecked"), _("it was not read at Flipkart before this was printed")))
     if unsure := len(plan.unsure):
         words = ngettext("%(count)d label without text", "%(count)d labels without text", unsure)
         facts.append((_("Could not check"), words % {"count": unsure}))

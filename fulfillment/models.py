@@ -317,6 +317,8 @@ class PrintJobLine(SellerOwned):
     left_out = models.CharField(max_length=300, blank=True)
     may_reprint = models.BooleanField(default=False)  # left out only because it is printed or in another job
     is_claim = models.BooleanField(default=False)
+    # Where the paper jammed behind its first page, the one with its label, only its other pages are printed.
+    first_page_is_out = models.BooleanField(db_default=False, default=False)
 
     class Meta(SellerOwned.Meta):
         constraints = [

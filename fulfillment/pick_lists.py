@@ -61,7 +61,7 @@ def of_shipments(*, seller: Seller, shipment_ids: Collection[int]) -> PickList:
 
 def of_stack(stack: PrintStack) -> PickList:
     """What one stack takes: what is printed in it, or what is to be while it is laid out."""
-    lines = PrintJobLine.objects.filter(seller_id=stack.seller_id, stack=stack, left_out="")
+    lines = PrintJobLine.objects.filter(seller_id=stack.seller_id, stack=stack, left_out="", first_page_is_out=False)
     shipments = Shipment.objects.filter(seller_id=stack.seller_id, pk__in=lines.values("shipment_id"))
     return _list(stack.job.seller, list(shipments.order_by("pk")))
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,15 +27,20 @@ from orders import reading, timeline
 from orders.models import Shipment
 from orders.rules import in_indian_words
 from orders.states import FINAL
+from sellers import gateway
 from shipcrowd import work
 from shipcrowd.files import StorageFailed, Stored
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import CallFailed, Throttled
+from shipcrowd.transport.errors import Broken, CallFailed, NotAuthorized, Throttled, Unreachable
+from shipcrowd.transport.retry import SHORTEST_PAUSE
 from shipcrowd.work import Attention
 
 KIND = PrintJob.KIND
 ASK_AGAIN = timedelta(seconds=30)
+# Then a person may print unchecked whatever the cause: the courier does not wait.
+PATIENCE = timedelta(minutes=2)
 CHECK_AFTERWARDS = timedelta(seconds=60)
+CUT_OFF = (gateway.NotConnected, NotAuthorized)
 
 
 def work_due(*, seller_id: int) -> bool:
@@ -204,17 +209,42 @@ def _print(job: PrintJob, stack: PrintStack) -> None:
 
 def _wait(job: PrintJob, error: CallFailed) -> None:
     now = timezone.now()
-    after = max(ASK_AGAIN, error.retry_after or ASK_AGAIN) if isinstance(error, Throttled) else ASK_AGAIN
-    says = _("Flipkart did not answer at %(at)s: nothing is printed before it is known what changed")
-    says %= {"at": in_ist(now, now=now)}
+    says = _("%(why)s: nothing is printed before it is known what changed")
+    says = (says % {"why": _why_unread(error, now)})[:300]
     with seller_scope(job.seller_id):
+        is_late = isinstance(error, (Unreachable, Broken)) or now - _last_step_at(job) >= PATIENCE
+        attention = Attention.LATE if is_late else Attention.RECONNECT if isinstance(error, CUT_OFF) else ""
         if PrintJob.objects.filter(pk=job.pk, unchecked_since__isnull=False).exists() and job.unchecked_since is None:
             work.put_off([job], after=timedelta(0), says=says)  # meanwhile a person said not to wait
         elif job.give_up_at is not None and job.give_up_at <= now:
             over = _("tried too long: %(why)s") % {"why": says}
             work.given_up([job], because=Attention.GIVEN_UP, says=over[:300])
         else:
-            work.put_off([job], after=after, says=says, attention=Attention.LATE)
+            work.put_off([job], after=_pause(error), says=says, attention=attention)
+
+
+def _why_unread(error: CallFailed, now: datetime) -> str:
+    """Why nothing could be read, and who can help it. Pure."""
+    if isinstance(error, CUT_OFF):
+        return _("An owner must reconnect Flipkart")
+    if isinstance(error, Throttled):
+        return _("Too many calls to Flipkart at once, it goes on by itself")
+    if isinstance(error, (Unreachable, Broken)):
+        return _("Flipkart did not answer at %(at)s") % {"at": in_ist(now, now=now)}
+    return error.says.rstrip(".")
+
+
+def _pause(error: CallFailed) -> timedelta:
+    """Until a call is worth another try. Pure."""
+    if not isinstance(error, Throttled) or error.retry_after is None:
+        return ASK_AGAIN
+    return min(max(error.retry_after, SHORTEST_PAUSE), settings.READ_AGAIN_AFTER)
+
+
+def _last_step_at(job: PrintJob) -> datetime:
+    """When the job was planned, or its last stack laid out."""
+    last = PrintStack.objects.filter(seller_id=job.seller_id, job=job).aggregate(at=Max("laid_out_at"))["at"]
+    return last or job.planned_at or job.asked_at
 
 
 def _wait_for_storage(job: PrintJob, failed: StorageFailed) -> None:
@@ -238,7 +268,7 @@ def _finish(job: PrintJob, stack: PrintStack, plan: Plan, laid_out: Stored | Non
         _update_lines(plan.lines)
         _name_file(stack, plan, laid_out, now=now)
         if plan.options.prints_labels:
-            printed = [line.shipment_id for line in plan.chosen]
+            printed = [line.shipment_id for line in plan.whole]
             Shipment.objects.filter(seller_id=job.seller_id, pk__in=printed).update(printed_at=now)
             _dispatch(job, printed, now=now)
         timeline.note_each(job.seller_id, _told(job, stack, plan), KIND, by=job.asked_by)
@@ -276,10 +306,20 @@ def _go_on(job: PrintJob, stack: PrintStack, plan: Plan) -> bool:
         says = words % {"letter": stack.letter, "count": left}
         return bool(work.goes_on([job], after=timedelta(0), says=says))
     before = PrintStack.objects.filter(seller_id=job.seller_id, job=job).exclude(pk=stack.pk)
-    printed = (before.aggregate(n=Sum("printed"))["n"] or 0) + len(plan.chosen)
-    lines = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job)
-    left_out = lines.exclude(left_out="").exclude(stack=stack).count() + len(plan.left_out)
-    if not work.done([job], says=counted(plan.options, printed, left_out, stacks=before.count() + 1)):
+    lines = PrintJobLine.objects.filter(seller_id=job.seller_id, job=job).exclude(stack=stack)
+    of_lines = lines.aggregate(
+        printed=Count("pk", filter=Q(page__isnull=False, first_page_is_out=False)),
+        begun=Count("pk", filter=Q(page__isnull=False, first_page_is_out=True)),
+        left_out=Count("pk", filter=~Q(left_out="")),
+    )
+    says = counted(
+        plan.options,
+        of_lines["printed"] + len(plan.whole),
+        of_lines["left_out"] + len(plan.left_out),
+        begun=of_lines["begun"] + len(plan.chosen) - len(plan.whole),
+        stacks=before.count() + 1,
+    )
+    if not work.done([job], says=says):
         return False
     if stack.unchecked_since or before.filter(unchecked_since__isnull=False).exists():
         PrintJob.objects.filter(pk=job.pk).update(wake_at=Now() + CHECK_AFTERWARDS)
@@ -307,14 +347,21 @@ def _dispatch(job: PrintJob, printed: Sequence[int], *, now: datetime) -> None:
 
 def _told(job: PrintJob, stack: PrintStack, plan: Plan) -> dict[int, str]:
     """What the timeline says of each shipment in the stack."""
+    printed = _in_words(job, stack, plan)
+    words = _("%(what)s: job of %(at)s, stack %(letter)s, page %(page)s")
+    place = {"at": in_indian_words(job.asked_at), "letter": stack.letter}
+    rest = _("its other pages printed (%(why)s)") % {"why": job.reprint_reason}
+    what = {line.pk: rest if line.first_page_is_out else printed for line in plan.chosen}
+    return {line.shipment_id: words % (place | {"what": what[line.pk], "page": line.page}) for line in plan.chosen}
+
+
+def _in_words(job: PrintJob, stack: PrintStack, plan: Plan) -> str:
     what = _("label printed") if plan.options.prints_labels else _("invoice printed")
     if job.reprint_reason:
         what = _("%(what)s again (%(why)s)") % {"what": what, "why": job.reprint_reason}
     if stack.unchecked_since:
         what = _("%(what)s, unchecked") % {"what": what}
-    words = _("%(what)s: job of %(at)s, stack %(letter)s, page %(page)s")
-    place = {"what": what, "at": in_indian_words(job.asked_at), "letter": stack.letter}
-    return {line.shipment_id: words % (place | {"page": line.page}) for line in plan.chosen}
+    return what
 
 
 # --- Afterwards ------------------------------------------------------------------------------------------------------
@@ -331,7 +378,7 @@ def _check_afterwards(job: PrintJob) -> None:
     now = timezone.now()
     with seller_scope(job.seller_id):
         if unread and error is not None:
-            says = _("printed unchecked; Flipkart still does not answer")
+            says = (_("printed unchecked, not checked yet: %(why)s") % {"why": _why_unread(error, now)})[:300]
             work.put_off([job], after=CHECK_AFTERWARDS, says=says)
             PrintJob.objects.filter(pk=job.pk).update(settled_at=job.settled_at)
             return

@@ -54,14 +54,15 @@ def request_print(
     once: UUID | None = None,
     round_id: UUID | None = None,
     continues: UUID | None = None,
+    begun: Collection[int] = (),
 ) -> PrintJob:
     """A print job that claims these shipments; the printed ones, and those in another job, are left out in words.
 
     With a `reprint_reason` those are printed again, and taken over from the other job. What else must be left out is
     decided when each stack is laid out. `unchecked`: print although Flipkart does not answer, what is stored, to be
     checked later. `keeps_order`: as the shipments are given. `member_id`: whose habit these options become. `once`
-    names the press: a second one with the same gives the job of the first. `continues` is the job whose paper jammed.
-    Rings the bell in the same transaction.
+    names the press: a second one with the same gives the job of the first. `continues` is the job whose paper jammed;
+    of the shipments in `begun` the first page is out. Rings the bell in the same transaction.
     """
     require_scope(seller)
     options = options or Options()
@@ -83,7 +84,7 @@ def request_print(
         )
         if is_new:
             shipments = _in_order(queries.lock_shipments(seller.pk, shipment_ids), shipment_ids, keeps_order)
-            _write_lines(job, shipments, by=by, now=now)
+            _write_lines(job, shipments, begun, by=by, now=now)
             habits.remember(seller, member_id, options)
             did = "printed labels unchecked" if unchecked else "printed labels"
             audit.record(by, did, seller=seller, rows=[s.pk for s in shipments], why=reprint_reason)
@@ -131,25 +132,25 @@ def print_again(*, seller: Seller, job: PrintJob, left_out: str, reason: str, by
 
 
 def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User, now: datetime) -> PrintJob:
-    """After the paper jammed: what comes out behind the last good parcel, as a job of its own, checked again.
+    """After the paper jammed: what comes out behind the last good label, as a job of its own, checked again.
 
+    It begins with what comes behind that label of its own parcel, such as its invoice: nobody knows whether that came.
     Raises CannotContinue; where it was continued behind that very parcel before, AlreadyContinued.
     """
     require_scope(seller)
     lines = [line for line in queries.lines_of_stack(stack) if line.page is not None]
     found = set(orders.scanned_ids(seller, scanned))
-    good = [line for line in lines if line.shipment_id in found]
-    if not good:
+    if not any(line.shipment_id in found for line in lines):
         raise CannotContinue(_not_in(stack, orders.scanned_id(scanned), found))
-    # As they leave the printer: a stack for one that stacks face up comes out from its end.
-    printed = lines[::-1] if stack.job.is_reversed else lines
-    at = max(number for number, line in enumerate(printed) if line in good)
-    last, ahead = printed[at], {line.pk for line in printed[at + 1 :]}
-    rest = [line.shipment_id for line in lines if line.pk in ahead]
+    last, ahead = _split_after(found, lines)
+    begun = [last] if _has_pages_behind(stack, last) else []
+    rest = [line.shipment_id for line in lines if line in begun or line.pk in ahead]
     if not rest:
         raise CannotContinue(_("This was the last parcel of stack %(letter)s.") % {"letter": stack.letter})
     name = last.shipment.tracking_id or last.shipment.flipkart_shipment_id
     reason = _("continued after %(id)s, stack %(letter)s page %(page)d")
+    if begun:
+        reason = _("continued after %(id)s, stack %(letter)s page %(page)d, its other pages first")
     reason %= {"id": name, "letter": stack.letter, "page": last.page}
     # Named by its line too: two who scan may read the words in two languages.
     once = uuid5(stack.job.public_id, f"continued after line {last.pk}")
@@ -170,7 +171,26 @@ def continue_after(*, seller: Seller, stack: PrintStack, scanned: str, by: User,
             keeps_order=True,
             once=once,
             continues=stack.job.public_id,
+            begun=[line.shipment_id for line in begun],
         )
+
+
+def _split_after(found: Collection[int], lines: Sequence[PrintJobLine]) -> tuple[PrintJobLine, set[int]]:
+    """The last line of these shipments to leave the printer, and the keys of those behind it; `lines` are printed ones.
+
+    As the sheets come out, for a printer that stacks face up from the end, with their slots as they are filled. Pure.
+    """
+    printed = sorted(lines, key=lambda line: (line.page or 0, line.place or 0))
+    at = max(number for number, line in enumerate(printed) if line.shipment_id in found)
+    return printed[at], {line.pk for line in printed[at + 1 :]}
+
+
+def _has_pages_behind(stack: PrintStack, line: PrintJobLine) -> bool:
+    """Whether the page with its label is followed by others of its parcel. Turned round, they have come before it."""
+    if stack.job.is_reversed:
+        return False
+    papers = laying_out.papers_of(stack.seller_id, [line.shipment_id], stack.job.layout)
+    return laying_out.has_further_pages(line, papers.get(line.shipment_id, {}), stack.job.layout)
 
 
 def continuations(job: PrintJob) -> QuerySet[PrintJob]:
@@ -245,7 +265,9 @@ def _in_order(shipments: Sequence[Shipment], wanted: Sequence[int], keeps_order:
     return sorted(shipments, key=lambda shipment: places[shipment.pk])
 
 
-def _write_lines(job: PrintJob, shipments: Sequence[Shipment], *, by: User, now: datetime) -> None:
+def _write_lines(
+    job: PrintJob, shipments: Sequence[Shipment], begun: Collection[int], *, by: User, now: datetime
+) -> None:
     """A line each, and the claim with it where the shipment is free; they are locked."""
     taken: dict[int, str] = {}
     if job.options.prints_labels and job.reprint_reason:
@@ -261,6 +283,7 @@ def _write_lines(job: PrintJob, shipments: Sequence[Shipment], *, by: User, now:
                 left_out=taken.get(shipment.pk, "")[:300],
                 may_reprint=shipment.pk in taken,
                 is_claim=job.options.prints_labels and shipment.pk not in taken,
+                first_page_is_out=shipment.pk in begun,
             )
             for shipment in shipments
         ),

@@ -143,7 +143,7 @@ def left_out_groups(job: PrintJob) -> list[tuple[str, bool, int]]:
 def last_prints(seller_id: int, shipment_ids: Collection[int]) -> dict[int, PrintJobLine]:
     """Where the label of each of these shipments was printed last; stack, job and who asked are joined."""
     printed = PrintJobLine.objects.filter(seller_id=seller_id, shipment_id__in=shipment_ids, page__isnull=False)
-    printed = printed.exclude(job__layout=Layout.INVOICES)
+    printed = printed.exclude(job__layout=Layout.INVOICES).exclude(first_page_is_out=True)
     newest = printed.order_by("shipment_id", "-pk").distinct("shipment_id").select_related("stack__job__asked_by")
     return {line.shipment_id: line for line in newest}
 

@@ -10,11 +10,13 @@ from fulfillment import laying_out, print_work, printing
 from fulfillment.models import LabelRequest, PrintJob, PrintJobLine, PrintStack
 from orders.models import Shipment, TimelineEntry
 from orders.rules import in_indian_words
+from sellers.models import Connection, Quota, Standing
 from shipcrowd import files, work
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.tenancy import seller_scope
 from shipcrowd.work import Attention, State
 from tests import factories
+from tests.browsing import logged_in, words
 from tests.factories import as_ops, reload
 from tests.fulfillment.stacks import barcodes, left_out, sizes, texts
 from tests.fulfillment.warehouse import (
@@ -40,6 +42,12 @@ def labelled(seller, account, flipkart, packer, clock) -> list[Shipment]:
     ask_labels(seller, take_in(seller, shipment_ids), packer)
     work_on(clock)
     return as_ops(Shipment, seller=seller)
+
+
+def spend_quota() -> None:
+    """So that the next call may be made in six seconds or so."""
+    with factories.ops():
+        Quota.objects.update(left=-5, kept_for_polling=0, counted_at=timezone.now())
 
 
 def test_chosen_labels_become_one_thermal_stack_in_picking_order(seller, labelled, packer):
@@ -160,6 +168,60 @@ def test_a_job_waits_for_flipkart_and_says_so(seller, labelled, flipkart, packer
     assert reload(job).state == State.DONE
 
 
+def test_a_job_that_waits_for_our_own_quota_blames_nobody_and_goes_on_as_soon_as_it_may(
+    seller, labelled, packer, flipkart, clock
+):
+    """Printing unchecked is offered only once it has lasted, so that nobody is stuck."""
+    read_long_ago()
+    spend_quota()
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    waiting = reload(job)
+    says = (
+        "Too many calls to Flipkart at once, it goes on by itself: nothing is printed before it is known what changed"
+    )
+    assert (waiting.state, waiting.says, waiting.attention) == (State.DUE, says, "")
+    assert waiting.wake_at - timezone.now() < timedelta(seconds=20)
+    with factories.ops():
+        PrintJob.objects.update(planned_at=timezone.now() - timedelta(minutes=2), wake_at=timezone.now())
+    spend_quota()
+    drain()
+    assert (reload(job).says, reload(job).attention) == (says, Attention.LATE)
+
+    with factories.ops():
+        Quota.objects.update(left=20)
+    wait(clock, seconds=6)
+    drain()
+    assert (reload(job).state, reload(job).attention) == (State.DONE, "")
+
+
+def test_a_job_without_a_connection_says_that_an_owner_must_reconnect(seller, labelled, packer, clock):
+    read_long_ago()
+    with factories.ops():
+        Connection.objects.update(standing=Standing.RECONNECT)
+    job = ask_print(seller, labelled, packer)
+    drain()
+
+    waiting = reload(job)
+    assert (waiting.state, waiting.attention) == (State.DUE, Attention.RECONNECT)
+    assert waiting.says.startswith("An owner must reconnect Flipkart: nothing is printed before")
+    page = logged_in(packer).get(f"/s/{seller.slug}/print/{job.public_id}/")
+    assert "Print unchecked" not in words(page)
+    with factories.ops():
+        PrintJob.objects.update(planned_at=timezone.now() - timedelta(minutes=2))
+    wait(clock, seconds=30)
+    drain()
+    assert "An owner must reconnect Flipkart" in words(logged_in(packer).get(page.request["PATH_INFO"]))
+    assert "Print unchecked" in words(logged_in(packer).get(page.request["PATH_INFO"]))
+
+    with factories.ops():
+        Connection.objects.update(standing=Standing.CONNECTED)
+    wait(clock, seconds=30)
+    drain()
+    assert reload(job).state == State.DONE
+
+
 def test_a_person_may_print_unchecked_and_what_was_cancelled_is_found_later(seller, labelled, flipkart, packer, clock):
     gone = labelled[0]
     flipkart.world.cancel(gone.flipkart_shipment_id)
@@ -175,13 +237,13 @@ def test_a_person_may_print_unchecked_and_what_was_cancelled_is_found_later(sell
     unchecked = reload(job)
     assert (unchecked.state, unchecked.says) == (State.DONE, "4 labels")
     assert only(PrintStack, job=job).unchecked_since is not None
-    assert "Unchecked: Flipkart did not answer" in texts(only(PrintStack, job=job))[0]
+    assert "Unchecked: it was not read at Flipkart" in texts(only(PrintStack, job=job))[0]
     assert reload(gone).attention == ""
     assert len(as_ops(AuditEntry, did="printed labels unchecked")) == 1
 
     wait(clock, seconds=60)
     drain()
-    assert reload(job).says == "printed unchecked; Flipkart still does not answer"
+    assert reload(job).says.startswith("printed unchecked, not checked yet: Flipkart did not answer at ")
     wait(clock, seconds=60)
     drain()
 

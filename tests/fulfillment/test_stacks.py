@@ -3,9 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from fulfillment import print_work, printing
+from fulfillment import pick_lists, print_work, printing, queries
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
-from fulfillment.options import Options, Sorting
+from fulfillment.options import Layout, Options, Sorting
 from fulfillment.printing import AlreadyContinued, CannotContinue
 from orders.models import Shipment
 from sellers.models import Facility, Role
@@ -209,6 +209,89 @@ def test_a_stack_is_continued_behind_the_last_good_label(seller, labelled, packe
     came_out = sorted(in_order(again), key=lambda line: line.page)
     assert [line.shipment_id for line in came_out] == [line.shipment_id for line in printed[4:]]
     assert any(reason in line for line in told(came_out[0].shipment))
+
+
+@pytest.mark.parametrize(("last_good", "rest"), [(6, [1, 2, 3, 4]), (5, [1, 2, 3, 4, 6]), (2, [3, 4]), (3, [4])])
+def test_of_sheets_of_four_in_reverse_no_label_comes_twice(seller, labelled, packer, last_good, rest):
+    """The sheet with the fifth and the sixth label comes out first, the fifth before the sixth."""
+    options = Options(layout=Layout.FOUR_ON_A4, is_reversed=True, has_separators=False)
+    job = ask_print(seller, labelled, packer, options=options)
+    drain()
+    (stack,) = stacks(job)
+    lines = in_order(stack)
+    assert [line.page for line in lines] == [2, 2, 2, 2, 1, 1]
+
+    again = continue_after(seller, stack, lines[last_good - 1].shipment.tracking_id, packer)
+    drain()
+
+    assert [line.shipment_id for line in in_order(only(PrintStack, job=again))] == [
+        lines[number - 1].shipment_id for number in rest
+    ]
+
+
+@pytest.fixture
+def with_invoices(seller, labelled, packer) -> PrintStack:
+    """Three labels, each with its invoice on the next page."""
+    options = Options(layout=Layout.WITH_INVOICE, has_separators=False)
+    job = ask_print(seller, labelled[:3], packer, options=options)
+    drain()
+    return only(PrintStack, job=job)
+
+
+def test_an_invoice_that_may_have_jammed_behind_its_label_comes_first(seller, packer, with_invoices):
+    first, second, third = in_order(with_invoices)
+
+    rest = continue_after(seller, with_invoices, second.shipment.tracking_id, packer)
+    drain()
+
+    again = only(PrintStack, job=rest)
+    assert [line.shipment_id for line in in_order(again)] == [second.shipment_id, third.shipment_id]
+    codes, pages = barcodes(again), texts(again)
+    assert [second.shipment.tracking_id in page for page in codes] == [False] * 4
+    assert [second.shipment.invoice_number in page for page in pages] == [False, True, False, False]
+    assert [third.shipment.tracking_id in page for page in codes] == [False, False, True, False]
+    name = second.shipment.tracking_id
+    reason = f"continued after {name}, stack A page {second.page}, its other pages first"
+    page = words(logged_in(packer).get(f"/s/{seller.slug}/print/{rest.public_id}/"))
+    assert f"Printed again: {reason}" in page
+    assert "1 label and the other pages of 1 parcel" in page
+    assert told(second.shipment)[-1].startswith(f"its other pages printed ({reason})")
+    assert told(third.shipment)[-1].startswith(f"label printed again ({reason})")
+    with seller_scope(seller):
+        where = queries.last_prints(seller.pk, [second.shipment_id])[second.shipment_id]
+        assert pick_lists.of_stack(PrintStack.objects.select_related("job__seller").get(pk=again.pk)).shipments == 1
+    assert where.stack_id == with_invoices.pk
+    assert first.shipment_id not in {line.shipment_id for line in in_order(again)}
+
+
+def test_the_invoice_behind_the_last_label_of_a_stack_can_be_had(seller, packer, with_invoices):
+    last = in_order(with_invoices)[-1].shipment
+
+    rest = continue_after(seller, with_invoices, last.tracking_id, packer)
+    drain()
+
+    again = only(PrintStack, job=rest)
+    assert reload(rest).says == "0 labels and the other pages of 1 parcel"
+    assert [last.invoice_number in page for page in texts(again)] == [False, True]
+    assert not any(barcodes(again)[0])
+    once_more = continue_after(seller, again, last.tracking_id, packer)
+    drain()
+    assert [last.invoice_number in page for page in texts(only(PrintStack, job=once_more))] == [False, True]
+
+
+def test_in_reverse_an_invoice_has_come_before_its_label(seller, labelled, packer):
+    options = Options(layout=Layout.WITH_INVOICE, has_separators=False, is_reversed=True)
+    job = ask_print(seller, labelled[:3], packer, options=options)
+    drain()
+    (stack,) = stacks(job)
+    first, second, _third = in_order(stack)
+
+    rest = continue_after(seller, stack, second.shipment.tracking_id, packer)
+
+    (line,) = as_ops(PrintJobLine, job=rest)
+    assert (line.shipment_id, line.first_page_is_out) == (first.shipment_id, False)
+    with pytest.raises(CannotContinue, match="This was the last parcel of stack A"):
+        continue_after(seller, stack, first.shipment.tracking_id, packer)
 
 
 def test_the_rest_is_checked_again_before_it_is_printed(seller, labelled, packer, flipkart):
