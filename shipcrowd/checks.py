@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name
@@ -27,13 +26,17 @@ REFUSED = 3
 
 def refuse_without_settings(argv: Sequence[str]) -> None:
     """Ends the process with one line for each setting that is missing, for commands that need them."""
-    try:
-        problems = [] if needs_no_settings(argv) else missing_settings()
-        settings.DATABASES  # noqa: B018 - read now, so that a wrong word in the environment is told in one line
-    except ImproperlyConfigured as error:
-        problems = [f"A setting cannot be read: {' '.join(str(error).split())}."]
-    if problems:
+    refuse_wrong_settings()
+    if not needs_no_settings(argv) and (problems := missing_settings()):
         _refuse(problems)
+
+
+def refuse_wrong_settings() -> None:
+    """Reads settings.py, and ends the process with one line where the environment holds what cannot be read."""
+    try:
+        settings.DATABASES  # noqa: B018 - the first look reads them all
+    except ImproperlyConfigured as error:
+        _refuse([f"A setting cannot be read: {' '.join(str(error).split())}."])
 
 
 def needs_no_settings(argv: Sequence[str]) -> bool:
@@ -56,7 +59,7 @@ def missing_settings() -> list[str]:
             "DATABASE_URL is missing: set postgres://shipcrowd_app:password@host/shipcrowd.",
         ),
         (
-            urlsplit(settings.PUBLIC_URL).scheme in ("http", "https") and urlsplit(settings.PUBLIC_URL).hostname,
+            settings.PUBLIC_URL,
             "PUBLIC_URL is missing: set where people reach the portal, as https://portal.example.com.",
         ),
         (

@@ -14,6 +14,8 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from shipcrowd.environment import mail_server, number, one_of, web_address, whole_number
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -36,7 +38,7 @@ DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="")
 EMBEDDED_DATA = env.str("SHIPCROWD_EMBEDDED", default="")
 
 # Where people reach the portal. Mails, the OAuth redirect and absolute links come from here, never from a request.
-PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+PUBLIC_URL = web_address("PUBLIC_URL")
 
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
@@ -46,23 +48,21 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # --- Flipkart --------------------------------------------------------------------------------------------------------
 
 # What a new connection talks to by default, and in which format; each connection keeps its own.
-FLIPKART = env.str("FLIPKART", default="simulator", choices=("simulator", "sandbox", "production"))
+FLIPKART = one_of("FLIPKART", ("simulator", "sandbox", "production"), default="simulator")
 # The guide's paths are served by the simulator alone; sandbox and production want the word said.
-FLIPKART_WIRE = env.str(
-    "FLIPKART_WIRE", default="guide" if FLIPKART == "simulator" else "", choices=("", "guide", "official")
-)
+FLIPKART_WIRE = one_of("FLIPKART_WIRE", ("guide", "official"), default="guide" if FLIPKART == "simulator" else "")
 # The platform's own application at Flipkart (authorization-code flow). Without it each seller pastes its own keys.
 FLIPKART_CLIENT_ID = env.str("FLIPKART_CLIENT_ID", default="")
 FLIPKART_CLIENT_SECRET = env.str("FLIPKART_CLIENT_SECRET", default="")
-SIMULATOR_URL = env.str("SIMULATOR_URL", default="http://127.0.0.1:8001")
-FLIPKART_CALL_TIMEOUT = env.float("FLIPKART_CALL_TIMEOUT", default=30.0)  # seconds for one read
-FLIPKART_ANSWER_TIMEOUT = env.float("FLIPKART_ANSWER_TIMEOUT", default=45.0)  # seconds for the whole answer
-FLIPKART_ANSWER_BYTES = env.int("FLIPKART_ANSWER_BYTES", default=20 * 2**20)  # after unpacking
+SIMULATOR_URL = web_address("SIMULATOR_URL", default="http://127.0.0.1:8001")
+FLIPKART_CALL_TIMEOUT = number("FLIPKART_CALL_TIMEOUT", default=30.0)  # seconds for one read
+FLIPKART_ANSWER_TIMEOUT = number("FLIPKART_ANSWER_TIMEOUT", default=45.0)  # seconds for the whole answer
+FLIPKART_ANSWER_BYTES = whole_number("FLIPKART_ANSWER_BYTES", default=20 * 2**20)  # after unpacking
 
 # Calls: 20 at once and 80 a minute back, so that any 60 seconds hold at most 100.
-QUOTA_BURST = env.int("QUOTA_BURST", default=20)
-QUOTA_PER_MINUTE = env.int("QUOTA_PER_MINUTE", default=80)
-QUOTA_KEPT_FROM_POLLING = env.int("QUOTA_KEPT_FROM_POLLING", default=5)  # below it polling lives on its own 15 a minute
+QUOTA_BURST = whole_number("QUOTA_BURST", default=20)
+QUOTA_PER_MINUTE = whole_number("QUOTA_PER_MINUTE", default=80)
+QUOTA_KEPT_FROM_POLLING = whole_number("QUOTA_KEPT_FROM_POLLING", default=5)  # below it polling has its own 15 a minute
 
 # What a lower floor starts in a higher one, by name: `f(seller, connection)` in the scope of a new connection;
 # modules with `open_effects(seller)` and `park(seller, by)` for one that is being cut.
@@ -81,23 +81,23 @@ DAILY_DIGEST = env.bool("DAILY_DIGEST", default=False)
 
 SENDING = env.bool("SENDING", default=True)  # off stops every effect at Flipkart at once and says so on every screen
 
-LEASE_SECONDS = env.float("LEASE_SECONDS", default=90.0)  # longer than any call; a row claimed longer is taken back
-READ_BACK_SECONDS = env.float("READ_BACK_SECONDS", default=5.0)  # first read-back after a lost answer
-GRACE_SECONDS = env.float("GRACE_SECONDS", default=30.0)  # and the second, before anything is sent again
-RING_AGAIN_SECONDS = env.float("RING_AGAIN_SECONDS", default=30.0)  # a bell that nobody heard is rung again
-BELL_SECONDS = env.float("BELL_SECONDS", default=1.0)
-HEARTBEAT_SECONDS = env.float("HEARTBEAT_SECONDS", default=3.0)
-HEARTBEAT_GIVEN_UP_SECONDS = env.float("HEARTBEAT_GIVEN_UP_SECONDS", default=10.0)
+LEASE_SECONDS = number("LEASE_SECONDS", default=90.0)  # longer than any call; a row claimed longer is taken back
+READ_BACK_SECONDS = number("READ_BACK_SECONDS", default=5.0)  # first read-back after a lost answer
+GRACE_SECONDS = number("GRACE_SECONDS", default=30.0)  # and the second, before anything is sent again
+RING_AGAIN_SECONDS = number("RING_AGAIN_SECONDS", default=30.0)  # a bell that nobody heard is rung again
+BELL_SECONDS = number("BELL_SECONDS", default=1.0)
+HEARTBEAT_SECONDS = number("HEARTBEAT_SECONDS", default=3.0)
+HEARTBEAT_GIVEN_UP_SECONDS = number("HEARTBEAT_GIVEN_UP_SECONDS", default=10.0)
 
-POLL_EVERY = timedelta(seconds=env.float("POLL_EVERY_SECONDS", default=300.0))
+POLL_EVERY = timedelta(seconds=number("POLL_EVERY_SECONDS", default=300.0))
 POLL_OVERLAP = timedelta(minutes=30)
 POLL_FIRST = timedelta(days=30)  # how far back the first poll and the daily re-read search
 # What was read longer ago is read again before anything leaves the house.
-READ_AGAIN_AFTER = timedelta(seconds=env.float("READ_AGAIN_AFTER_SECONDS", default=300.0))
+READ_AGAIN_AFTER = timedelta(seconds=number("READ_AGAIN_AFTER_SECONDS", default=300.0))
 GIVE_UP_AFTER = timedelta(hours=24)  # reads and throttled work
 GIVE_UP_BEFORE_DISPATCH_BY = timedelta(minutes=30)
 # Of a week's dispatches so many percent may be late before Flipkart acts. Its own figure changes: look it up.
-LATE_DISPATCH_LIMIT_PERCENT = env.float("LATE_DISPATCH_LIMIT_PERCENT", default=0.5)
+LATE_DISPATCH_LIMIT_PERCENT = number("LATE_DISPATCH_LIMIT_PERCENT", default=0.5)
 LABEL_LATE_AFTER = timedelta(minutes=30)  # a label that has not come by then needs a person
 
 WORK_KINDS = {
@@ -121,8 +121,8 @@ Q_CLUSTER = {
     "name": "default",
     "orm": "default",
     "broker_class": "shipcrowd.queue.Broker",
-    "workers": env.int("QUEUE_WORKERS", default=2),
-    "queue_limit": env.int("QUEUE_WORKERS", default=2),
+    "workers": whole_number("QUEUE_WORKERS", default=2),
+    "queue_limit": whole_number("QUEUE_WORKERS", default=2),
     "timeout": 180,
     "retry": 600,
     "poll": 0.1,
@@ -136,8 +136,8 @@ Q_CLUSTER = {
     "label": "Queue",
     "ALT_CLUSTERS": {
         "clicks": {
-            "workers": env.int("QUEUE_WORKERS", default=2),
-            "queue_limit": env.int("QUEUE_WORKERS", default=2),
+            "workers": whole_number("QUEUE_WORKERS", default=2),
+            "queue_limit": whole_number("QUEUE_WORKERS", default=2),
             "timeout": 180,
             "retry": 600,
             "poll": 0.1,
@@ -328,7 +328,7 @@ STORAGES: dict[str, dict[str, Any]] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "endpoint_url": web_address("S3_ENDPOINT_URL") or None,
             "region_name": env.str("S3_REGION", default="") or None,
             "access_key": env.str("S3_ACCESS_KEY", default="") or None,
             "secret_key": env.str("S3_SECRET_KEY", default="") or None,
@@ -349,8 +349,8 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 # EMAIL_URL=smtp+tls://user:password@host:587; without it every invitation is a link to copy.
-EMAIL_IS_SET = "EMAIL_URL" in env.ENVIRON
-vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_IS_SET = bool(env.str("EMAIL_URL", default=""))
+vars().update(mail_server("EMAIL_URL"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Shipcrowd <noreply@localhost>")
 
 REST_FRAMEWORK = {
@@ -359,6 +359,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {"TITLE": "Shipcrowd", "VERSION": "0.1.0", "SERVE_INCLUDE_SCHEMA": False}
 
+LOG_LEVEL = one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="WARNING")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -371,7 +372,7 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {"django": {"handlers": []}},  # in place of Django's own, which write whole tracebacks
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
 }
 
 UNFOLD: dict[str, Any] = {

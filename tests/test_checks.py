@@ -28,16 +28,22 @@ WHOLE = {
 
 
 def manage(*argv: str, **environment: str) -> tuple[int, list[str]]:
-    """manage.py in a process of its own, with this environment and no other; its exit code and lines of error."""
-    ran = subprocess.run(
-        [sys.executable, str(BASE_DIR / "manage.py"), *argv],
+    """Exit code and lines of error of manage.py."""
+    ran = run(str(BASE_DIR / "manage.py"), *argv, **environment)
+    return ran.returncode, ran.stderr.splitlines()
+
+
+def run(*argv: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Python in a process of its own, with this environment and no other."""
+    return subprocess.run(
+        [sys.executable, *argv],
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        cwd=BASE_DIR,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    return ran.returncode, ran.stderr.splitlines()
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["runserver"], ["check", "--deploy"], ["rotate_keys"], ["worker"]])
@@ -71,21 +77,40 @@ def test_commands_that_touch_nothing_need_no_setting(command):
             {"FLIPKART": "production"},
             "FLIPKART_WIRE is missing: with production say official (guide is for simulators only).",
         ),
-        (
-            {"PUBLIC_URL": "portal.example.com"},
-            "PUBLIC_URL is missing: set where people reach the portal, as https://portal.example.com.",
-        ),
     ],
 )
 def test_a_wrong_setting_is_one_line(environment, says):
     assert manage("migrate", **WHOLE | environment) == (checks.REFUSED, [says])
 
 
-def test_a_wrong_word_is_one_line():
-    assert manage("migrate", **WHOLE, FLIPKART="sandbux") == (
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("FLIPKART", "sandbux", "none of the words it can be: write simulator or sandbox or production"),
+        ("LEASE_SECONDS", "abc", "no number: write one from 0 to 1000000000, as 90"),
+        ("POLL_EVERY_SECONDS", "1e300", "no number: write one from 0 to 1000000000, as 300"),
+        ("QUOTA_BURST", "1.5", "no whole number: write one from 0 to 1000000000, as 20"),
+        ("LOG_LEVEL", "FOO", "none of the words it can be: write DEBUG or INFO or WARNING or ERROR or CRITICAL"),
+        ("PUBLIC_URL", "https://[bad", "no web address: write one as https://name.example.com"),
+        ("EMAIL_URL", "smtp://u:secret@h:port", "no mail server: write smtp+tls://user:password@host:587"),
+    ],
+)
+@pytest.mark.parametrize("command", [["migrate"], ["check"]])
+def test_a_setting_that_cannot_be_read_is_one_line_without_what_was_written(command, name, value, says):
+    assert manage(*command, **WHOLE | {name: value}) == (
         checks.REFUSED,
-        ["A setting cannot be read: Invalid value: sandbux not in ('simulator', 'sandbox', 'production')."],
+        [f"A setting cannot be read: {name} is {says}."],
     )
+
+
+def test_the_web_server_ends_on_a_setting_that_cannot_be_read():
+    ran = run("-m", "gunicorn", "shipcrowd.wsgi", "--bind", "127.0.0.1:0", LEASE_SECONDS="abc", HOME="/")
+
+    assert ran.returncode == checks.REFUSED
+    assert [line for line in ran.stderr.splitlines() if "LEASE_SECONDS" in line] == [
+        "A setting cannot be read: LEASE_SECONDS is no number: write one from 0 to 1000000000, as 90."
+    ]
+    assert "Traceback" not in ran.stderr
 
 
 def test_the_description_of_the_api_is_written_without_any_setting(tmp_path):

@@ -19,6 +19,7 @@ from urllib.parse import quote
 HOUSE = Path(__file__).resolve().parents[2]
 READY = "ready"  # the keeper's first line when all is well; any other line says what is not
 NAME = "shipcrowd"
+WAIT_SECONDS = 60.0  # for another keeper to be ready or gone
 
 _held: dict[Path, tuple[int, str]] = {}  # folder: (the shared lock's descriptor, the socket's folder)
 _starting = threading.Lock()
@@ -75,11 +76,7 @@ def _ensure(folder: Path) -> str:
     users = _held[folder][0] if folder in _held else lock(folder / "users.lock", fcntl.LOCK_SH)
     start = lock(folder / "start.lock", fcntl.LOCK_EX)
     try:
-        if not _keeper_lives(folder):
-            _start_keeper(folder)
-        host = _host(folder)
-        if host is None:
-            raise EmbeddedError(f"{folder}/ready.json is gone: end the process that keeps {folder}, and start again.")
+        host = _host_of_keeper(folder)
     except BaseException:
         if folder not in _held:
             os.close(users)
@@ -90,9 +87,25 @@ def _ensure(folder: Path) -> str:
     return host
 
 
+def _host_of_keeper(folder: Path) -> str:
+    """Of the keeper that lives, or else of a new one. The caller holds `start.lock`, so nobody else starts one.
+
+    Waits for one that is not ready: it is stopping although it has users, because its server was told to, or it is
+    still starting for somebody who was killed meanwhile.
+    """
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < give_up_at:
+        if not _keeper_lives(folder):
+            _start_keeper(folder)
+        host = _host(folder)
+        if host is not None:
+            return host
+        time.sleep(0.05)
+    raise EmbeddedError(f"{folder}/ready.json is gone: end the process that keeps {folder}, and start again.")
+
+
 def _start_keeper(folder: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        (folder / "ready.json").replace(folder / "before.json")
+    no_longer_ready(folder)
     # From the house's folder with -m: run as a file, our queue.py would stand in for the standard library's.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     with (folder / "keeper.log").open("ab") as log:
@@ -113,6 +126,12 @@ def _start_keeper(folder: Path) -> None:
         keeper.wait()
         raise EmbeddedError(said or f"The embedded PostgreSQL did not start: {folder}/keeper.log says why.")
     keeper.returncode = 0  # it outlives us; without this Python would warn that a child still runs
+
+
+def no_longer_ready(folder: Path) -> None:
+    """What is left of a keeper's word: where its socket was, for the next one to tidy up."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "ready.json").replace(folder / "before.json")
 
 
 def _host(folder: Path) -> str | None:

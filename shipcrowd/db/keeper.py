@@ -24,7 +24,7 @@ from typing import Any
 
 import psycopg
 
-from shipcrowd.db.embedded import NAME, READY, EmbeddedError, lock, lock_now
+from shipcrowd.db.embedded import NAME, READY, EmbeddedError, lock, lock_now, no_longer_ready
 from shipcrowd.db.roles import OWNER, roles_sql
 
 VERSION = "18"
@@ -57,8 +57,13 @@ def keep(folder: Path) -> None:
     _end_older_server(data)
     socket_folder = _socket_folder(folder, user)
     server = _start(data, socket_folder, user)
+
+    def told_to_stop(*_: object) -> None:
+        no_longer_ready(folder)
+        server.send_signal(signal.SIGINT)
+
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(name, lambda *_: server.send_signal(signal.SIGINT))
+        signal.signal(name, told_to_stop)
     try:
         _make_roles_and_database(server, socket_folder, folder)
         _say_where(folder, socket_folder, server.pid)
@@ -66,12 +71,14 @@ def keep(folder: Path) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         users_lock = _wait_until_alone(server, folder / "users.lock")
     finally:
+        no_longer_ready(folder)  # before it stops: nobody is sent to it any more
         _stop(server)
         shutil.rmtree(socket_folder, ignore_errors=True)
-    # Held until here: who comes now waits, and then starts the next keeper.
-    for held in (users_lock, keeper_lock):
-        if held is not None:
-            os.close(held)
+    # Who comes now waits for the users' lock, and starts the next keeper. The keeper's lock is free by then, or they
+    # would take us for a keeper that serves.
+    os.close(keeper_lock)
+    if users_lock is not None:
+        os.close(users_lock)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from axes.utils import reset
 from django.conf import settings
 from django.core.management import call_command
 from django.db import ProgrammingError, connection, transaction
@@ -139,7 +140,7 @@ def started(*, say: Say, shipments_a_day: int) -> Iterator[House]:
             _bring_tables_up_to_date(folder)
             password = demo_environment.read_secrets(folder)["password"]
             say("Starting the simulated Flipkart, the workers and the web server …")
-            _make_people(password)
+            make_people(password)
             connection.close()
             _start(processes, folder, shipments_a_day)
             yield House(say, folder, processes, password)
@@ -215,24 +216,29 @@ def _refuse_ports() -> None:
                 ) from None
 
 
-def _make_people(password: str) -> None:
-    """Two sellers with an owner each, a packer who works for both, and platform ops; found again at a later start."""
+def make_people(password: str) -> None:
+    """Two sellers with an owner each, a packer who works for both, and platform ops; found again at a later start.
+
+    Then each may log in and is what the welcome says, whatever somebody tried out in between: the demo itself comes in
+    as the owners, and would find the page of a person who must change the password, or one without its buttons.
+    """
     with everyone_scope("the demo makes its people"), transaction.atomic():
         packer = _person(PACKER, password)
         _person(OPS, password, is_ops=True)
         for demo in SELLERS:
             seller, _made = Seller.objects.get_or_create(slug=demo.slug, defaults={"name": demo.name, "is_demo": True})
             for user, role in ((_person(demo.owner, password), Role.OWNER), (packer, Role.STAFF)):
-                Member.objects.get_or_create(seller=seller, user=user, defaults={"role": role})
+                Member.objects.update_or_create(seller=seller, user=user, defaults={"role": role})
 
 
 def _person(username: str, password: str, *, is_ops: bool = False) -> User:
-    """With the password that the welcome names, whatever somebody made of it in between."""
     found = User.objects.filter(username=username).first()
     if found is None:
-        make = User.objects.create_superuser if is_ops else User.objects.create_user
-        return make(username, password=password)
-    if not found.check_password(password):
+        found = User.objects.create_user(username, password=password)
+    elif not found.check_password(password):  # set only then: it ends the sessions of browsers that are logged in
         found.set_password(password)
-        found.save(update_fields=["password"])
+    found.is_active, found.must_change_password = True, False
+    found.is_staff = found.is_superuser = is_ops
+    found.save()
+    reset(username=username)  # of too many wrong passwords
     return found

@@ -1,9 +1,12 @@
 """The embedded PostgreSQL under every kind of death: data stays, processes and sockets do not."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import psycopg
 import pytest
 
 from shipcrowd.db import embedded
-from tests.db.servers import User, servers_of, until
+from tests.db.servers import HOUSE, User, servers_of, until
 
 
 @pytest.fixture
@@ -151,6 +154,59 @@ def test_who_lets_go_may_remove_the_folder_once_nobody_else_uses_it(folder):
     other.gone()
     assert embedded.let_go(folder)
     assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
+# The keeper, that sleeps after it gave up each of its locks.
+SLOW_KEEPER = """
+import os, time
+from shipcrowd.db import keeper
+close = os.close
+def close_slowly(descriptor):
+    path = os.readlink(f"/proc/self/fd/{descriptor}")
+    close(descriptor)
+    if path.endswith(("users.lock", "keeper.lock")):
+        time.sleep(1)
+os.close = close_slowly
+keeper.main()
+"""
+
+
+@pytest.mark.slow
+def test_who_comes_while_a_keeper_is_stopping_gets_the_next_server(folder):
+    users = embedded.lock(folder / "users.lock", fcntl.LOCK_SH)
+    keeper = subprocess.Popen(
+        [sys.executable, "-c", SLOW_KEEPER, str(folder)], cwd=HOUSE, stdout=subprocess.PIPE, text=True
+    )
+    with keeper.stdout:
+        assert keeper.stdout.readline().strip() == embedded.READY
+    gone = Path(json.loads((folder / "ready.json").read_text())["host"])
+    os.close(users)
+    until(lambda: not gone.exists(), within=60)
+
+    user = User(folder)
+
+    host = user.host()
+    assert Path(host) != gone
+    assert query(host, "select 1") == 1
+    keeper.wait()
+    user.gone()
+
+
+@pytest.mark.slow
+def test_a_keeper_that_is_told_to_stop_sends_nobody_to_its_server_any_more(folder):
+    user = User(folder)
+    gone = user.host()
+
+    os.kill(keeper_of(folder), signal.SIGTERM)
+    until(lambda: not (folder / "ready.json").exists(), within=60)
+    user.ask_again()
+    second = User(folder)
+
+    host = user.host()
+    assert second.host() == host != gone
+    assert query(host, "select 1") == 1
+    for one in (user, second):
+        one.gone()
 
 
 @pytest.mark.slow

@@ -81,6 +81,30 @@ def test_a_members_name_is_not_made_an_operator():
 def test_a_seller_whose_name_makes_no_address_needs_one():
     with pytest.raises(CommandError, match="--slug"):
         set_up(operator="ops", seller="आशा")
+    assert not User.objects.exists()
 
     set_up(operator="ops", seller="आशा", slug="asha")
     assert [row.slug for row in as_ops(Seller)] == ["asha"]
+
+
+def test_a_long_name_makes_an_address_that_can_be_kept():
+    set_up(operator="ops", seller="Shri Lakshmi Narayan Textiles and Garments Private Limited")
+
+    assert [row.slug for row in as_ops(Seller)] == ["shri-lakshmi-narayan-textiles-and-garments-private"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"seller": "Asha " * 21}, "The seller's name has 104 characters: up to 100 can be kept."),
+        ({"seller": "Asha", "slug": "a" * 51}, "up to 50 plain letters"),
+        ({"seller": "Asha", "slug": "asha textiles"}, "up to 50 plain letters"),
+        ({"seller": "  ", "slug": "asha"}, "Say the seller's name"),
+    ],
+)
+def test_a_seller_that_cannot_be_kept_is_one_sentence_and_makes_nobody(options, says):
+    with pytest.raises(CommandError, match=says):
+        set_up(operator="ops", **options)
+
+    assert not User.objects.exists()
+    assert not as_ops(Seller)

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.core.validators import validate_slug
 from django.utils.text import slugify
 
 from sellers import members
@@ -39,9 +38,10 @@ class Command(BaseCommand):
         seller_name = options["seller"]
         if seller_name is None and asks:
             seller_name = input("Name of the first seller (empty for none yet): ").strip()
+        seller = _checked_seller(seller_name.strip(), options["slug"]) if seller_name else None
         operator = self._operator(username, options["email"])
-        if seller_name:
-            self._seller(seller_name, options["slug"] or slugify(seller_name), operator)
+        if seller is not None:
+            self._seller(seller, operator)
 
     def _operator(self, username: str, email: str) -> User:
         found = User.objects.filter(username=username).first()
@@ -67,19 +67,37 @@ class Command(BaseCommand):
         self.stdout.write(f"The operator {username} is made." + (f" One-time password: {one_time}" if one_time else ""))
         return user
 
-    def _seller(self, name: str, slug: str, operator: User) -> None:
-        try:
-            validate_slug(slug)
-        except ValidationError as error:
-            raise CommandError("Say the seller's part of the address: --slug asha-textiles.") from error
+    def _seller(self, named: Seller, operator: User) -> None:
         with everyone_scope("setup: the first seller", by=operator):
-            seller, is_new = Seller.objects.get_or_create(slug=slug, defaults={"name": name})
+            seller, is_new = Seller.objects.get_or_create(slug=named.slug, defaults={"name": named.name})
         if not is_new:
-            self.stdout.write(f"The seller {slug} is there already.")
+            self.stdout.write(f"The seller {seller.slug} is there already.")
             return
         with seller_scope(seller):
             _invitation, link = members.invite(seller=seller, by=operator, role=Role.OWNER)
-        self.stdout.write(f"The seller {name} is made. Its owner joins within 72 hours by this link:\n{link}")
+        self.stdout.write(f"The seller {seller.name} is made. Its owner joins within 72 hours by this link:\n{link}")
 
     def _is_terminal(self) -> bool:
         return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _checked_seller(name: str, slug: str) -> Seller:
+    """Not saved: nothing is written before all that was said can be kept. Raises CommandError."""
+    seller = Seller(name=name, slug=slug or _slug_of(name))
+    try:
+        seller.clean_fields()
+    except ValidationError as error:
+        if "slug" in error.message_dict:
+            raise CommandError(
+                "Say the seller's part of the address, up to 50 plain letters, digits and hyphens: "
+                "--slug asha-textiles."
+            ) from error
+        if not name:
+            raise CommandError('Say the seller\'s name: --seller "Asha Textiles".') from error
+        raise CommandError(f"The seller's name has {len(name)} characters: up to 100 can be kept.") from error
+    return seller
+
+
+def _slug_of(name: str) -> str:
+    """As much of the name as an address can hold."""
+    return slugify(name)[: Seller._meta.get_field("slug").max_length].rstrip("-_")
