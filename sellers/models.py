@@ -141,6 +141,7 @@ class Quota(SellerOwned):
     kept_for_polling = models.FloatField(db_default=0.0)  # of `left`, what only polling may take (quota.py)
     counted_at = models.DateTimeField(db_default=Now())
     closed_until = models.DateTimeField(null=True)  # after a 429
+    closed_in_a_row = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta(SellerOwned.Meta):
         constraints = [models.UniqueConstraint(fields=["seller", "connection"], name="one_quota_a_connection")]

@@ -5,6 +5,7 @@ leaves the last QUOTA_KEPT_FROM_POLLING tokens to people's clicks, and clicks le
 QUOTA_FOR_POLLING a minute up to SHARE tokens. Neither ever waits until the other has ended.
 """
 
+import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +14,19 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from sellers.models import Quota
 from shipcrowd.tenancy import seller_scope
+from shipcrowd.transport import retry
 from shipcrowd.transport.errors import Throttled
+from shipcrowd.work import database_now
 
 # Of the burst, no more than this is set aside for polling: a poll that waits for it then walks five pages at once.
 SHARE = 5
 QUOTA_FOR_POLLING = 15  # a minute
-# A 429 without Retry-After: any minute that Flipkart may count is over then.
-CLOSED_WITHOUT_WORD = timedelta(seconds=60)
+# Who was disconnected meanwhile asks again then.
+ASK_AGAIN = timedelta(minutes=1)
+# Another 429 so soon after the quota was open again comes in a row with the one before.
+IN_A_ROW = timedelta(minutes=2)
 
 _PASSED = "greatest(0, extract(epoch from clock.at - q.counted_at)::float8)"
 # A bucket filled beyond its brim is left as it is, and does not fill.
@@ -85,11 +91,23 @@ def close(seller_id: int, *, retry_after: timedelta | None) -> None:
     """Flipkart answered 429: nothing is taken until its time, and the bucket fills from zero."""
     with seller_scope(seller_id), connection.cursor() as cursor:
         _add_row(cursor, seller_id)
-        cursor.execute(
-            'update sellers_quota set "left" = 0, kept_for_polling = 0, counted_at = clock_timestamp(), '
-            "closed_until = greatest(closed_until, clock_timestamp() + %(wait)s) where seller_id = %(seller)s",
-            _numbers(seller_id) | {"wait": retry_after or CLOSED_WITHOUT_WORD},
-        )
+        row = Quota.objects.select_for_update().filter(seller_id=seller_id).first()
+        if row is None:
+            return  # disconnected meanwhile
+        now = database_now()
+        row.closed_in_a_row = closings_in_a_row(row.closed_in_a_row, closed_until=row.closed_until, now=now)
+        jitter = random.random()  # noqa: S311
+        wait = retry_after or retry.closed_without_word(row.closed_in_a_row, jitter=jitter)
+        row.closed_until = max(row.closed_until or now, now + wait)
+        row.left, row.kept_for_polling, row.counted_at = 0, 0, now
+        row.save(update_fields=["left", "kept_for_polling", "counted_at", "closed_until", "closed_in_a_row"])
+
+
+def closings_in_a_row(before: int, *, closed_until: datetime | None, now: datetime) -> int:
+    """The number of this closing. Calls that were on their way when the quota closed bring no new one. Pure."""
+    if closed_until is None or now > closed_until + IN_A_ROW:
+        return 1
+    return before if now < closed_until else before + 1
 
 
 def _take(cursor: Any, seller_id: int, for_polling: bool) -> datetime | None:
@@ -123,7 +141,7 @@ def _wait(cursor: Any, seller_id: int, for_polling: bool) -> timedelta:
     )
     row = cursor.fetchone()
     if row is None:
-        return CLOSED_WITHOUT_WORD  # disconnected meanwhile
+        return ASK_AGAIN  # disconnected meanwhile
     left, share, closed_for = row
     rate, share_rate = numbers["rate"], numbers["share_rate"]
     if for_polling:

@@ -15,6 +15,7 @@ from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throt
 FIRST_PAUSE = timedelta(seconds=4)
 # An hour of outage costs four more calls, and the end of it is seen within a quarter of an hour.
 LONGEST_PAUSE = timedelta(minutes=15)
+FIRST_CLOSING = timedelta(minutes=1)
 # A Retry-After of 0 or -1 must not become a tight loop.
 SHORTEST_PAUSE = timedelta(seconds=1)
 # An effect whose answer was lost is mostly visible at once; 5 s leaves a slow writer of theirs time to finish.
@@ -78,6 +79,14 @@ def after_failure(
         # A little more than asked, not less: many workers were told the same second.
         pause = _bounded(error.retry_after * (1 + jitter / 10))
     return SendAgain(after=pause) if now + pause < give_up_at else AskPerson(because=error)
+
+
+def closed_without_word(times: int, *, jitter: float) -> timedelta:
+    """How long nobody asks after the 429 number `times` in a row that does not say until when; `jitter` 0.0 to 1.0.
+
+    The first closes for a minute, for any minute that Flipkart may count is over then.
+    """
+    return _doubled(FIRST_CLOSING, times, LONGEST_PAUSE) * (1 + jitter / 4)
 
 
 def next_look(attempt: int) -> timedelta:
