@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -356,6 +357,25 @@ def test_tracking_and_addresses_come_after_packing(shop):
     assert len(set(truth.tracking_ids)) == 2
     assert details.courier == "E-Kart Logistics"
     assert (details.delivery_address.name, details.delivery_address.pincode) == (truth.buyer_name, truth.place.pincode)
+
+
+def test_each_parcel_has_the_size_that_it_was_packed_by(shop):
+    (shipment_id,) = shop.add(parcels=2)
+    (outside,) = shop.add(states="PACKED")
+    (before,) = shop.client.fetch_shipping_details([shipment_id])
+    larger = replace(SIZE, length=Decimal(40), weight=Decimal("1.5"))
+    told = (
+        SubShipment(flipkart_sub_shipment_id="SS-2", dimensions=larger),
+        SubShipment(flipkart_sub_shipment_id="SS-1", dimensions=SIZE),
+    )
+
+    shop.client.generate_labels([parcel(shop.fetch(shipment_id), sub_shipments=told)])
+    shop.now += timedelta(seconds=10)
+    details, by_others = shop.client.fetch_shipping_details([shipment_id, outside])
+
+    assert [part.dimensions for part in before.sub_shipments] == [None, None]
+    assert [part.dimensions for part in details.sub_shipments] == [SIZE, larger]
+    assert by_others.sub_shipments[0].dimensions is not None
 
 
 # Packing, papers and dispatch

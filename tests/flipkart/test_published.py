@@ -6,12 +6,15 @@ They are needed where FLIPKART_REFERENCE names their folder; our own examples co
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from requests import Response
 
 from shipcrowd import transport
 from shipcrowd.flipkart.client import FlipkartClient
@@ -38,7 +41,16 @@ from shipcrowd.flipkart.wire import official
 from shipcrowd.simulator import Account, Simulator
 from shipcrowd.transport import Request, Transport
 from shipcrowd.transport.errors import NotAuthorized
-from tests.flipkart.published import AMENDMENTS, HAS_REFERENCE, Judged, Published, Wrong, needs_reference, reference
+from tests.flipkart.published import (
+    AMENDMENTS,
+    HAS_REFERENCE,
+    STARRED,
+    Judged,
+    Published,
+    Wrong,
+    needs_reference,
+    reference,
+)
 from tests.flipkart.rows import answer
 from tests.flipkart.scripted import Tokens, flipkart_saying
 
@@ -76,6 +88,86 @@ def test_a_path_that_flipkart_does_not_serve_is_told():
         judge(Request("POST", "/v3/orders/search", operation="search", json={}))
 
 
+WRONG = {
+    "/sellers/v3/shipments/dispatch": {"shipment_ids": ["A"], "location": "L"},
+    "/sellers/v3/shipments/cancel": {"shipments": [{"id": "A", "groups": ["g"], "why": 3}]},
+    "/sellers/v3/shipments/labels": {"shipments": [{"shipmentId": "A", "locationId": "L", "sub_shipments": []}]},
+    "/sellers/v3/shipments/manifest": {"vendorGroupCode": "Ekart Logistics"},
+    "/sellers/v3/shipments/forms/updateAck": {"shipments": [{"shipmentId": "A", "forms": [{"name": "W"}]}]},
+    "/sellers/v3/shipments/filter": {"filter": {"type": "preDispatch", "state": ["APPROVED"]}},
+}
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_body_with_names_of_its_own_is_told(path):
+    with pytest.raises(Wrong, match=r"Additional properties are not allowed|is a required property"):
+        judge(Request("POST", path, operation="x", json=WRONG[path]))
+
+
+def test_a_parameter_with_a_name_of_its_own_is_told():
+    with pytest.raises(Wrong, match="no parameter is named ids"):
+        judge(Request("GET", "/sellers/v3/shipments", operation="x", query={"ids": "A"}))
+    with pytest.raises(Wrong, match="locationId"):
+        judge(Request("GET", "/sellers/v3/shipments/handover/counts", operation="x"))
+
+
+def bodies() -> dict[str, Any]:
+    """What we send, by its path; nothing left out of it that may be said."""
+    serial = replace(parcel_of("A").items[0], serial_numbers=(("S1",),))
+    (part, *_) = official.searches([State.APPROVED])
+    window = Window(of=Span.ORDERED, begins_at=NOW, ends_at=NOW)
+    others = other_requests("A", "L", ["A"], CancelReason.B2B_ORDER, ["W", "1"], NOW, NOW)
+    requests = [
+        official.encode_search(part=part, window=window, payment_type=None, skus=("S",), marker=None),
+        official.encode_generate_labels([replace(parcel_of("A"), items=(serial,))]),
+        official.encode_dispatch(["A"], "L"),
+        *(request for request in others if request.json),
+    ]
+    return {request.path: request.json for request in requests}
+
+
+def objects_at(body: Any, where: str) -> list[dict[str, Any]]:
+    """The objects at "shipments/taxItems" of a body, through lists."""
+    found = [body]
+    for name in where.split("/") if where else ():
+        found = [one[name] for one in found]
+        found = [inner for one in found for inner in (one if isinstance(one, list) else [one])]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "where", "name"),
+    [(path, where, name) for path, objects in STARRED.items() for where, names in objects.items() for name in names],
+)
+def test_what_must_be_said_is_missed_under_another_name(path, where, name):
+    body = bodies()[path]
+    judge(Request("POST", path, operation="x", json=body))
+
+    for said in objects_at(body, where):
+        said[f"{name}s"] = said.pop(name)
+    with pytest.raises(Wrong, match=f"'{name}' is a required property"):
+        judge(Request("POST", path, operation="x", json=body))
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("shipments_by_id.shipping_details.2018-09.json", "/sellers/v3/shipments/A"),
+        ("handover_counts.2022-08.json", "/sellers/v3/shipments/handover/counts?locationId=L"),
+        ("shipments_filter.item.approved.2023-06.json", "/sellers/v3/shipments?shipmentIds=A"),
+    ],
+)
+def test_the_captured_answers_are_as_the_amended_document_says(name, path):
+    said = json.loads(captured(name))
+    response = Response()
+    response.status_code, response.headers["Content-Type"] = 200, "application/json"
+    response._content = json.dumps(
+        said if name != "shipments_filter.item.approved.2023-06.json" else {"shipments": [said]}
+    ).encode()
+
+    PUBLISHED.check_answer(Transport(URL)._prepare(Request("GET", path, operation="x"), "token"), response)
+
+
 @pytest.mark.parametrize("reason", AMENDMENTS)
 def test_every_amendment_is_needed(reason):
     """What is wrong in the document is listed with its reason; when it is mended there, the line goes."""
@@ -93,17 +185,23 @@ def test_every_amendment_is_needed(reason):
 
 
 def walk_through(account: Account, *, packed: str) -> None:
-    """A search, a request to pack, the papers of one that is packed, and what stands ready."""
+    """Searches, a request to pack, the papers of one that is packed and its dispatch, and the courier's manifest."""
     line = Transport(URL)
     keys = {"client_id": account.client_id, "client_secret": account.client_secret}
     token = grant_by_client_credentials(line, official, **keys).access_token
     client = FlipkartClient(transport=line, wire=official, tokens=Tokens(token))
-    (part, *_) = client.searches([State.APPROVED])
     window = Window(of=Span.ORDERED, begins_at=NOW - timedelta(days=1), ends_at=NOW)
-    list(client.shipment_pages(part=part, window=window))
+    for part in client.searches([State.APPROVED]):
+        list(client.shipment_pages(part=part, window=window))
     client.generate_labels([parcel_of("A")])
+    client.fetch_shipping_details([packed])
     client.download_papers([packed])
-    client.fetch_handover_counts(account.facilities[0].official_id)
+    (shipment,) = client.fetch_shipments([packed]).shipments
+    location = shipment.flipkart_location_id
+    client.dispatch([packed], location_id=location)
+    (count,) = client.fetch_handover_counts(location)
+    client.download_manifest(count, location_id=location)
+    client.sandbox.change_dispatch_slot(shipment.items[0].flipkart_order_item_id, after=NOW, by=NOW)
 
 
 def parcel_of(shipment_id: str) -> Parcel:
@@ -165,7 +263,7 @@ parcels = st.builds(
     st.sampled_from(Span),
     st.lists(st.text(min_size=1, max_size=20), max_size=3, unique=True),
     st.none()
-    | st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#"), min_size=1, max_size=40).map(
+    | st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#&"), min_size=1, max_size=40).map(
         "/v3/shipments/filter?next_token={}".format
     ),
 )

@@ -8,6 +8,7 @@ import pikepdf
 import pytest
 from django.utils import timezone
 
+from fulfillment import sizes as package_sizes
 from fulfillment.models import Dispatch, Document, LabelRequest, PackageSize, Step
 from orders.models import Shipment
 from sellers.models import Seller, WireName
@@ -291,6 +292,24 @@ def test_a_size_that_is_taken_away_meanwhile_is_asked_for_again(connected, selle
     assert (row.state, row.attention) == (State.REFUSED, Attention.REFUSED)
     assert row.says == "no package size for SKU TS-BLK-M: enter it first"
     assert flipkart.ledger.attempts_of("generate_labels") == []
+
+
+def test_a_size_goes_from_the_table_through_packing_to_the_next_suggestion(connected, seller, flipkart, packer, clock):
+    table = "sku,length_cm,breadth_cm,height_cm,weight_kg\nTS-BLK-M,31.5,22,4.25,0.415\n"
+    with seller_scope(seller):
+        package_sizes.enter(seller=seller, sizes=package_sizes.read(table).sizes, by=packer, now=timezone.now())
+    first, waiting = bring(connected, flipkart, 2, sku="TS-BLK-M", quantity=1)
+    told = {"length": "31.5", "breadth": "22", "height": "4.25", "weight": "0.415"}
+
+    ask_labels(seller, [first], packer)
+    work_on(clock)
+    with seller_scope(seller):
+        PackageSize.objects.all().delete()
+        (wanted,) = package_sizes.wanted(seller, most=10)
+
+    assert reload(first).packed_sizes == [told]
+    assert (reload(waiting).packed_sizes or [], wanted.shipments) == ([], 1)
+    assert wanted.cells == ("TS-BLK-M", *told.values())
 
 
 def test_what_ships_with_the_sellers_own_courier_is_left_out(connected, seller, flipkart, packer, sizes):

@@ -347,7 +347,8 @@ def test_all_that_the_published_format_tells_is_found_again(simulator, account, 
         account, 2, items=2, parcels=2, tier="EXPRESS", form="Waybill", packaging="GREEN_PACKAGE"
     )
     numbers = {account.shipments[packing].official_item_id(account.shipments[packing].items[0]): [["7", "8"]]}
-    simulator.world.begin_packing(account, packing, serials=numbers)
+    sizes = [dict.fromkeys(("length", "breadth", "height", "weight"), 9.5)] * 2
+    simulator.world.begin_packing(account, packing, serials=numbers, sizes=sizes)
     simulator.world.cancel_item(partly, 1)
     simulator.world.want_serials(partly, 2)
     save(simulator, tmp_path / "world.json")
