@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 BASE = Path(__file__).resolve().parent.parent
-_OF_REQUESTS = ("django.request", "django.security")
+OF_REQUESTS = ("django.request", "django.security")
 
 
 class Lines(logging.Formatter):
@@ -20,7 +20,7 @@ class Lines(logging.Formatter):
         shown = copy(record)
         shown.exc_info = shown.exc_text = shown.stack_info = None
         error = record.exc_info[1] if record.exc_info else None
-        if record.name.startswith(_OF_REQUESTS):
+        if record.name.startswith(OF_REQUESTS):
             shown.msg, shown.args = _request_in_words(record), None
             if getattr(record, "status_code", 500) in (403, 404):
                 error = None  # an answer like others
@@ -41,9 +41,18 @@ def in_words(error: BaseException) -> str:
 def _request_in_words(record: logging.LogRecord) -> str:
     """How it was answered and by which route: the address itself may hold an invitation's secret."""
     request: Any = getattr(record, "request", None)
-    match = getattr(request, "resolver_match", None)
-    said = (getattr(record, "status_code", ""), getattr(request, "method", ""), match.route if match else "no route")
+    said = (getattr(record, "status_code", ""), getattr(request, "method", ""), _route(request))
     return " ".join(str(word) for word in said if word)
+
+
+def who_logs_in(_username: str, _address: str, _browser: str, _path: str, request: Any) -> str:
+    """What django-axes says of somebody who logs in, or tries to: the route, as of any request."""
+    return _route(request)
+
+
+def _route(request: Any) -> str:
+    match = getattr(request, "resolver_match", None)
+    return str(match.route) if match else "no route"
 
 
 def _is_ours(file: Path) -> bool:

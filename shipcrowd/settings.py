@@ -274,6 +274,9 @@ AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_CLIENT_IP_CALLABLE = "sellers.access.address_of"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+# An invitation's link is a secret: it stays out of the log, and of what is kept of a wrong password on the way to it.
+AXES_CLIENT_STR_CALLABLE = "shipcrowd.log_lines.who_logs_in"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "next"]
 
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True

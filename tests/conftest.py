@@ -1,6 +1,7 @@
 """What every test may ask for: sellers, a Flipkart to talk to, and reading past the fence."""
 
 import logging
+import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -35,9 +36,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_secret_is_logged() -> Iterator[None]:
-    """No token, secret, phone or name of the test's simulator stands in anything that it logged (trust 66)."""
+def nothing_secret_is_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No token, secret, phone or name of the test's simulator stands in anything that it logged (trust 66).
+
+    Nor does what was drawn by chance as text: the state of a consent and the link of an invitation, of which only a
+    digest is kept.
+    """
     OVERHEARD.begin()
+    monkeypatch.setattr(secrets, "token_urlsafe", OVERHEARD.plant_each(secrets.token_urlsafe))
     yield
     assert OVERHEARD.spoken() == set()
 

@@ -8,6 +8,7 @@ the sixty days they claim, and for a seller's own application the same token aga
 import hmac
 import secrets
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ CLAIMED_LIFE_S = 5_184_000
 TOKEN_LIFE = timedelta(hours=1)
 PUBLISHED_LIFE = timedelta(days=60)
 REFRESH_LIFE = timedelta(days=180)
+GIVEN_KEPT = 2_000
 
 
 class OAuthError(Exception):
@@ -69,6 +71,15 @@ class OAuth:
         self._codes: dict[str, Ticket] = {}
         self._access: dict[str, Ticket] = {}
         self._refresh: dict[str, Ticket] = {}
+        self._given: deque[str] = deque(maxlen=GIVEN_KEPT)
+
+    @property
+    def given(self) -> set[str]:
+        """Each code and token that it gave, and the states that codes were asked with, spent and dead ones too; the
+        newest at least. What nobody may log.
+        """
+        with self._world.lock:
+            return {*self._given, *(secret for tickets in self._tickets().values() for secret in tickets)}
 
     # The person in the browser
 
@@ -84,7 +95,9 @@ class OAuth:
         with self._world.lock:
             if account_id not in self._world.accounts:
                 raise OAuthError("access_denied", "Choose the seller account to log in as.")
-            code = secrets.token_urlsafe(24)
+            code = self._give(secrets.token_urlsafe(24))
+            if state:
+                self._give(state)
             self._codes[code] = Ticket(
                 account_id=account_id,
                 client_id=PORTAL_CLIENT_ID,
@@ -144,18 +157,24 @@ class OAuth:
                 del self._access[token]
 
     def saved(self) -> dict[str, Any]:
-        return {
+        tickets_saved = {
             name: {secret: {**asdict(t), "expires_at": t.expires_at.isoformat()} for secret, t in tickets.items()}
             for name, tickets in self._tickets().items()
         }
+        return {**tickets_saved, "given": list(self._given)}
 
     def restore(self, saved: dict[str, Any]) -> None:
         for name, tickets in self._tickets().items():
             for secret, row in saved[name].items():
                 tickets[secret] = Ticket(**{**row, "expires_at": datetime.fromisoformat(row["expires_at"])})
+        self._given.extend(saved.get("given", ()))  # files of before have none
 
     def _tickets(self) -> dict[str, dict[str, Ticket]]:
         return {"codes": self._codes, "access": self._access, "refresh": self._refresh}
+
+    def _give(self, secret: str) -> str:
+        self._given.append(secret)
+        return secret
 
     def _grant(
         self, grant_type: str, form: Mapping[str, str], basic: tuple[str, str] | None, *, is_published: bool
@@ -205,7 +224,7 @@ class OAuth:
         return ticket.account_id, self._new_pair(ticket.account_id, client_id, is_published=is_published)
 
     def _new_pair(self, account_id: str, client_id: str, *, is_published: bool) -> dict[str, Any]:
-        refresh_token = str(uuid.uuid4()) if is_published else f"fkr.{secrets.token_urlsafe(48)}"
+        refresh_token = self._give(str(uuid.uuid4()) if is_published else f"fkr.{secrets.token_urlsafe(48)}")
         self._refresh[refresh_token] = Ticket(
             account_id=account_id, client_id=client_id, expires_at=self._clock() + REFRESH_LIFE
         )
@@ -224,7 +243,7 @@ class OAuth:
         now = self._clock()
         for token in [t for t, ticket in self._access.items() if ticket.expires_at <= now]:
             del self._access[token]
-        token = str(uuid.uuid4()) if is_published else f"fka.{secrets.token_urlsafe(48)}"
+        token = self._give(str(uuid.uuid4()) if is_published else f"fka.{secrets.token_urlsafe(48)}")
         life = PUBLISHED_LIFE if is_published else TOKEN_LIFE
         ticket = Ticket(account_id=account_id, client_id=client_id, expires_at=now + life, is_published=is_published)
         self._access[token] = ticket

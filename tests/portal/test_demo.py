@@ -20,7 +20,10 @@ import requests
 from shipcrowd.portal.demo_environment import free_port
 from shipcrowd.portal.visitor import Visitor
 from shipcrowd.settings import BASE_DIR
+from shipcrowd.simulator import Simulator
+from shipcrowd.simulator.saving import restore
 from tests.db.servers import servers_of, until
+from tests.overheard import OVERHEARD
 
 pytestmark = pytest.mark.slow
 
@@ -186,6 +189,19 @@ def test_a_second_start_finds_its_data_again_and_adds_a_fresh_day(first_day, nex
     until(lambda: shipments(visitor) - first_day.seen, within=60)
     known = min(first_day.seen)
     assert known in visitor.open(f"{SELLER}?q={known}").text
+
+
+def test_what_its_processes_logged_holds_no_secret_of_two_days(next_day):
+    simulator = Simulator()
+    restore(simulator, next_day.folder / "simulator.json")
+
+    OVERHEARD.plant_words(json.loads((next_day.folder / "secrets.json").read_text()).values())
+    OVERHEARD.plant(simulator)
+    for log in (next_day.folder / "logs").iterdir():
+        OVERHEARD.hear(log.read_text())
+
+    assert len(simulator.oauth.given) > 2 * len(next_day.ordered())  # a code and its tokens for each seller
+    assert OVERHEARD.spoken() == set()
 
 
 def test_sigterm_leaves_no_process_behind(next_day):

@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from axes.models import AccessAttempt
 from django.core import mail
 from django.db import connection
 from django.db.models.functions import Now
@@ -87,6 +88,16 @@ def test_the_links_secret_is_kept_as_a_digest_only(browser, seller):
 
     assert len(secret) == 43
     assert not [row for row in as_ops(Invitation) if secret in str(vars(row))]
+
+
+def test_a_wrong_password_on_the_way_to_a_link_does_not_keep_the_link(browser, seller):
+    secret = invite(browser, seller).split("/")[2]
+
+    where = f"/login/?next=/invitation/{secret}/"
+    Client().post(where, {"username": "ravi", "password": "wrong", "next": f"/invitation/{secret}/"})
+
+    (attempt,) = AccessAttempt.objects.all()
+    assert secret not in str(vars(attempt))
 
 
 def test_a_link_works_once(browser, seller):

@@ -70,6 +70,7 @@ def test_a_saved_world_is_found_again(simulator, account, caller, clock, tmp_pat
 
     again = Simulator(clock=clock, seed=7)
     assert restore(again, tmp_path / "world.json")
+    assert again.oauth.given == simulator.oauth.given
     found = Caller(again, again.world.accounts[account.account_id])
     found.session.headers["Authorization"] = caller.session.headers["Authorization"]
 
