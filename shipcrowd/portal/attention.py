@@ -253,7 +253,8 @@ def _of_shipments(seller: Seller) -> list[Group]:
     places = pulling.places(seller.pk, [row for row in rows if row.attention == Attention.PULL])
     for row in rows:
         # Where a person must look for it: not for another page, and not for the row.
-        row.attention_says = "; ".join(filter(None, (row.attention_says, row.tracking_id, places.get(row.pk, ""))))
+        ids = ", ".join(row.parcels_to_pull)
+        row.attention_says = "; ".join(filter(None, (row.attention_says, ids, places.get(row.pk, ""))))
     return _grouped("shipments", rows)
 
 
