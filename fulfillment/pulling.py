@@ -126,6 +126,7 @@ def _take_out(shipment: Shipment, *, by: User, now: datetime) -> None:
         attention=Attention.NONE,
         attention_says="",
         printed_at=None,
+        packed_at_bench_at=None,
         pulled_at=now,
         pulled_ids=[],
     )

@@ -10,7 +10,7 @@ from fulfillment.models import Document, LabelRequest, PrintJob, PrintJobLine, S
 from fulfillment.pulling import Answer
 from orders.models import Shipment
 from orders.rules import in_indian_words
-from orders.stages import Stage, stage_of
+from orders.stages import Stage, ready_for_courier, stage_of
 from sellers.models import Role
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.tenancy import NoScope, seller_scope
@@ -56,6 +56,12 @@ def cancel(flipkart, seller, shipment: Shipment) -> Shipment:
 def scan(seller, scanned: str, by) -> Answer:
     with seller_scope(seller):
         return pulling.pull(seller=seller, scanned=scanned, by=by, now=timezone.now())
+
+
+def waits_for_courier(seller) -> list[str]:
+    with seller_scope(seller):
+        waiting = Shipment.objects.filter(ready_for_courier(timezone.now()), seller=seller)
+        return list(waiting.order_by("pk").values_list("tracking_id", flat=True))
 
 
 def test_a_cancelled_parcel_is_in_attention_until_its_barcode_is_scanned(seller, printed, flipkart, packer):
@@ -130,6 +136,25 @@ def test_a_void_label_is_not_printed_while_the_new_one_has_not_come(seller, prin
     print_work.work_due(seller_id=seller.pk)  # before the label has its own turn
 
     assert reload(job).says == "0 labels; 1 left out"
+
+
+def test_a_ready_parcel_that_was_pulled_leaves_only_with_its_new_label_on_it(seller, printed, flipkart, packer, clock):
+    ask_dispatch(seller, printed, packer)
+    work_on(clock)
+    changed = change_quantity(flipkart, seller, printed[0], 2)
+    others = [shipment.tracking_id for shipment in printed[1:]]
+
+    scan(seller, changed.tracking_id, packer)
+    pulled = (stage_of(reload(changed), timezone.now()), waits_for_courier(seller))
+    work_on(clock)
+    labelled = (stage_of(reload(changed), timezone.now()), waits_for_courier(seller))
+    ask_print(seller, [changed], packer)
+    drain()
+    reprinted = (stage_of(reload(changed), timezone.now()), waits_for_courier(seller))
+
+    assert pulled == (Stage.TO_LABEL, others)
+    assert labelled == (Stage.TO_PRINT, others)
+    assert reprinted == (Stage.AWAITING_PICKUP, [changed.tracking_id, *others])
 
 
 def test_what_must_be_pulled_is_refused_at_dispatch_and_print(seller, printed, flipkart, packer):
