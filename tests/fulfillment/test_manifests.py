@@ -102,6 +102,25 @@ def test_multi_parcel_shipments_have_a_manifest_of_their_own(connected, seller, 
         assert [one.parcels for one in handover.waiting(seller, timezone.now())] == [6]
 
 
+def test_a_count_that_cannot_be_read_is_said_and_costs_the_others_nothing(
+    connected, seller, ready, packer, flipkart, clock, place
+):
+    """Of two counts, one for shipments in several parcels, that one names no courier."""
+    (made,) = flipkart.world.add_shipments(connected.account, 1, items=2, facility=place)
+    flipkart.world.send_in_parcels(made, 2)
+    ask_labels(seller, take_in(seller, [connected.account.shipments[made].official_id]), packer)
+    work_on(clock)
+    ask_dispatch(seller, as_ops(Shipment, seller=seller, is_multi_parcel=True), packer)
+    work_on(clock)
+    flipkart.faults.set("handover_counts", "missing_field", times=None, row=1, field="vendorGroupCode")
+
+    sheet = ask(seller, packer, ready[0])
+
+    unread = "1 of Flipkart's counts cannot be read: perhaps one of this courier's"
+    assert (sheet.says, sheet.manifests) == (f"5 parcels; {unread}", 1)
+    assert unread in pages_of(sheet)[0]
+
+
 @pytest.mark.parametrize(
     ("operation", "fault", "says"),
     [
