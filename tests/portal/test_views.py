@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from fulfillment.models import LabelRequest
+from fulfillment.models import Dispatch, LabelRequest
 from orders.ingest import ingest
 from orders.models import PollCursor, Shipment, TimelineEntry, Unreadable
 from orders.states import State
@@ -437,6 +437,36 @@ def test_lost_answers_say_what_was_sent_when_it_is_looked_up_and_how_it_ended(pa
     assert "Answer lost at 12:51" in page
     assert f"done {rows[1].flipkart_shipment_id}" in page
     assert "Long ago" not in page
+
+
+def test_a_parked_answer_says_what_to_press_and_bad_ends_are_not_green(packer, seller):
+    now = timezone.now()
+    rows = [factories.shipment(seller) for _ in range(5)]
+    ends = [
+        {"state": "given_up", "in_doubt": True, "attention": "parked", "says": "parked when the connection was cut"},
+        {"state": "refused"},
+        {"state": "given_up"},
+        {"state": "done"},
+        {"state": "due", "wake_at": now, "says": "read back twice: it did not arrive"},
+    ]
+    with seller_scope(seller):
+        for shipment, end in zip(rows, ends, strict=True):
+            Dispatch.objects.create(seller=seller, called_at=now, lost_at=now, shipment=shipment, **end)
+
+    answer = packer.get(f"/s/{seller.slug}/attention/")
+
+    shown = {one.shipment.pk: (one.stands, one.tone) for one in answer.context["lost"]}
+    assert [shown[shipment.pk] for shipment in rows] == [
+        ("parked", "bad"),
+        ("refused", "bad"),
+        ("given up", "bad"),
+        ("done", "good"),
+        ("waiting for its turn", "note"),
+    ]
+    page = words(answer)
+    assert page.count("it is not looked up by itself: press Retry, here above.") == 1
+    assert "Looked up at" not in page
+    assert "Nothing to do here" not in page
 
 
 # --- History ---------------------------------------------------------------------------------------------------------
