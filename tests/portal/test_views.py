@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from fulfillment.models import Dispatch, LabelRequest
 from orders.ingest import ingest
@@ -98,6 +99,7 @@ def test_home_is_about_the_members_own_facilities_until_others_are_chosen(seller
     mine, other = factories.facility(seller, name="Mumbai"), factories.facility(seller, name="Pune")
     for place in (mine, mine, other):
         factories.shipment(seller, facility=place, dispatch_by_at=timezone.now() - timedelta(hours=1))
+        factories.shipment(seller, facility=place, is_on_hold=True)
     packer = factories.member(seller, Role.STAFF)
     with seller_scope(seller):
         MemberFacility.objects.create(seller=seller, member=Member.objects.get(user=packer), facility=mine)
@@ -110,11 +112,14 @@ def test_home_is_about_the_members_own_facilities_until_others_are_chosen(seller
 
     assert found == [2, 2, 3, 1, 3]
     for asked in ("mine", "all", str(other.public_id)):  # what a figure says is what its link shows
-        figures = browser.get(address, {"facility": asked}).context["figures"]
+        home = browser.get(address, {"facility": asked})
+        figures = home.context["figures"]
         assert [len(browser.get(tile.link).context["rows"]) for tile in figures.tiles] == [
             tile.count for tile in figures.tiles
         ]
         assert len(browser.get(figures.late_link).context["rows"]) == figures.late
+        assert len(browser.get(figures.on_hold_link).context["rows"]) == figures.on_hold
+        assert f'href="{escape(figures.on_hold_link)}"' in home.content.decode()
 
 
 def test_home_says_the_next_pickup_and_when_the_quota_lets_todays_labels_be_here(packer, seller, settings):
