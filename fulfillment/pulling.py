@@ -91,7 +91,7 @@ def _needs_none(seller: Seller, shipment: Shipment, now: datetime) -> Answer:
 def _others_wait(shipment: Shipment, scanned: str, *, by: User) -> Answer | None:
     """Of a shipment in several parcels each must be in somebody's hands: what is said while some are not, else None."""
     all_ids, left = shipment.parcel_ids, shipment.parcels_to_pull
-    if len(all_ids) < 2:
+    if len(all_ids) < 2 or not left:
         return None
     one = next((one for one in all_ids if one.upper() == scanned.upper()), "")
     if not one:

@@ -279,6 +279,21 @@ def test_of_several_parcels_the_tracking_ids_are_wanted(seller, in_parcels, pack
     assert reload(in_parcels).attention == Attention.PULL
 
 
+def test_of_several_parcels_that_have_become_fewer_no_scan_is_wanted_that_nobody_can_give(seller, in_parcels, packer):
+    first, second, _third = in_parcels.tracking_ids
+    for one in (first, second):
+        scan(seller, one, packer)
+    with factories.ops():
+        Shipment.objects.filter(pk=in_parcels.pk).update(tracking_ids=[first, second])
+
+    shown = words(logged_in(packer).get(f"/s/{seller.slug}/pull/"))
+    answer = scan(seller, in_parcels.flipkart_shipment_id, packer)
+
+    assert in_parcels.flipkart_shipment_id in shown
+    assert answer.tone == "good"
+    assert reload(in_parcels).attention == ""
+
+
 def test_what_was_pulled_of_several_parcels_stays_pulled_while_it_is_read_again_and_is_forgotten_with_the_pull(
     seller, account, flipkart, packer
 ):
