@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -30,7 +30,7 @@ from fulfillment.papers.types import LabelRefused
 from fulfillment.verdicts import in_ist
 from orders import reading, timeline
 from orders.models import Reading, Shipment
-from orders.queries import not_collected
+from orders.queries import not_collected, parcels, still_to_pull
 from orders.rules import in_indian_words
 from orders.stages import ready_for_courier
 from sellers.models import Facility, Seller, User
@@ -48,7 +48,7 @@ LONGEST_WAIT = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for one courier at one facility; `last` is the newest sheet."""
+    """What waits for one courier at one facility, counted in parcels; `last` is the newest sheet."""
 
     facility: Facility | None
     courier: str
@@ -66,9 +66,9 @@ def waiting(seller: Seller, now: datetime) -> list[Waiting]:
         .order_by()
         .values_list("facility_id", "courier")
         .annotate(
-            parcels=Count("pk", filter=ready_for_courier(now)),
-            to_pull=Count("pk", filter=_to_pull()),
-            late=Count("pk", filter=ready_for_courier(now) & not_collected(seller, now)),
+            ready=parcels(ready_for_courier(now)),
+            to_pull=still_to_pull(_to_pull()),
+            late=parcels(ready_for_courier(now) & not_collected(seller, now)),
         )
     )
     places = {place.pk: place for place in Facility.objects.filter(seller=seller)}
@@ -78,8 +78,8 @@ def waiting(seller: Seller, now: datetime) -> list[Waiting]:
         for sheet in newest.distinct("facility_id", "courier").select_related("asked_by")
     }
     found = [
-        Waiting(places.get(facility_id or 0), courier, parcels, to_pull, late, sheets.get((facility_id, courier)))
-        for facility_id, courier, parcels, to_pull, late in rows
+        Waiting(places.get(facility_id or 0), courier, ready, to_pull, late, sheets.get((facility_id, courier)))
+        for facility_id, courier, ready, to_pull, late in rows
     ]
     return sorted(found, key=lambda one: (one.facility is None, one.facility.name if one.facility else "", one.courier))
 
@@ -121,13 +121,18 @@ def work_due(*, seller_id: int) -> bool:
 
 @dataclass(slots=True)
 class _Content:
-    parcels: list[Shipment]
-    to_pull: list[tuple[Shipment, str]]  # with the place of its label
+    shipments: list[Shipment]
+    to_pull: list[ToPull]
     manifests: list[Document | bytes]  # those that came with the labels, then those that were fetched now
     counted: int | None  # by Flipkart, where it says so
     trouble: str  # with the manifest that was to be fetched
     unchecked: CallFailed | None  # why not all could be read again
     read_since: datetime | None  # when the one that was read longest ago was read, where it is unchecked
+
+    @property
+    def parcel_ids(self) -> list[str]:
+        """What each parcel is called: its tracking id, of those that have one."""
+        return [one for shipment in self.shipments for one in shipment.parcel_ids or [shipment.flipkart_shipment_id]]
 
 
 def _make(row: HandOver) -> None:
@@ -170,14 +175,18 @@ def pause_for_quota(asked_at: datetime, now: datetime, retry_after: timedelta | 
 
 
 def _read(row: HandOver, now: datetime, fetched: Manifests, unchecked: CallFailed | None) -> _Content:
-    parcels = list(_parcels(row, now).order_by("tracking_id", "pk"))
+    ready = list(_parcels(row, now).order_by("tracking_id", "pk"))
     wrong = list(_of(row).filter(_to_pull()).order_by("tracking_id", "pk"))
     places = pulling.places(row.seller_id, wrong)
-    manifests = queries.newest_papers(row.seller_id, [shipment.pk for shipment in parcels], [Paper.MANIFEST])
-    readings = Reading.objects.filter(seller_id=row.seller_id, shipment__in=parcels).order_by("read_at")
+    manifests = queries.newest_papers(row.seller_id, [shipment.pk for shipment in ready], [Paper.MANIFEST])
+    readings = Reading.objects.filter(seller_id=row.seller_id, shipment__in=ready).order_by("read_at")
     return _Content(
-        parcels=parcels,
-        to_pull=[(shipment, places.get(shipment.pk, "")) for shipment in wrong],
+        shipments=ready,
+        to_pull=[
+            ToPull(one, shipment.attention_says, places.get(shipment.pk, ""))
+            for shipment in wrong
+            for one in shipment.parcels_to_pull or [shipment.flipkart_shipment_id]
+        ],
         # One paper may be the manifest of many parcels: it is printed once.
         manifests=[*{document.sha256: document for document in manifests}.values(), *fetched.papers],
         counted=fetched.counted,
@@ -232,8 +241,8 @@ def _sheet(row: HandOver, content: _Content, now: datetime) -> bytes:
     return hand_over_pdf(
         title=_("Hand-over: %(where)s") % {"where": where},
         facts=facts,
-        to_pull=[ToPull(_name(shipment), shipment.attention_says, place) for shipment, place in content.to_pull],
-        tracking_ids=[_name(shipment) for shipment in content.parcels],
+        to_pull=content.to_pull,
+        tracking_ids=content.parcel_ids,
     )
 
 
@@ -247,41 +256,37 @@ def _unchecked(content: _Content, now: datetime) -> list[str]:
 
 
 def _differs(content: _Content) -> list[str]:
-    """What Flipkart counts and what this sheet counts, where they are not the same."""
-    ours = len(content.parcels)
+    """What Flipkart counts and what this sheet counts, where they are not the same: shipments, and not parcels."""
+    ours = len(content.shipments)
     if content.counted is None or content.counted == ours:
         return []
     words = ngettext(
-        "Flipkart counts {theirs}, this sheet {ours} parcel",
-        "Flipkart counts {theirs}, this sheet {ours} parcels",
-        ours,
+        "Flipkart counts {theirs} shipment, this sheet {ours}",
+        "Flipkart counts {theirs} shipments, this sheet {ours}",
+        content.counted,
     )
     return [words.format(theirs=content.counted, ours=ours)]
 
 
-def _name(shipment: Shipment) -> str:
-    return shipment.tracking_id or shipment.flipkart_shipment_id
-
-
 def _finish(row: HandOver, content: _Content, stored: Stored, pages: int, *, now: datetime) -> None:
     with seller_scope(row.seller_id):
-        count, wrong = len(content.parcels), len(content.to_pull)
-        parcels = ngettext("%(count)d parcel", "%(count)d parcels", count) % {"count": count}
+        count, wrong = len(content.parcel_ids), len(content.to_pull)
+        counted = ngettext("%(count)d parcel", "%(count)d parcels", count) % {"count": count}
         first = ngettext("%(count)d to pull first", "%(count)d to pull first", wrong) % {"count": wrong}
-        parts = [parcels, first if wrong else "", *_unchecked(content, now), *_differs(content), content.trouble]
+        parts = [counted, first if wrong else "", *_unchecked(content, now), *_differs(content), content.trouble]
         says = "; ".join(filter(None, parts))
         if not work.done([row], says=says[:300]):
             return  # another worker has taken it over
         HandOver.objects.filter(pk=row.pk).update(
-            parcels=len(content.parcels),
-            to_pull=len(content.to_pull),
+            parcels=count,
+            to_pull=wrong,
             manifests=len(content.manifests),
             pages=pages,
             storage_key=stored.key,
             sha256=stored.sha256,
             size=stored.size,
         )
-        keys = [shipment.pk for shipment in content.parcels]
+        keys = [shipment.pk for shipment in content.shipments]
         words = _("on the hand-over sheet of %(at)s") % {"at": in_indian_words(now)}
         timeline.note(row.seller_id, keys, KIND, words, by=row.asked_by)
 

@@ -6,9 +6,10 @@ is guessed. Source: wire.md 3.3 and 3.5, and the samples there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from fulfillment.papers.checking import MERGED_LIMITS, check_in_child
 from fulfillment.papers.types import ChildFailed, PaperRefused, letters
@@ -51,11 +52,16 @@ def fetch_manifests(seller_id: int, *, facility: Facility | None, courier: str) 
         gateway.heard(seller_id, error)
         return Manifests(trouble=_not_fetched(error.says), throttled=_throttled(error))
     gateway.heard(seller_id, None)
-    ours = of_courier(counts, courier)
+    ours, named = of_courier(counts, courier), sorted({one.vendor_group for one in counts if one.vendor_group})
+    unread = _unread(sum(not one.vendor_group for one in counts))
     if counts and not ours:
-        named = ", ".join(sorted({one.vendor_group for one in counts}))
-        return Manifests(trouble=_not_fetched(_("it names {named} and not this courier").format(named=named)))
-    return _download(client, seller_id, ours, location)
+        names_others = _("it names {named} and not this courier").format(named=", ".join(named))
+        return Manifests(trouble=_joined(_not_fetched(names_others), unread))
+    fetched = _download(client, seller_id, ours, location)
+    if not unread:
+        return fetched
+    # What could not be read may count this courier's too: what is left of its number proves nothing.
+    return replace(fetched, counted=None, trouble=_joined(fetched.trouble, unread))
 
 
 def of_courier(counts: Sequence[HandoverCount], courier: str) -> list[HandoverCount]:
@@ -87,13 +93,28 @@ def _download(client: FlipkartClient, seller_id: int, counts: Sequence[HandoverC
     return Manifests(
         papers=tuple(papers),
         counted=sum(count.count for count in counts),
-        trouble="; ".join(dict.fromkeys(troubles)),
+        trouble=_joined(*dict.fromkeys(troubles)),
         throttled=throttled,
     )
 
 
 def _throttled(error: CallFailed) -> Throttled | None:
     return error if isinstance(error, Throttled) else None
+
+
+def _unread(count: int) -> str:
+    if not count:
+        return ""
+    words = ngettext(
+        "{count} of Flipkart's counts cannot be read: perhaps one of this courier's",
+        "{count} of Flipkart's counts cannot be read: perhaps some of this courier's",
+        count,
+    )
+    return words.format(count=count)
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _not_fetched(why: str) -> str:

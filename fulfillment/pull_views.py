@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from fulfillment import pulling
 from fulfillment.forms import Scan
 from fulfillment.pulling import Answer
+from orders import queries as orders
 from orders.acting import go_back
 from sellers.access import SellerRequest, member_required
 from sellers.models import Role
@@ -47,8 +48,8 @@ def _page(request: SellerRequest, answer: Answer | None) -> HttpResponse:
     page = {
         "title": _("Pull parcels"),
         "answer": answer,
-        "rows": [(shipment, places.get(shipment.pk, "")) for shipment in shown],
-        "count": rows.count(),
+        "rows": [(one, places.get(one.pk, ""), pulling.in_parcels(one)) for one in shown],
+        "count": rows.aggregate(parcels=orders.still_to_pull())["parcels"],
         "back": reverse("fulfillment:pulls", args=[request.seller.slug]),
         "may_act": request.role != Role.VIEWER,
     }

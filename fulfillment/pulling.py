@@ -2,7 +2,8 @@
 
 The buyer cancelled after the label, its items changed since then, or it was printed unchecked and found wrong: until
 somebody has it in hands it stays in attention, refused at print and dispatch. What was cancelled is over then; the
-label of anything else is fetched anew, by the same row, as a new version.
+label of anything else is fetched anew, by the same row, as a new version. Of a shipment in several parcels each is
+scanned, and it is pulled with the last.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from shipcrowd.tenancy import require_scope
 from shipcrowd.work import Attention
 
 KIND = "pulled"
+PARCEL = "parcel_pulled"  # one of several
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ def places(seller_id: int, shipments: Sequence[Shipment]) -> dict[int, str]:
 
 
 def pull(*, seller: Seller, scanned: str, by: User, now: datetime) -> Answer:
-    """Takes out the parcel whose tracking, shipment or order id was scanned; a second scan of it changes nothing."""
+    """Takes out the parcel whose tracking, shipment or order id was scanned; a second scan of it changes nothing.
+
+    Where a shipment travels in several, only a tracking id says which was scanned.
+    """
     require_scope(seller)
     with transaction.atomic():
         found = queries.lock_shipments(seller.pk, orders.scanned_ids(seller, scanned))
@@ -66,6 +71,8 @@ def pull(*, seller: Seller, scanned: str, by: User, now: datetime) -> Answer:
         if len(to_pull) > 1:
             return Answer("warn", _("Several parcels of this order must be pulled: scan their tracking ids"))
         (shipment,) = to_pull
+        if waits := _others_wait(shipment, orders.scanned_id(scanned), by=by):
+            return waits
         is_over = shipment.state == State.CANCELLED
         _take_out(shipment, by=by, now=now)
     done = _("pulled: it stays here") if is_over else _("pulled: its label is fetched anew")
@@ -81,10 +88,48 @@ def _needs_none(seller: Seller, shipment: Shipment, now: datetime) -> Answer:
     return Answer("warn", _("needs no pulling: put it back into its stack"), shipment)
 
 
+def _others_wait(shipment: Shipment, scanned: str, *, by: User) -> Answer | None:
+    """Of a shipment in several parcels each must be in somebody's hands: what is said while some are not, else None."""
+    all_ids, left = shipment.parcel_ids, shipment.parcels_to_pull
+    if len(all_ids) < 2 or not left:
+        return None
+    one = next((one for one in all_ids if one.upper() == scanned.upper()), "")
+    if not one:
+        words = {"count": len(all_ids), "left": ", ".join(left)}
+        return Answer("warn", _("it travels in %(count)d parcels: scan the tracking id of each, %(left)s") % words)
+    if one not in left:
+        words = {"at": in_parcels(shipment), "left": ", ".join(left)}
+        return Answer("note", _("this one is pulled already; %(at)s, scan the others: %(left)s") % words, shipment)
+    shipment.pulled_ids = [*shipment.pulled_ids, one]
+    left = shipment.parcels_to_pull
+    if not left:
+        return None
+    Shipment.objects.filter(seller_id=shipment.seller_id, pk=shipment.pk).update(pulled_ids=shipment.pulled_ids)
+    words = {"id": one, "at": in_parcels(shipment)}
+    timeline.note(shipment.seller_id, [shipment.pk], PARCEL, _("parcel %(id)s pulled; %(at)s") % words, by=by)
+    words = {"at": in_parcels(shipment), "left": ", ".join(left)}
+    return Answer("warn", _("%(at)s, scan the others: %(left)s") % words, shipment)
+
+
+def in_parcels(shipment: Shipment) -> str:
+    """ "1 of 3 pulled"; "" of a shipment in one parcel, which needs no count."""
+    count = len(shipment.parcel_ids)
+    if count < 2:
+        return ""
+    return _("%(pulled)d of %(count)d pulled") % {"pulled": count - len(shipment.parcels_to_pull), "count": count}
+
+
 def _take_out(shipment: Shipment, *, by: User, now: datetime) -> None:
     seller_id = shipment.seller_id
     own = Shipment.objects.filter(seller_id=seller_id, pk=shipment.pk)
-    own.update(attention=Attention.NONE, attention_says="", printed_at=None)
+    own.update(
+        attention=Attention.NONE,
+        attention_says="",
+        printed_at=None,
+        packed_at_bench_at=None,
+        pulled_at=now,
+        pulled_ids=[],
+    )
     queries.void_papers(seller_id, [shipment.pk], now=now)
     timeline.note(seller_id, [shipment.pk], KIND, _("pulled out of the stack"), by=by)
     audit.record(by, "pulled a parcel", seller=shipment.seller, rows=[shipment])

@@ -506,6 +506,7 @@ on conflict (seller_id, flipkart_shipment_id) do update set
     labelled_outside = excluded.labelled_outside, dispatched_at = excluded.dispatched_at,
     was_dispatched_late = excluded.was_dispatched_late, attention = excluded.attention,
     attention_says = excluded.attention_says,
+    pulled_ids = case when excluded.attention = 'pull' then s.pulled_ids else '[]' end,
     state_changed_at = case when s.state_word = excluded.state_word then s.state_changed_at
         else statement_timestamp() end
 where case

@@ -1,5 +1,7 @@
 """Orders and shipments as last read from Flipkart, and what became of each. They are written in bulk."""
 
+from collections import Counter
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, Reverse, Upper
@@ -100,6 +102,10 @@ class Shipment(SellerOwned):
     set_aside_reason = models.CharField(max_length=10, choices=SetAsideReason, blank=True, db_default="")
     attention = models.CharField(max_length=20, choices=Attention, default=Attention.NONE, blank=True)
     attention_says = models.CharField(max_length=300, blank=True)
+    # When it was last pulled out of a stack: what was printed before is void. While it must be pulled, the tracking ids
+    # of those of its parcels that were.
+    pulled_at = models.DateTimeField(null=True)
+    pulled_ids = models.JSONField(db_default=models.Value([], models.JSONField()))
     # Last characters of an id, for "ends in 4471": LIKE would not use an index under row-level security.
     shipment_id_reversed = models.GeneratedField(
         expression=Reverse(Upper("flipkart_shipment_id")), output_field=models.CharField(max_length=64), db_persist=True
@@ -127,6 +133,9 @@ class Shipment(SellerOwned):
             models.Index(
                 fields=["seller", "dispatched_at"], name="shipment_dispatched", condition=Q(dispatched_at__isnull=False)
             ),
+            models.Index(
+                fields=["seller", "ordered_at"], name="shipment_in_parcels", condition=Q(is_multi_parcel=True)
+            ),
             *[
                 models.Index(
                     fields=["seller", column], name=f"shipment_{name}", opclasses=["int8_ops", "varchar_pattern_ops"]
@@ -146,6 +155,18 @@ class Shipment(SellerOwned):
 
     def __str__(self) -> str:
         return f"shipment {self.pk}"
+
+    @property
+    def parcel_ids(self) -> list[str]:
+        """The tracking id of each parcel in which it travels; empty before it is packed."""
+        if len(self.tracking_ids) > 1:
+            return list(self.tracking_ids)
+        return [self.tracking_id] if self.tracking_id else []
+
+    @property
+    def parcels_to_pull(self) -> list[str]:
+        """Of a shipment that must be pulled, the tracking ids of the parcels that still lie in a stack."""
+        return [*(Counter(self.parcel_ids) - Counter(self.pulled_ids)).elements()]
 
 
 class SetAside(SellerOwned):

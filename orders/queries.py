@@ -1,11 +1,13 @@
 """Lists and searches of shipments. Every query says its seller: the fence is for the day somebody forgets."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Func, IntegerField, OuterRef, Q, QuerySet, Sum, TextField
+from django.db.models.functions import Cast, Coalesce, Greatest, Now
 
 from orders import rules
 from orders.models import Buyer, PaymentType, Reading, Shipment, ShipmentItem
@@ -20,6 +22,8 @@ PAGE = 50
 SHORTEST_SEARCH = 3
 _LONGEST_ID = 64
 _MOST_KEY = 2**63
+# How old a shipment in several parcels may be that is found by another than its first tracking id.
+_OLDEST_IN_PARCELS = timedelta(days=60)
 # How long before its dispatch-by a shipment may have been ordered: bounds the search by day in what has left.
 _OLDEST_FOR_A_DAY = timedelta(days=60)
 
@@ -91,13 +95,17 @@ def scanned_id(scanned: str) -> str:
 
 
 def scanned_ids(seller: Seller, scanned: str) -> list[int]:
-    """Keys of the parcels whose tracking, shipment or order id is exactly what was scanned, in any case; by key."""
+    """Keys of the shipments whose tracking, shipment or order id is exactly what was scanned, in any case; by key.
+
+    Of one in several parcels, the tracking id of each.
+    """
     require_scope(seller)
     wanted = scanned_id(scanned)
     if len(wanted) < SHORTEST_SEARCH:
         return []
     forms = {wanted, wanted.upper()}
     holds = Q(tracking_id__in=forms) | Q(flipkart_shipment_id__in=forms) | Q(flipkart_order_id__in=forms)
+    holds |= Q(pk__in=_with_parcel(seller, Q(named__icontains=f'"{_in_json(wanted)}"')))
     return list(Shipment.objects.filter(holds, seller=seller).order_by("pk").values_list("pk", flat=True)[: PAGE + 1])
 
 
@@ -111,6 +119,20 @@ def not_collected(seller: Seller, now: datetime) -> Q:
         if last := rules.last_pickup(place.pickup_times, place.holidays, now):
             holds |= Q(facility_id=place.pk, state_changed_at__lt=last)
     return ready_for_courier(now) & holds
+
+
+def parcels(holds: Q) -> Coalesce:
+    """In how many parcels the shipments of which this holds travel; an aggregate, one each before they are packed."""
+    return Coalesce(Sum(Greatest(_length("tracking_ids"), 1), filter=holds), 0)
+
+
+def still_to_pull(holds: Q | None = None) -> Coalesce:
+    """How many parcels of shipments that must be pulled lie in a stack; an aggregate."""
+    return Coalesce(Sum(Greatest(_length("tracking_ids") - _length("pulled_ids"), 1), filter=holds), 0)
+
+
+def _length(column: str) -> Func:
+    return Func(column, function="jsonb_array_length", output_field=IntegerField())
 
 
 def ids_of(seller: Seller, public_ids: Collection[UUID]) -> list[int]:
@@ -182,7 +204,7 @@ def _due_on(day: date) -> Q:
 
 
 def by_any_id(seller: Seller, text: str) -> Q:
-    """Shipment, order, tracking, invoice or item id that begins or ends with `text`, in any case.
+    """Shipment, order, tracking (of each parcel), invoice or item id that begins or ends with `text`, in any case.
 
     From 3 characters on, items from 6: an order's own items are numbered 001, 002 … in the guide's format. Items are
     looked up first, in a statement of its own: a sub-select among the alternatives would keep all indexes from use.
@@ -194,7 +216,24 @@ def by_any_id(seller: Seller, text: str) -> Q:
     if len(wanted) >= _SHORTEST_ITEM_ID:
         items = ShipmentItem.objects.filter(_begins_or_ends(wanted, _ITEM_IDS), seller=seller)
         holds |= Q(pk__in=list(items.values_list("shipment_id", flat=True)[: PAGE + 1]))
-    return holds
+    begins, ends = f'"{_in_json(wanted)}', f'{_in_json(wanted)}"'
+    return holds | Q(pk__in=_with_parcel(seller, Q(named__icontains=begins) | Q(named__icontains=ends)))
+
+
+def _with_parcel(seller: Seller, holds: Q) -> list[int]:
+    """Keys of the newest shipments in several parcels one of whose tracking ids is named as `holds` says.
+
+    In a statement of its own, as items are. No index finds what stands in a list under row-level security (its operator
+    is not leakproof): those of the last two months are few, have an index of their own, and are read through.
+    """
+    several = Shipment.objects.filter(seller=seller, is_multi_parcel=True, ordered_at__gte=Now() - _OLDEST_IN_PARCELS)
+    found = several.alias(named=Cast("tracking_ids", TextField())).filter(holds)
+    return list(found.order_by("-ordered_at", "-pk").values_list("pk", flat=True)[: PAGE + 1])
+
+
+def _in_json(text: str) -> str:
+    """As PostgreSQL writes it into a list of texts, without the quotes around it."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _begins_or_ends(wanted: str, columns: Mapping[str, str]) -> Q:

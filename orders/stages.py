@@ -60,14 +60,17 @@ _IN_THE_HOUSE = Q(attention="", is_open=True) & ~Q(state=State.UNKNOWN)
 _WORKED_ON = _IN_THE_HOUSE & Q(set_aside_at__isnull=True, is_on_hold=False)
 # Packed is what has a label, whoever made it; a state that lags behind our own label does not matter.
 _LABELLED = Q(label_stored_at__isnull=False) | Q(labelled_outside=True)
-_LEAVES_NEXT = _WORKED_ON & _LABELLED & ~Q(state__in=READY)
 _HAS_PAPER_ON = Q(printed_at__isnull=False) | Q(packed_at_bench_at__isnull=False)
+# What was ready when it was pulled lies on the table, with a label that is void: it leaves with the new one on it.
+_WANTS_NEW_PAPER = Q(state=State.READY_TO_DISPATCH, pulled_at__isnull=False) & ~_HAS_PAPER_ON
+_READY = Q(state__in=READY) & ~_WANTS_NEW_PAPER
+_LEAVES_NEXT = _WORKED_ON & _LABELLED & ~_READY
 
 
 def condition(stage: Stage, now: datetime) -> Q:
     """What holds for the shipments of `stage`, and for no others."""
     is_early = Q(state__in=BEFORE_PACK, dispatch_after_at__gt=now)
-    without_label = _WORKED_ON & ~Q(state__in=READY) & Q(label_stored_at__isnull=True, labelled_outside=False)
+    without_label = _WORKED_ON & ~_READY & Q(label_stored_at__isnull=True, labelled_outside=False)
     return {
         Stage.ATTENTION: _NEEDS_PERSON,
         Stage.ON_HOLD: _IN_THE_HOUSE & Q(set_aside_at__isnull=True, is_on_hold=True),
@@ -77,7 +80,7 @@ def condition(stage: Stage, now: datetime) -> Q:
         Stage.TO_LABEL: without_label & (Q(dispatch_after_at__isnull=True) | ~is_early),
         Stage.TO_PRINT: _LEAVES_NEXT & ~_HAS_PAPER_ON,
         Stage.TO_DISPATCH: _LEAVES_NEXT & _HAS_PAPER_ON,
-        Stage.AWAITING_PICKUP: _WORKED_ON & Q(state__in=READY),
+        Stage.AWAITING_PICKUP: _WORKED_ON & _READY,
         Stage.HANDED_OVER: Q(attention="", state__in=HANDED_OVER),
         Stage.CANCELLED: Q(attention="", state=State.CANCELLED),
     }[stage]
@@ -100,10 +103,12 @@ def stage_of(shipment: Shipment, now: datetime) -> Stage:
         return Stage.SET_ASIDE
     if shipment.is_on_hold:
         return Stage.ON_HOLD
-    if state in READY:
+    has_paper_on = shipment.printed_at or shipment.packed_at_bench_at
+    wants_new_paper = state is State.READY_TO_DISPATCH and shipment.pulled_at and not has_paper_on
+    if state in READY and not wants_new_paper:
         return Stage.AWAITING_PICKUP
     if shipment.label_stored_at or shipment.labelled_outside:
-        return Stage.TO_DISPATCH if shipment.printed_at or shipment.packed_at_bench_at else Stage.TO_PRINT
+        return Stage.TO_DISPATCH if has_paper_on else Stage.TO_PRINT
     is_early = shipment.dispatch_after_at is not None and shipment.dispatch_after_at > now
     return Stage.UPCOMING if is_early and state in BEFORE_PACK else Stage.TO_LABEL
 
@@ -141,7 +146,9 @@ def name_of_open(now: datetime) -> Cast:
 
 
 def ready_for_courier(now: datetime) -> Q:
-    """What stands ready to dispatch; not what the courier has scanned already, nor what is held or wants a person."""
+    """What stands ready to dispatch; not what the courier has scanned already, nor what is held, wants a person, or was
+    pulled and has no new label on it.
+    """
     return condition(Stage.AWAITING_PICKUP, now) & Q(state=State.READY_TO_DISPATCH)
 
 

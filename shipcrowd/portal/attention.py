@@ -26,7 +26,7 @@ from orders.models import PollCursor, Shipment, Unreadable
 from sellers.access import memberships
 from sellers.models import Connection, Seller, Standing, User
 from shipcrowd.tenancy import everyone_scope, seller_scope
-from shipcrowd.work import GOES_ON, NEEDS_PERSON, Attention
+from shipcrowd.work import GOES_ON, NEEDS_PERSON, Attention, State
 
 SHOWN = 25  # rows of a group; its count says how many there are
 MENDED_AT_ONCE = 500  # by one press; the next press takes the next
@@ -191,12 +191,18 @@ def _across(sellers: Sequence[Seller]) -> list[tuple[Seller, list[Group]]]:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An effect whose answer was lost: what was sent, when it is looked for next, or how it ended."""
+    """An effect whose answer was lost: what was sent, how it stands (a word and its tone), whether it is looked for.
+
+    One that is parked is neither known nor looked for: only a person's Retry looks it up.
+    """
 
     what: str
     row: Any
     shipment: Shipment
-    is_open: bool
+    stands: str
+    tone: str
+    is_looked_for: bool
+    is_parked: bool
 
 
 def lost_answers(seller: Seller, now: datetime) -> list[Lost]:
@@ -205,8 +211,23 @@ def lost_answers(seller: Seller, now: datetime) -> list[Lost]:
     for model in EFFECTS:
         rows = model.objects.filter(seller=seller, lost_at__gte=now - LOST_SHOWN_FOR).select_related("shipment")
         what = str(_WHAT[model.KIND])
-        found += [Lost(what, row, row.shipment, row.in_doubt) for row in rows.order_by("-lost_at", "-pk")[:SHOWN]]
+        found += [_lost(what, row) for row in rows.order_by("-lost_at", "-pk")[:SHOWN]]
     return sorted(found, key=lambda lost: lost.row.lost_at, reverse=True)[:SHOWN]
+
+
+def _lost(what: str, row: EffectRow) -> Lost:
+    is_looked_for = row.is_open and row.in_doubt
+    is_parked = row.in_doubt and not row.is_open
+    if is_looked_for:
+        stands, tone = _("unknown"), "warn"
+    elif is_parked:
+        stands, tone = _("parked"), "bad"
+    else:
+        stands, tone = row.get_state_display(), _TONES.get(State(row.state), "note")
+    return Lost(what, row, row.shipment, stands, tone, is_looked_for=is_looked_for, is_parked=is_parked)
+
+
+_TONES = {State.DONE: "good", State.REFUSED: "bad", State.GIVEN_UP: "bad", State.WITHDRAWN: ""}
 
 
 def groups(seller: Seller) -> list[Group]:
@@ -253,7 +274,8 @@ def _of_shipments(seller: Seller) -> list[Group]:
     places = pulling.places(seller.pk, [row for row in rows if row.attention == Attention.PULL])
     for row in rows:
         # Where a person must look for it: not for another page, and not for the row.
-        row.attention_says = "; ".join(filter(None, (row.attention_says, row.tracking_id, places.get(row.pk, ""))))
+        ids = ", ".join(row.parcels_to_pull)
+        row.attention_says = "; ".join(filter(None, (row.attention_says, ids, places.get(row.pk, ""))))
     return _grouped("shipments", rows)
 
 

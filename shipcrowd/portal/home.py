@@ -53,6 +53,7 @@ class Figures:
     on_hold: int
     tiles: list[Tile]
     late_link: str
+    on_hold_link: str
     pickup: str = ""
     labels_ready_at: datetime | None = None
 
@@ -116,6 +117,7 @@ def figures(seller: Seller, now: datetime, places: Places, *, connection: Connec
             ),
             address,
         ),
+        on_hold_link=f"{address}&stage={Stage.ON_HOLD.value}",
         pickup=next_pickup(places.shown, now),
         labels_ready_at=_labels_ready_at(seller, today.not_labelled, connection, now),
     )

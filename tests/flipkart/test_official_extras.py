@@ -205,6 +205,18 @@ def test_a_count_of_nothing_is_one():
     assert (count.count, count.pick_up_after) == (0, None)
 
 
+@pytest.mark.parametrize(
+    "broken", [{"vendorGroupCode": None, "count": 1}, {"vendorGroupCode": "Ekart", "count": "many"}, "x"]
+)
+def test_a_count_that_cannot_be_read_leaves_the_others(broken):
+    ekart, nobody = official.decode_handover_counts(answer([broken, {"vendorGroupCode": "Ekart", "count": 4}]))
+
+    assert (ekart.vendor_group, ekart.count) == ("Ekart", 4)
+    assert (nobody.vendor_group, nobody.count) == ("", 0)
+    with pytest.raises(UnexpectedPayload):
+        official.decode_handover_counts(answer([broken]))
+
+
 def test_a_manifest_is_asked_for_by_courier_and_pick_up():
     count = HandoverCount(
         vendor_group="Ekart", count=3, is_multi_parcel=True, pick_up_after=AT_THREE, pick_up_before=AT_THREE

@@ -149,6 +149,23 @@ def test_what_a_buyer_cancelled_stands_on_top_with_its_place_and_not_among_the_p
     assert {code.text for code in codes} == {gone.tracking_id}
 
 
+def test_of_several_parcels_each_that_is_not_pulled_yet_stands_on_top(seller, ready, packer):
+    ids = [ready[0].tracking_id, "FMPP9000000002", "FMPP9000000003"]
+    with factories.ops():
+        Shipment.objects.filter(pk=ready[0].pk).update(
+            attention="pull", is_multi_parcel=True, tracking_ids=ids, pulled_ids=ids[1:2]
+        )
+
+    sheet = ask(seller, packer)
+    drain()
+
+    pulls, parcels = pages_of(sheet)[0].split("Handed over: 2")
+    assert reload(sheet).says == "2 parcels; 2 to pull first"
+    assert [one in pulls for one in ids] == [True, False, True]
+    assert not any(one in parcels for one in ids)
+    assert waiting(seller) == [("EKART", 2, 2, 0)]
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -16,7 +16,16 @@ from tests import factories
 from tests.factories import as_ops, reload
 from tests.fulfillment.test_handover import pages_of
 from tests.fulfillment.test_official import bring, enter_sizes
-from tests.fulfillment.warehouse import ask_dispatch, ask_labels, drain, refill_quota, spend_quota, take_in, work_on
+from tests.fulfillment.warehouse import (
+    ask_dispatch,
+    ask_labels,
+    drain,
+    only,
+    refill_quota,
+    spend_quota,
+    take_in,
+    work_on,
+)
 
 COURIER = "E-Kart Logistics"
 
@@ -82,7 +91,34 @@ def test_multi_parcel_shipments_have_a_manifest_of_their_own(connected, seller, 
 
     sheet = ask(seller, packer, ready[0])
 
-    assert (sheet.says, sheet.manifests) == ("5 parcels", 2)
+    several = only(Shipment, flipkart_shipment_id=connected.account.shipments[alone].official_id)
+    first = pages_of(sheet)[0]
+    assert (sheet.says, sheet.parcels, sheet.manifests) == ("6 parcels", 6, 2)
+    assert len(several.tracking_ids) == 2
+    assert [first.count(one) for one in several.tracking_ids] == [1, 1]
+    assert "Handed over: 6" in first
+    assert "Parcels counted: ______ of 6" in first
+    with seller_scope(seller):
+        assert [one.parcels for one in handover.waiting(seller, timezone.now())] == [6]
+
+
+def test_a_count_that_cannot_be_read_is_said_and_costs_the_others_nothing(
+    connected, seller, ready, packer, flipkart, clock, place
+):
+    """Of two counts, one for shipments in several parcels, that one names no courier."""
+    (made,) = flipkart.world.add_shipments(connected.account, 1, items=2, facility=place)
+    flipkart.world.send_in_parcels(made, 2)
+    ask_labels(seller, take_in(seller, [connected.account.shipments[made].official_id]), packer)
+    work_on(clock)
+    ask_dispatch(seller, as_ops(Shipment, seller=seller, is_multi_parcel=True), packer)
+    work_on(clock)
+    flipkart.faults.set("handover_counts", "missing_field", times=None, row=1, field="vendorGroupCode")
+
+    sheet = ask(seller, packer, ready[0])
+
+    unread = "1 of Flipkart's counts cannot be read: perhaps one of this courier's"
+    assert (sheet.says, sheet.manifests) == (f"5 parcels; {unread}", 1)
+    assert unread in pages_of(sheet)[0]
 
 
 @pytest.mark.parametrize(
@@ -151,8 +187,8 @@ def test_where_counts_differ_the_sheet_says_both(seller, ready, packer):
 
     sheet = ask(seller, packer, ready[1])
 
-    assert "Flipkart counts 3, this sheet 2 parcels" in pages_of(sheet)[0]
-    assert sheet.says == "2 parcels; Flipkart counts 3, this sheet 2 parcels"
+    assert "Flipkart counts 3 shipments, this sheet 2" in pages_of(sheet)[0]
+    assert sheet.says == "2 parcels; Flipkart counts 3 shipments, this sheet 2"
 
 
 def test_a_courier_that_flipkart_does_not_name_is_not_guessed(seller, ready, packer, flipkart):

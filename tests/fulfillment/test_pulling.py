@@ -10,7 +10,7 @@ from fulfillment.models import Document, LabelRequest, PrintJob, PrintJobLine, S
 from fulfillment.pulling import Answer
 from orders.models import Shipment
 from orders.rules import in_indian_words
-from orders.stages import Stage, stage_of
+from orders.stages import Stage, ready_for_courier, stage_of
 from sellers.models import Role
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.tenancy import NoScope, seller_scope
@@ -56,6 +56,12 @@ def cancel(flipkart, seller, shipment: Shipment) -> Shipment:
 def scan(seller, scanned: str, by) -> Answer:
     with seller_scope(seller):
         return pulling.pull(seller=seller, scanned=scanned, by=by, now=timezone.now())
+
+
+def waits_for_courier(seller) -> list[str]:
+    with seller_scope(seller):
+        waiting = Shipment.objects.filter(ready_for_courier(timezone.now()), seller=seller)
+        return list(waiting.order_by("pk").values_list("tracking_id", flat=True))
 
 
 def test_a_cancelled_parcel_is_in_attention_until_its_barcode_is_scanned(seller, printed, flipkart, packer):
@@ -130,6 +136,25 @@ def test_a_void_label_is_not_printed_while_the_new_one_has_not_come(seller, prin
     print_work.work_due(seller_id=seller.pk)  # before the label has its own turn
 
     assert reload(job).says == "0 labels; 1 left out"
+
+
+def test_a_ready_parcel_that_was_pulled_leaves_only_with_its_new_label_on_it(seller, printed, flipkart, packer, clock):
+    ask_dispatch(seller, printed, packer)
+    work_on(clock)
+    changed = change_quantity(flipkart, seller, printed[0], 2)
+    others = [shipment.tracking_id for shipment in printed[1:]]
+
+    scan(seller, changed.tracking_id, packer)
+    pulled = (stage_of(reload(changed), timezone.now()), waits_for_courier(seller))
+    work_on(clock)
+    labelled = (stage_of(reload(changed), timezone.now()), waits_for_courier(seller))
+    ask_print(seller, [changed], packer)
+    drain()
+    reprinted = (stage_of(reload(changed), timezone.now()), waits_for_courier(seller))
+
+    assert pulled == (Stage.TO_LABEL, others)
+    assert labelled == (Stage.TO_PRINT, others)
+    assert reprinted == (Stage.AWAITING_PICKUP, [changed.tracking_id, *others])
 
 
 def test_what_must_be_pulled_is_refused_at_dispatch_and_print(seller, printed, flipkart, packer):
@@ -209,6 +234,86 @@ def test_of_an_order_with_two_parcels_to_pull_the_barcode_is_wanted(seller, pack
     assert scan(seller, "OD1", packer).shipment.tracking_id == "FMPP2600000002"
 
 
+@pytest.fixture
+def in_parcels(seller) -> Shipment:
+    """Cancelled after its label, in three parcels."""
+    ids = ["FMPP1000000001", "FMPP2000000002", "FMPP3000000003"]
+    several = {"is_multi_parcel": True, "tracking_id": ids[0], "tracking_ids": ids}
+    return factories.shipment(
+        seller, **several, state="CANCELLED", attention="pull", attention_says="cancelled after its label"
+    )
+
+
+def test_a_shipment_in_several_parcels_is_pulled_with_the_last_of_them(seller, in_parcels, packer):
+    first, second, third = in_parcels.tracking_ids
+
+    answers = [scan(seller, one, packer) for one in (second, second.lower(), first)]
+    attention = reload(in_parcels).attention
+    last = scan(seller, third, packer)
+
+    pulled = reload(in_parcels)
+    assert [(answer.tone, answer.says) for answer in answers] == [
+        ("warn", f"1 of 3 pulled, scan the others: {first}, {third}"),
+        ("note", f"this one is pulled already; 1 of 3 pulled, scan the others: {first}, {third}"),
+        ("warn", f"2 of 3 pulled, scan the others: {third}"),
+    ]
+    assert attention == Attention.PULL
+    assert (last.tone, last.says) == ("good", "pulled: it stays here (cancelled after its label)")
+    assert (pulled.attention, pulled.pulled_ids) == ("", [])
+    assert told(pulled) == [
+        f"parcel {second} pulled; 1 of 3 pulled",
+        f"parcel {first} pulled; 2 of 3 pulled",
+        "pulled out of the stack",
+    ]
+
+
+@pytest.mark.parametrize("form", ["{flipkart_shipment_id}", "{flipkart_order_id}"])
+def test_of_several_parcels_the_tracking_ids_are_wanted(seller, in_parcels, packer, form):
+    answer = scan(seller, form.format(**vars(in_parcels)), packer)
+
+    wanted = ", ".join(in_parcels.tracking_ids)
+    assert (answer.tone, answer.says) == (
+        "warn",
+        f"it travels in 3 parcels: scan the tracking id of each, {wanted}",
+    )
+    assert reload(in_parcels).attention == Attention.PULL
+
+
+def test_of_several_parcels_that_have_become_fewer_no_scan_is_wanted_that_nobody_can_give(seller, in_parcels, packer):
+    first, second, _third = in_parcels.tracking_ids
+    for one in (first, second):
+        scan(seller, one, packer)
+    with factories.ops():
+        Shipment.objects.filter(pk=in_parcels.pk).update(tracking_ids=[first, second])
+
+    shown = words(logged_in(packer).get(f"/s/{seller.slug}/pull/"))
+    answer = scan(seller, in_parcels.flipkart_shipment_id, packer)
+
+    assert in_parcels.flipkart_shipment_id in shown
+    assert answer.tone == "good"
+    assert reload(in_parcels).attention == ""
+
+
+def test_what_was_pulled_of_several_parcels_stays_pulled_while_it_is_read_again_and_is_forgotten_with_the_pull(
+    seller, account, flipkart, packer
+):
+    (several,) = take_in(seller, flipkart.world.add_shipments(account, 1, states="PACKED"))
+    with factories.ops():
+        Shipment.objects.filter(pk=several.pk).update(
+            tracking_ids=[several.tracking_id, "FMPP2000000002"], is_multi_parcel=True
+        )
+    changed = change_quantity(flipkart, seller, several, 2)
+    scan(seller, changed.tracking_id, packer)
+
+    held = change_quantity(flipkart, seller, several, 3)
+    flipkart.world.dispatch(account, several.flipkart_shipment_id)
+    flipkart.world.ship(several.flipkart_shipment_id)
+    (left,) = take_in(seller, [several.flipkart_shipment_id])
+
+    assert (held.attention, held.pulled_ids) == (Attention.PULL, [several.tracking_id])
+    assert (left.attention, left.pulled_ids) == ("", [])
+
+
 def test_nothing_is_pulled_outside_of_a_scope(seller, packer):
     with pytest.raises(NoScope):
         pulling.pull(seller=seller, scanned="FMPP2600000001", by=packer, now=timezone.now())
@@ -245,6 +350,23 @@ def test_where_the_parcel_lies_is_said_wherever_it_must_be_pulled(seller, printe
         client.get(f"/s/{seller.slug}/attention/")
     ).replace("Cancelled after", "cancelled after")
     assert f"S{place[1:]}, {gone.tracking_id}" in words(client.get(f"/s/{seller.slug}/shipments/{gone.public_id}/"))
+
+
+def test_the_page_names_each_parcel_that_still_lies_in_a_stack(seller, in_parcels, packer):
+    first, second, third = in_parcels.tracking_ids
+    client, page = logged_in(packer), f"/s/{seller.slug}/pull/"
+    before = client.get(page)
+
+    part = client.post(f"{page}scan/", {"scanned": second}, **HTMX)
+
+    assert "3 parcels must be pulled" in words(before)
+    assert f"Pulled: {second}" in words(before)
+    assert f"{first}, {third}" in words(part)
+    assert f"Pulled: {third}" in words(part)
+    assert f"Pulled: {second}" not in words(part)
+    assert "2 parcels must be pulled" in words(part)
+    assert "1 of 3 pulled" in words(part)
+    assert f"{first}, {third}" in words(client.get(f"/s/{seller.slug}/attention/"))
 
 
 def test_an_empty_scan_asks_for_one(seller, packer):

@@ -74,6 +74,36 @@ def test_a_filter_shows_what_it_says(seller, filters, facts):
     assert listed(seller, **filters) == [wanted]
 
 
+IN_PARCELS = {"is_multi_parcel": True, "tracking_id": "EK4471", "tracking_ids": ["EK4471", "EK5582", "ek6693IN"]}
+
+
+@pytest.mark.parametrize("text", ["EK5582", "ek5582", "5582", "EK55", "93in", "EK6693IN"])
+def test_any_parcel_of_a_shipment_finds_it(seller, other_seller, text):
+    wanted = factories.shipment(seller, **IN_PARCELS)
+    factories.shipment(seller, is_multi_parcel=True, tracking_ids=["EK7704", "EK8815"])
+    factories.shipment(other_seller, **IN_PARCELS)
+
+    assert listed(seller, search=text) == [wanted]
+
+
+@pytest.mark.parametrize("text", ["K558", "558", '","', 'EK4471", "EK5582', "%", "_K5582", "\\"])
+def test_what_no_parcels_id_begins_or_ends_with_finds_nothing(seller, text):
+    factories.shipment(seller, **IN_PARCELS)
+
+    assert listed(seller, search=text) == []
+
+
+@pytest.mark.parametrize(
+    ("scanned", "is_found"),
+    [("EK5582", True), ("ek5582", True), ("EK6693IN", True), ("EK5582,OD9", True), ("EK55", False), ("5582", False)],
+)
+def test_a_scan_of_any_parcel_is_its_shipment(seller, scanned, is_found):
+    wanted = factories.shipment(seller, **IN_PARCELS, state=State.SHIPPED)
+
+    with seller_scope(seller):
+        assert queries.scanned_ids(seller, scanned) == ([wanted.pk] if is_found else [])
+
+
 @pytest.mark.parametrize("text", ["4_71", "%", "44", "\0\0\0", "", "SHIP42-1 or", "🚚🚚🚚"])
 def test_a_search_takes_its_text_as_it_is(seller, text):
     factories.shipment(seller, tracking_id="EK4471")
@@ -214,6 +244,26 @@ def indexes_of(rows) -> set[str]:
 
 ENDS = {"shipment_ends_shipment", "shipment_ends_order", "shipment_ends_tracking", "shipment_ends_invoice"}
 BEGINS = {"shipment_by_shipment_id", "shipment_by_order_id", "shipment_by_tracking_id", "shipment_by_invoice"}
+
+
+@pytest.mark.slow
+def test_parcels_are_looked_for_among_the_newest_of_those_that_are_in_several(long_list):
+    with seller_scope(long_list):
+        newest = Shipment.objects.order_by("-ordered_at").values_list("pk", flat=True)[:200]
+        Shipment.objects.filter(pk__in=list(newest)).update(is_multi_parcel=True, tracking_ids=["EK4471", "EK5582"])
+    with connection.as_owner(), connection.cursor() as cursor:
+        cursor.execute("analyze orders_shipment")
+
+    with seller_scope(long_list), CaptureQueriesContext(connection) as asked:
+        found = queries.scanned_ids(long_list, "EK5582")
+        looked = next(one["sql"] for one in asked if "jsonb" in one["sql"] or "tracking_ids" in one["sql"])
+        with connection.cursor() as cursor:
+            cursor.execute(f"explain {looked}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert (len(found), len(asked) - 1) == (queries.PAGE + 1, 2)
+    assert "shipment_in_parcels" in plan
+    assert re.search(r"Index Cond: .*ordered_at >= ", plan)
 
 
 @pytest.mark.slow

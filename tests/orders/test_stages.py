@@ -34,6 +34,10 @@ BEFORE, AFTER = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
         (Stage.TO_DISPATCH, {"state": State.PACKED, "label_stored_at": BEFORE, "printed_at": BEFORE}),
         (Stage.TO_DISPATCH, {"state": State.PACKED, "labelled_outside": True, "packed_at_bench_at": BEFORE}),
         (Stage.AWAITING_PICKUP, {"state": State.READY_TO_DISPATCH, "label_stored_at": BEFORE}),
+        (Stage.TO_LABEL, {"state": State.READY_TO_DISPATCH, "pulled_at": BEFORE}),
+        (Stage.TO_PRINT, {"state": State.READY_TO_DISPATCH, "pulled_at": BEFORE, "label_stored_at": NOW}),
+        (Stage.AWAITING_PICKUP, {"state": State.READY_TO_DISPATCH, "pulled_at": BEFORE, "printed_at": NOW}),
+        (Stage.AWAITING_PICKUP, {"state": State.PICKUP_COMPLETE, "pulled_at": BEFORE, "label_stored_at": NOW}),
         (Stage.ON_HOLD, {"is_on_hold": True}),
         (Stage.ON_HOLD, {"is_on_hold": True, "state": State.READY_TO_DISPATCH}),
         (Stage.SET_ASIDE, {"set_aside_at": BEFORE}),
@@ -62,7 +66,7 @@ def every_kind(seller) -> list[Shipment]:
     order = Order.objects.create(seller=seller, flipkart_order_id="OD1")
     ways = itertools.product(
         *(State, (False, True), (None, BEFORE, AFTER), (None, BEFORE), (False, True), (None, BEFORE), ("", "pull")),
-        (None, BEFORE),
+        *((None, BEFORE), (None, BEFORE)),
     )
     return Shipment.objects.bulk_create(
         Shipment(
@@ -81,8 +85,9 @@ def every_kind(seller) -> list[Shipment]:
             printed_at=printed,
             attention=attention,
             set_aside_at=aside,
+            pulled_at=pulled,
         )
-        for number, (state, held, after, stored, outside, printed, attention, aside) in enumerate(ways)
+        for number, (state, held, after, stored, outside, printed, attention, aside, pulled) in enumerate(ways)
     )
 
 

@@ -6,8 +6,9 @@ from html import unescape
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
-from fulfillment.models import LabelRequest
+from fulfillment.models import Dispatch, LabelRequest
 from orders.ingest import ingest
 from orders.models import PollCursor, Shipment, TimelineEntry, Unreadable
 from orders.states import State
@@ -98,6 +99,7 @@ def test_home_is_about_the_members_own_facilities_until_others_are_chosen(seller
     mine, other = factories.facility(seller, name="Mumbai"), factories.facility(seller, name="Pune")
     for place in (mine, mine, other):
         factories.shipment(seller, facility=place, dispatch_by_at=timezone.now() - timedelta(hours=1))
+        factories.shipment(seller, facility=place, is_on_hold=True)
     packer = factories.member(seller, Role.STAFF)
     with seller_scope(seller):
         MemberFacility.objects.create(seller=seller, member=Member.objects.get(user=packer), facility=mine)
@@ -110,11 +112,14 @@ def test_home_is_about_the_members_own_facilities_until_others_are_chosen(seller
 
     assert found == [2, 2, 3, 1, 3]
     for asked in ("mine", "all", str(other.public_id)):  # what a figure says is what its link shows
-        figures = browser.get(address, {"facility": asked}).context["figures"]
+        home = browser.get(address, {"facility": asked})
+        figures = home.context["figures"]
         assert [len(browser.get(tile.link).context["rows"]) for tile in figures.tiles] == [
             tile.count for tile in figures.tiles
         ]
         assert len(browser.get(figures.late_link).context["rows"]) == figures.late
+        assert len(browser.get(figures.on_hold_link).context["rows"]) == figures.on_hold
+        assert f'href="{escape(figures.on_hold_link)}"' in home.content.decode()
 
 
 def test_home_says_the_next_pickup_and_when_the_quota_lets_todays_labels_be_here(packer, seller, settings):
@@ -437,6 +442,36 @@ def test_lost_answers_say_what_was_sent_when_it_is_looked_up_and_how_it_ended(pa
     assert "Answer lost at 12:51" in page
     assert f"done {rows[1].flipkart_shipment_id}" in page
     assert "Long ago" not in page
+
+
+def test_a_parked_answer_says_what_to_press_and_bad_ends_are_not_green(packer, seller):
+    now = timezone.now()
+    rows = [factories.shipment(seller) for _ in range(5)]
+    ends = [
+        {"state": "given_up", "in_doubt": True, "attention": "parked", "says": "parked when the connection was cut"},
+        {"state": "refused"},
+        {"state": "given_up"},
+        {"state": "done"},
+        {"state": "due", "wake_at": now, "says": "read back twice: it did not arrive"},
+    ]
+    with seller_scope(seller):
+        for shipment, end in zip(rows, ends, strict=True):
+            Dispatch.objects.create(seller=seller, called_at=now, lost_at=now, shipment=shipment, **end)
+
+    answer = packer.get(f"/s/{seller.slug}/attention/")
+
+    shown = {one.shipment.pk: (one.stands, one.tone) for one in answer.context["lost"]}
+    assert [shown[shipment.pk] for shipment in rows] == [
+        ("parked", "bad"),
+        ("refused", "bad"),
+        ("given up", "bad"),
+        ("done", "good"),
+        ("waiting for its turn", "note"),
+    ]
+    page = words(answer)
+    assert page.count("it is not looked up by itself: press Retry, here above.") == 1
+    assert "Looked up at" not in page
+    assert "Nothing to do here" not in page
 
 
 # --- History ---------------------------------------------------------------------------------------------------------

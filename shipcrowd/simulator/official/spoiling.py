@@ -32,11 +32,12 @@ def spoil(operation: str, fault: Fault, answer: Any, shipment_ids: Sequence[str]
     """The answer as the fault leaves it; the answer itself where the fault is of another sort."""
     if isinstance(answer, bytes):
         return _spoil_paper(fault, answer)
-    rows: list[dict[str, Any]] = answer.get("shipments", [])
+    rows: list[dict[str, Any]] = answer.get("shipments", answer.get("resultManifestDetails", []))
     at = int(fault.options.get("row", 0))
     if fault.kind == "missing_field":
         name = fault.options.get("field", ROWS.get(operation, WHOLE.get(operation, "shipments")))
-        (rows[at] if operation in ROWS and at < len(rows) else answer).pop(name, None)
+        is_of_row = operation in ROWS or "row" in fault.options
+        (rows[at] if is_of_row and at < len(rows) else answer).pop(name, None)
     if fault.kind == "unknown_state" and at < len(rows):
         rows[at]["orderItems"][0]["status"] = fault.options.get("word", "TELEPORTED")
     if fault.kind in ("partial", "silent") and operation in ROWS:

@@ -8,7 +8,7 @@ from shipcrowd.flipkart.wire.official.papers import PDF, pdf_of
 from shipcrowd.flipkart.wire.official.shipments import PREFIX
 from shipcrowd.flipkart.wire.values import read_errors, root_of, time_of
 from shipcrowd.transport import Answer, Request
-from shipcrowd.transport.errors import Refused
+from shipcrowd.transport.errors import Refused, UnexpectedPayload
 from shipcrowd.transport.json_body import Node
 
 
@@ -21,14 +21,25 @@ def encode_handover_counts(location_id: str) -> Request:
 
 
 def decode_handover_counts(answer: Answer) -> tuple[HandoverCount, ...]:
-    """A list, or an object that holds one: the document prints the first, the second was captured."""
+    """A list, or an object that holds one: the document prints the first, the second was captured.
+
+    A row that cannot be read costs no other courier its count: it is a count of nobody, without a vendor group.
+    Raises UnexpectedPayload where none can be read.
+    """
     root = root_of(answer, "handover_counts")
-    if isinstance(root.value, list):
-        return tuple(_count(row) for row in root.rows())
-    rows = root.get("resultManifestDetails")
+    rows = root if isinstance(root.value, list) else root.get("resultManifestDetails")
     if rows.is_absent and (errors := read_errors(answer.body)):
         raise Refused("handover_counts", status=answer.status, code=errors[0].code, rows=errors)
-    return tuple(_count(row) for row in rows.rows())
+    counts: list[HandoverCount] = []
+    failed: list[UnexpectedPayload] = []
+    for row in rows.rows():
+        try:
+            counts.append(_count(row))
+        except UnexpectedPayload as error:
+            failed.append(error)
+    if failed and not counts:
+        raise failed[0]
+    return (*counts, *(HandoverCount(vendor_group="", count=0) for _error in failed))
 
 
 def encode_manifest(count: HandoverCount, location_id: str) -> Request:

@@ -1,0 +1,14 @@
+"""When a shipment was pulled out of its stack, and which of its several parcels were."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("orders", "0004_packed_sizes")]
+
+    operations = [
+        migrations.AddField("shipment", "pulled_at", models.DateTimeField(null=True)),
+        migrations.AddField(
+            "shipment", "pulled_ids", models.JSONField(db_default=models.Value([], models.JSONField()))
+        ),
+    ]
