@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from fulfillment import queries
+from fulfillment import queries, slips
 from fulfillment.models import Document, Paper, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options, Sorting
 from fulfillment.papers import layout as sheets_of_paper
@@ -162,6 +162,22 @@ def papers_of(seller_id: int, shipment_ids: Collection[int], layout: str) -> dic
     found: dict[int, dict[str, Document]] = {}
     for document in queries.newest_papers(seller_id, shipment_ids, _PAPERS[Layout(layout)]):
         found.setdefault(document.shipment_id, {})[document.paper] = document
+    return found
+
+
+def foreseen(seller_id: int, shipments: Sequence[Shipment], layout: str, now: datetime) -> dict[int, str]:
+    """By shipment, why this layout would leave it out, as far as is known before its invoice is cut; in the caller's
+    scope.
+    """
+    papers = papers_of(seller_id, [shipment.pk for shipment in shipments], Layout.INVOICES)
+    found = {}
+    for shipment in shipments:
+        own = papers.get(shipment.pk, {})
+        reason = why_not(shipment, own, Layout.THERMAL, now)
+        if reason is None and layout in (Layout.WITH_INVOICE, Layout.INVOICES) and not slips.may_be_had(own):
+            reason = _("its invoice has not come")
+        if reason:
+            found[shipment.pk] = reason
     return found
 
 
