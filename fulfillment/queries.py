@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from fulfillment.models import (
@@ -21,6 +21,7 @@ from fulfillment.options import Layout
 from orders.ingest import lock_readings
 from orders.models import Shipment
 from sellers.models import Seller
+from shipcrowd.work import State
 
 
 def lock_shipments(seller_id: int, shipment_ids: Iterable[int]) -> list[Shipment]:
@@ -42,6 +43,15 @@ def label_requests(seller: Seller | int, shipment_ids: Collection[int]) -> dict[
     """By shipment."""
     rows = LabelRequest.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("pk")
     return {row.shipment_id: row for row in rows}
+
+
+def without_label_request(shipments: QuerySet[Shipment]) -> QuerySet[Shipment]:
+    """Those whose label nobody has asked for, or whose request was dropped: set aside meanwhile, and put back since.
+
+    What is on its way, and what ended so that a person must look, is for nobody else to ask for.
+    """
+    rows = LabelRequest.objects.filter(seller_id=OuterRef("seller_id"), shipment_id=OuterRef("pk"))
+    return shipments.exclude(Exists(rows.exclude(state=State.WITHDRAWN, attention="")))
 
 
 def dispatches(seller: Seller, shipment_ids: Collection[int]) -> dict[int, Dispatch]:

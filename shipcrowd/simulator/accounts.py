@@ -155,6 +155,7 @@ class Shipment:
     is_replacement: bool = False
     forms: list[Form] = field(default_factory=list)
     packing_until: datetime | None = None
+    sizes: list[dict[str, float]] = field(default_factory=list)  # of each parcel, as told when it was packed
     papers_fetched: bool = False
     changed_at: datetime | None = None
 

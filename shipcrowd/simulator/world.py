@@ -309,16 +309,19 @@ class World:
         *,
         takes: timedelta | None = None,
         serials: Mapping[str, list[list[str]]] | None = None,
+        sizes: Sequence[dict[str, float]] = (),
     ) -> None:
         """The same in Flipkart's published format: PACKING_IN_PROGRESS now, PACKED some seconds later. Raises Refusal.
 
-        FORM_FAILED instead where a form has not been acknowledged. `serials` by the format's own id of an item.
+        FORM_FAILED instead where a form has not been acknowledged. `serials` by the format's own id of an item,
+        `sizes` of each parcel.
         """
 
         def attempt() -> None:
             shipment, now = self._may_pack(account, shipment_id)
             for item in shipment.items:
                 item.serial_numbers = (serials or {}).get(shipment.official_item_id(item), [])
+            shipment.sizes = list(sizes)
             self._move(account, shipment, State.PACKING_IN_PROGRESS, "pack")
             self._begin_packing(account, shipment, now, takes)
 

@@ -11,6 +11,7 @@ from shipcrowd.simulator.official.asked import IST, Asked, mapping, refused, row
 from shipcrowd.simulator.world import World
 
 MOST = 25
+SIZES = ("length", "breadth", "height", "weight")
 #: In the style of the codes that are known (wire.md 3.4); what the real one says is not recorded anywhere.
 NO_SERIALS = "INVALID_REQUEST_SERIAL_NUMBER"
 
@@ -23,8 +24,9 @@ def generate_labels(world: World, account: Account, asked: Asked, fault: Fault |
     def do(shipment_id: str) -> None:
         shipment = known(world, account, shipment_id)
         _check_parcel(world, shipment, parcels[shipment_id])
+        sizes = _checked_sizes(shipment, parcels[shipment_id].get("subShipments"))
         serials = _checked_serials(shipment, parcels[shipment_id].get("serialNumbers"))
-        world.begin_packing(account, shipment_id, takes=takes, serials=serials)
+        world.begin_packing(account, shipment_id, takes=takes, serials=serials, sizes=sizes)
 
     return each(world, account, list(parcels), fault, "generate_labels", do)
 
@@ -114,14 +116,19 @@ def _check_parcel(world: World, shipment: Shipment, row: Mapping[str, Any]) -> N
     check_location(shipment, row.get("locationId"))
     _check_taxes(shipment, row.get("taxItems"))
     _check_invoices(world, shipment, row.get("invoices"))
-    parcels = {f"SS-{at + 1}" for at in range(shipment.parcels)}
-    said = row.get("subShipments")
-    if not isinstance(said, list) or {_get(part, "subShipmentId") for part in said} != parcels:
+
+
+def _checked_sizes(shipment: Shipment, said: Any) -> list[dict[str, float]]:
+    """Of each parcel, in their order. Raises Refusal."""
+    rows = said if isinstance(said, list) else []
+    told = {str(_get(part, "subShipmentId")): _get(part, "dimensions") for part in rows}
+    parcels = [f"SS-{at + 1}" for at in range(shipment.parcels)]
+    if told.keys() != set(parcels) or len(rows) != len(parcels):
         raise Refusal("INVALID_SUB_SHIPMENT", "each sub-shipment must be named once")
-    for part in said:
-        sizes = [_get(_get(part, "dimensions"), name) for name in ("length", "breadth", "height", "weight")]
-        if not all(_is_number(size) and size > 0 for size in sizes):
-            raise Refusal("INVALID_DIMENSIONS", "length, breadth, height and weight must be told")
+    sizes = [{name: _get(told[one], name) for name in SIZES} for one in parcels]
+    if not all(_is_number(value) and value > 0 for size in sizes for value in size.values()):
+        raise Refusal("INVALID_DIMENSIONS", "length, breadth, height and weight must be told")
+    return sizes
 
 
 def _check_taxes(shipment: Shipment, said: Any) -> None:

@@ -156,12 +156,18 @@ def _package_id(item: Item, at: int) -> str:
 def _shipped_parcel(shipment: Shipment, at: int) -> dict[str, Any]:
     tracking_id = shipment.tracking_ids[at] if shipment.tracking_ids else None
     details = {"vendorName": COURIER if tracking_id else None, "trackingId": tracking_id}
-    item = (shipment.live_items or shipment.items)[0]
     return {
         "subShipmentId": f"SS-{at + 1}",
-        "shipmentDimensions": dimensions(item),
+        "shipmentDimensions": _packed_size(shipment, at),
         "courierDetails": {"pickupDetails": details, "deliveryDetails": details},
     }
+
+
+def _packed_size(shipment: Shipment, at: int) -> dict[str, float] | None:
+    """As told when it was packed; the listing's where it was packed without a word, and none before."""
+    if at < len(shipment.sizes):
+        return shipment.sizes[at]
+    return dimensions((shipment.live_items or shipment.items)[0]) if shipment.tracking_id else None
 
 
 def _address(shipment: Shipment) -> dict[str, Any]:
