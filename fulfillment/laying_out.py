@@ -76,7 +76,7 @@ class Plan:
     lines: list[PrintJobLine]
     pieces: dict[int, list[Piece]]  # by line
     planned_at: datetime
-    left_out_before: list[PrintJobLine] = field(default_factory=list)  # when the job was planned; told by one stack
+    left_out_before: list[PrintJobLine] = field(default_factory=list)  # and told by no stack so far
     sheets: list[Sheet] = field(default_factory=list)  # as they leave the printer, without the summary
     pages: int = 0
     lost: list[int] = field(default_factory=list)
@@ -138,8 +138,7 @@ def plan(stack: PrintStack, *, not_named: Collection[int], now: datetime) -> Pla
     """
     lines = list(queries.lines_of_stack(stack))
     found = Plan(options=stack.job.options, lines=lines, pieces={}, planned_at=now)
-    if stack.number == 1:
-        found.left_out_before = list(queries.left_out_lines(stack.job).filter(stack=None))
+    found.left_out_before = list(queries.untold_before(stack))
     papers = papers_of(stack.seller_id, [line.shipment_id for line in lines], stack.job.layout)
     for line in lines:
         if line.left_out:

@@ -71,12 +71,14 @@ def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
     job = _job(request, public_id)
     stacks = list(queries.stacks(job))
     is_moving = job.is_moving(stacks)
+    shows_all = "all" in request.GET
     page = {
         "title": _("Print job"),
         "job": job,
         "stacks": stacks,
         "continuations": list(printing.continuations(job)),
-        "left_out": _left_out(job),
+        "left_out": _left_out(job, most=None if shows_all else LEFT_OUT_SHOWN),
+        "shows_all": shows_all,
         "words": _words(job, stacks),
         "is_moving": is_moving,
         "may_withdraw": (is_moving or job.state == work.State.GIVEN_UP) and request.role != Role.VIEWER,
@@ -182,9 +184,9 @@ def _words(job: PrintJob, stacks: Sequence[PrintStack]) -> str:
     return job.says or str(job.get_state_display())
 
 
-def _left_out(job: PrintJob) -> list[LeftOut]:
+def _left_out(job: PrintJob, *, most: int | None) -> list[LeftOut]:
     lines: dict[str, list[PrintJobLine]] = {}
-    for line in queries.left_out_lines(job)[:LEFT_OUT_SHOWN]:
+    for line in queries.left_out_lines(job)[:most]:
         lines.setdefault(line.left_out, []).append(line)
     return [
         LeftOut(reason, may_reprint, count, lines.get(reason, []))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from fulfillment.models import (
@@ -141,6 +141,16 @@ def left_out_lines(job: PrintJob) -> QuerySet[PrintJobLine]:
         .select_related("shipment")
         .order_by("left_out", "shipment__flipkart_shipment_id", "pk")
     )
+
+
+def untold_before(stack: PrintStack) -> QuerySet[PrintJobLine]:
+    """What was left out before this stack and stands on no paper: when the job was planned, if no stack before it has a
+    file, and in the stacks without one since the last that has.
+    """
+    on_paper = PrintStack.objects.filter(seller_id=stack.seller_id, job=stack.job, number__lt=stack.number)
+    told = on_paper.exclude(storage_key="").aggregate(last=Max("number"))["last"]
+    untold = Q(stack__number__gt=told or 0, stack__number__lt=stack.number)
+    return left_out_lines(stack.job).filter(untold if told else untold | Q(stack=None))
 
 
 def left_out_groups(job: PrintJob) -> list[tuple[str, bool, int]]:
