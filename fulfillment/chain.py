@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from fulfillment import claiming, labels, laying_out, presses, printing, queries, ways
 from fulfillment.models import LabelRequest, PrintJob, PrintJobLine
-from fulfillment.options import Layout, Options
+from fulfillment.options import Options
 from fulfillment.parcels import NoSize
 from fulfillment.stacking import sheets_between
 from orders import queries as orders
@@ -76,14 +76,15 @@ def label_and_print(
     return job
 
 
-def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime) -> Outcome:
-    """How many would be printed, those that are labelled first counted in; writes nothing."""
+def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime, options: Options | None = None) -> Outcome:
+    """How many these options would print, those that are labelled first counted in; writes nothing."""
     require_scope(seller)
+    options = options or Options()
     shipments = list(orders.chosen(seller, shipment_ids))
     ids = [shipment.pk for shipment in shipments]
     asked = queries.label_requests(seller, ids)
-    papers = laying_out.papers_of(seller.pk, ids, Layout.THERMAL)
-    taken = claiming.why_taken(seller.pk, shipments, now)
+    foreseen = laying_out.foreseen(seller.pk, shipments, options.layout, now)
+    taken = claiming.why_taken(seller.pk, shipments, now) if options.prints_labels else {}
     against = labels.reasons(seller, shipments, asked, now)
     left_out, again, to_label, printed = [], 0, 0, []
     for shipment in shipments:
@@ -91,7 +92,7 @@ def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime) -> Ou
         is_coming = not shipment.label_stored_at and (
             (request is not None and request.is_open) or shipment.pk not in against
         )
-        reason = None if is_coming else laying_out.why_not(shipment, papers.get(shipment.pk, {}), Layout.THERMAL, now)
+        reason = None if is_coming else foreseen.get(shipment.pk)
         if reason and not shipment.label_stored_at:
             reason = against[shipment.pk]
         again += reason is None and shipment.pk in taken
@@ -108,7 +109,7 @@ def preview(*, seller: Seller, shipment_ids: Sequence[int], now: datetime) -> Ou
         left_out=by_reason(left_out),
         again=again,
         wants_sizes=any(isinstance(reason, NoSize) for _shipment, reason in left_out),
-        warns=str(WARNING) if ways.of(seller).is_full_chain else "",
+        warns=str(WARNING) if options.prints_labels and ways.of(seller).is_full_chain else "",
         waits=_("%(why)s: they wait") % {"why": why_waits} if why_waits else "",
     )
 

@@ -121,6 +121,18 @@ class PrintForm(forms.Form):
         help_text=_("Left empty, they stay out."),
     )
 
+    @property
+    def shown(self) -> Options:
+        """What its page speaks of, valid or not: all that decides what is printed is the layout."""
+        layout = self["layout"].value()
+        return Options(layout=layout) if layout in Layout.values else Options()
+
+    def keep(self, typed: QueryDict) -> None:
+        """What was typed so far stays, unchecked."""
+        if "layout" in typed:
+            for name, field in self.fields.items():
+                self.initial[name] = field.widget.value_from_datadict(typed, {}, name)
+
     @staticmethod
     def initial_of(options: Options) -> dict[str, Any]:
         return options.as_columns() | {"packers": ", ".join(options.packers)}

@@ -186,7 +186,7 @@ def _make_labels(row: GoLiveCheck) -> Result:
 def _begin_labels(row: GoLiveCheck) -> Result:
     now = timezone.now()
     waiting = in_stage(Shipment.objects.filter(seller_id=row.seller_id), Stage.TO_LABEL, now)
-    waiting = waiting.filter(label_requested_at=None).order_by("dispatch_by_at", "pk")
+    waiting = queries.without_label_request(waiting).order_by("dispatch_by_at", "pk")
     kinds = {
         _("prepaid"): waiting.filter(payment_type=PaymentType.PREPAID, sku_count=1),
         _("cash on delivery"): waiting.filter(payment_type=PaymentType.COD, sku_count=1),

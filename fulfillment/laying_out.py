@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from fulfillment import queries
+from fulfillment import queries, slips
 from fulfillment.models import Document, Paper, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options, Sorting
 from fulfillment.papers import layout as sheets_of_paper
@@ -76,7 +76,7 @@ class Plan:
     lines: list[PrintJobLine]
     pieces: dict[int, list[Piece]]  # by line
     planned_at: datetime
-    left_out_before: list[PrintJobLine] = field(default_factory=list)  # when the job was planned; told by one stack
+    left_out_before: list[PrintJobLine] = field(default_factory=list)  # and told by no stack so far
     sheets: list[Sheet] = field(default_factory=list)  # as they leave the printer, without the summary
     pages: int = 0
     lost: list[int] = field(default_factory=list)
@@ -138,8 +138,7 @@ def plan(stack: PrintStack, *, not_named: Collection[int], now: datetime) -> Pla
     """
     lines = list(queries.lines_of_stack(stack))
     found = Plan(options=stack.job.options, lines=lines, pieces={}, planned_at=now)
-    if stack.number == 1:
-        found.left_out_before = list(queries.left_out_lines(stack.job).filter(stack=None))
+    found.left_out_before = list(queries.untold_before(stack))
     papers = papers_of(stack.seller_id, [line.shipment_id for line in lines], stack.job.layout)
     for line in lines:
         if line.left_out:
@@ -162,6 +161,22 @@ def papers_of(seller_id: int, shipment_ids: Collection[int], layout: str) -> dic
     found: dict[int, dict[str, Document]] = {}
     for document in queries.newest_papers(seller_id, shipment_ids, _PAPERS[Layout(layout)]):
         found.setdefault(document.shipment_id, {})[document.paper] = document
+    return found
+
+
+def foreseen(seller_id: int, shipments: Sequence[Shipment], layout: str, now: datetime) -> dict[int, str]:
+    """By shipment, why this layout would leave it out, as far as is known before its invoice is cut; in the caller's
+    scope.
+    """
+    papers = papers_of(seller_id, [shipment.pk for shipment in shipments], Layout.INVOICES)
+    found = {}
+    for shipment in shipments:
+        own = papers.get(shipment.pk, {})
+        reason = why_not(shipment, own, Layout.THERMAL, now)
+        if reason is None and layout in (Layout.WITH_INVOICE, Layout.INVOICES) and not slips.may_be_had(own):
+            reason = _("its invoice has not come")
+        if reason:
+            found[shipment.pk] = reason
     return found
 
 

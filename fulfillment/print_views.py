@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from fulfillment import chain, habits, printing, queries
 from fulfillment.forms import PrintForm, Reason, Scan
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
+from fulfillment.options import Options
 from fulfillment.printing import AlreadyContinued, CannotContinue
 from fulfillment.serving import pdf_page
 from orders.acting import BulkAct, Press, confirm_or_do
@@ -70,12 +71,14 @@ def print_job(request: SellerRequest, public_id: UUID) -> HttpResponse:
     job = _job(request, public_id)
     stacks = list(queries.stacks(job))
     is_moving = job.is_moving(stacks)
+    shows_all = "all" in request.GET
     page = {
         "title": _("Print job"),
         "job": job,
         "stacks": stacks,
         "continuations": list(printing.continuations(job)),
-        "left_out": _left_out(job),
+        "left_out": _left_out(job, most=None if shows_all else LEFT_OUT_SHOWN),
+        "shows_all": shows_all,
         "words": _words(job, stacks),
         "is_moving": is_moving,
         "may_withdraw": (is_moving or job.state == work.State.GIVEN_UP) and request.role != Role.VIEWER,
@@ -181,9 +184,9 @@ def _words(job: PrintJob, stacks: Sequence[PrintStack]) -> str:
     return job.says or str(job.get_state_display())
 
 
-def _left_out(job: PrintJob) -> list[LeftOut]:
+def _left_out(job: PrintJob, *, most: int | None) -> list[LeftOut]:
     lines: dict[str, list[PrintJobLine]] = {}
-    for line in queries.left_out_lines(job)[:LEFT_OUT_SHOWN]:
+    for line in queries.left_out_lines(job)[:most]:
         lines.setdefault(line.left_out, []).append(line)
     return [
         LeftOut(reason, may_reprint, count, lines.get(reason, []))
@@ -193,7 +196,13 @@ def _left_out(job: PrintJob) -> list[LeftOut]:
 
 def _asks(request: SellerRequest, sent: QueryDict | None, _chosen: list[int]) -> PrintForm:
     options = habits.last_options(request.seller, request.member_id)
-    return PrintForm(sent, initial=PrintForm.initial_of(options))
+    form = PrintForm(sent, initial=PrintForm.initial_of(options))
+    form.keep(request.POST)
+    return form
+
+
+def _foresees(asked: PrintForm) -> dict[str, Options]:
+    return {"options": asked.shown}
 
 
 def _do_print(
@@ -209,6 +218,8 @@ def _do_print(
         member_id=request.member_id,
         once=press.once,
     )
+    if not job.asked_for:
+        raise ValidationError(_("Nothing that you had chosen matches any more. Go back and look once more."))
     if not press.said["reprint_reason"] and printing.has_nothing_free(job):
         raise ValidationError({"reprint_reason": _("Say why: all of them were printed before, or are being printed.")})
     return _to_job(request, job)
@@ -225,6 +236,7 @@ PRINT = BulkAct(
     preview=printing.preview,
     do=_do_print,
     asks=_asks,
+    foresees=_foresees,
     template="fulfillment/confirm_print.html",
 )
 LABEL_AND_PRINT = BulkAct(
@@ -238,5 +250,6 @@ LABEL_AND_PRINT = BulkAct(
     preview=chain.preview,
     do=partial(_do_print, do=chain.label_and_print),
     asks=_asks,
+    foresees=_foresees,
     template="fulfillment/confirm_print.html",
 )

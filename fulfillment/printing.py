@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from fulfillment import claiming, habits, laying_out, presses, queries
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
-from fulfillment.options import Layout, Options
+from fulfillment.options import Options
 from fulfillment.stacking import sheets_between
 from orders import queries as orders
 from orders.models import Reading, Shipment
@@ -93,19 +93,19 @@ def request_print(
     return job
 
 
-def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime) -> Outcome:
-    """What would be printed and what left out, as far as is known now; writes nothing."""
+def preview(*, seller: Seller, shipment_ids: Collection[int], now: datetime, options: Options | None = None) -> Outcome:
+    """What these options would print and leave out, as far as is known now; writes nothing."""
     require_scope(seller)
+    options = options or Options()
     shipments = list(orders.chosen(seller, shipment_ids))
-    papers = laying_out.papers_of(seller.pk, [shipment.pk for shipment in shipments], Layout.THERMAL)
-    taken = claiming.why_taken(seller.pk, shipments, now)
-    against = {s.pk: laying_out.why_not(s, papers.get(s.pk, {}), Layout.THERMAL, now) for s in shipments}
-    left_out = [(s, reason) for s in shipments if (reason := against[s.pk] or taken.get(s.pk))]
+    taken = claiming.why_taken(seller.pk, shipments, now) if options.prints_labels else {}
+    against = laying_out.foreseen(seller.pk, shipments, options.layout, now)
+    left_out = [(s, reason) for s in shipments if (reason := against.get(s.pk) or taken.get(s.pk))]
     return Outcome(
-        sheets_between=sheets_between(s for s in shipments if not against[s.pk] and s.pk not in taken),
+        sheets_between=sheets_between(s for s in shipments if s.pk not in against and s.pk not in taken),
         accepted=len(shipments) - len(left_out),
         left_out=by_reason(left_out),
-        again=sum(not against[shipment_id] for shipment_id in taken),
+        again=len(taken.keys() - against.keys()),
     )
 
 

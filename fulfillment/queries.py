@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from fulfillment.models import (
@@ -21,6 +21,7 @@ from fulfillment.options import Layout
 from orders.ingest import lock_readings
 from orders.models import Shipment
 from sellers.models import Seller
+from shipcrowd.work import State
 
 
 def lock_shipments(seller_id: int, shipment_ids: Iterable[int]) -> list[Shipment]:
@@ -42,6 +43,15 @@ def label_requests(seller: Seller | int, shipment_ids: Collection[int]) -> dict[
     """By shipment."""
     rows = LabelRequest.objects.filter(seller=seller, shipment_id__in=shipment_ids).order_by("pk")
     return {row.shipment_id: row for row in rows}
+
+
+def without_label_request(shipments: QuerySet[Shipment]) -> QuerySet[Shipment]:
+    """Those whose label nobody has asked for, or whose request was dropped: set aside meanwhile, and put back since.
+
+    What is on its way, and what ended so that a person must look, is for nobody else to ask for.
+    """
+    rows = LabelRequest.objects.filter(seller_id=OuterRef("seller_id"), shipment_id=OuterRef("pk"))
+    return shipments.exclude(Exists(rows.exclude(state=State.WITHDRAWN, attention="")))
 
 
 def dispatches(seller: Seller, shipment_ids: Collection[int]) -> dict[int, Dispatch]:
@@ -131,6 +141,16 @@ def left_out_lines(job: PrintJob) -> QuerySet[PrintJobLine]:
         .select_related("shipment")
         .order_by("left_out", "shipment__flipkart_shipment_id", "pk")
     )
+
+
+def untold_before(stack: PrintStack) -> QuerySet[PrintJobLine]:
+    """What was left out before this stack and stands on no paper: when the job was planned, if no stack before it has a
+    file, and in the stacks without one since the last that has.
+    """
+    on_paper = PrintStack.objects.filter(seller_id=stack.seller_id, job=stack.job, number__lt=stack.number)
+    told = on_paper.exclude(storage_key="").aggregate(last=Max("number"))["last"]
+    untold = Q(stack__number__gt=told or 0, stack__number__lt=stack.number)
+    return left_out_lines(stack.job).filter(untold if told else untold | Q(stack=None))
 
 
 def left_out_groups(job: PrintJob) -> list[tuple[str, bool, int]]:

@@ -5,7 +5,7 @@ many turns as it takes; a worker that dies loses a few.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.utils.translation import gettext as _
 
@@ -42,6 +42,12 @@ def prepare(stack: PrintStack) -> int:
         if not work.keep([stack.job]):
             raise work.TakenOver
     return 0
+
+
+def may_be_had(papers: Mapping[str, Document]) -> bool:
+    """Whether an invoice is among a shipment's stored papers, or may be cut of the page that its label was on. Pure."""
+    label = papers.get(Paper.LABEL)
+    return bool({Paper.SLIP, Paper.INVOICE} & papers.keys() or (label and label.original_sha256))
 
 
 def _wanted(stack: PrintStack) -> list[tuple[PrintJobLine, Document]]:

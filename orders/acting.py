@@ -36,7 +36,8 @@ class Press:
 class BulkAct:
     """`do` does it and gives where to go next, or raises ValidationError with what must be said beside, by field.
 
-    `asks` makes the form of that for the chosen shipments (our keys), bound or not.
+    `asks` makes the form of that for the chosen shipments (our keys), bound or not; `foresees` gives what of it the
+    preview goes by.
     """
 
     title: str | Promise
@@ -46,6 +47,7 @@ class BulkAct:
     preview: Callable[..., Outcome]
     do: Callable[[SellerRequest, Press], HttpResponse]
     asks: Callable[[SellerRequest, QueryDict | None, list[int]], forms.Form] | None = None
+    foresees: Callable[..., Mapping[str, Any]] | None = None
     template: str = "orders/confirm.html"
 
 
@@ -71,12 +73,13 @@ def confirm_or_do(request: SellerRequest, act: BulkAct) -> HttpResponse:
             if asked is None:
                 raise
             asked.add_error(None, error)
+    foreseen = act.foresees(asked) if act.foresees and asked else {}
     page = {
         "title": act.title,
         "act": act,
         "act_title": act.title,
         "asked": asked,
-        "outcome": act.preview(seller=request.seller, shipment_ids=shipment_ids, now=timezone.now()),
+        "outcome": act.preview(seller=request.seller, shipment_ids=shipment_ids, now=timezone.now(), **foreseen),
         "chosen": form.cleaned_data,
         "chosen_count": len(shipment_ids),
         "up_to": max(shipment_ids, default=0),

@@ -211,7 +211,7 @@ def label(shipment: Shipment) -> Words:
         return Words(_("ready"), "note")
     if shipment.labelled_outside:
         return Words(_("made outside"), "", _("Packed in Flipkart's own panel; print its label there"))
-    if shipment.label_requested_at:
+    if shipment.label_requested_at and any(row.is_open for row in shipment.label_requests.all()):
         return Words(_("fetching"), "warn")
     return Words(_("none"))
 

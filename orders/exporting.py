@@ -46,7 +46,8 @@ def _chunks(writer: "_Writer", *, seller: Seller, filters: Filters, now: datetim
     while True:
         with seller_scope(seller):
             page = queries.page(seller, filters, now, after=after, size=CHUNK)
-            prefetch_related_objects(list(page.shipments), Prefetch("items", ShipmentItem.objects.order_by("pk")))
+            items = Prefetch("items", ShipmentItem.objects.order_by("pk"))
+            prefetch_related_objects(list(page.shipments), items, "label_requests")
             rows = [_row(shipment) for shipment in page.shipments]
         yield "".join(writer.writerow([defused(cell) for cell in row]) for row in rows)
         after = page.after

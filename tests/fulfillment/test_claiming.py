@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from fulfillment import laying_out, print_work, printing, retrying
-from fulfillment.models import PrintHabit, PrintJob, PrintJobLine, PrintStack
+from fulfillment.models import Document, Paper, PrintHabit, PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options
 from orders.models import Shipment
 from sellers.models import Member, Role
@@ -311,6 +311,63 @@ def test_when_all_is_printed_no_job_is_made_without_a_reason(seller, labelled, p
     page = logged_in(packer).post(address(seller, "print/request/"), pressed)
 
     assert "Say why: all of them were printed before, or are being printed." in words(page)
+    assert len(as_ops(PrintJob)) == 1
+
+
+def consequences(page) -> str:
+    """The page up to its form."""
+    return words(page).split(" Layout ")[0]
+
+
+@pytest.mark.parametrize("route", ["request", "label-and-print"])
+@pytest.mark.parametrize("is_habit", [True, False])
+def test_invoices_of_what_is_printed_are_promised_and_come(seller, labelled, packer, route, is_habit):
+    ask_print(seller, labelled, packer)
+    drain()
+    client, page = logged_in(packer), address(seller, f"print/{route}/")
+    chosen, invoices = {"shipment": public_ids(labelled)}, OPTIONS | {"layout": "invoices"}
+    if is_habit:
+        client.post(page, chosen | invoices | {"confirmed": "1", "once": str(uuid4())})
+        drain()
+
+    asked = client.post(page, chosen if is_habit else chosen | invoices | {"confirmed": ""})
+    client.post(page, chosen | invoices | {"confirmed": "1", "once": str(uuid4())})
+    drain()
+
+    assert f": {len(labelled)} shipments" in consequences(asked)
+    assert "are left out" not in consequences(asked)
+    assert as_ops(PrintJob)[-1].says == f"{len(labelled)} invoices"
+
+
+@pytest.mark.parametrize("route", ["request", "label-and-print"])
+def test_labels_with_invoices_are_promised_only_where_an_invoice_is_there(seller, labelled, packer, route):
+    with factories.ops():
+        papers = Document.objects.filter(shipment__in=[shipment.pk for shipment in labelled[:2]])
+        papers.filter(paper=Paper.INVOICE).update(voided_at=timezone.now())
+        # Of one the label came with its invoice, from which it is cut; of the other alone.
+        papers.filter(paper=Paper.LABEL, shipment=labelled[0]).update(original_key="", original_sha256="")
+    client, page = logged_in(packer), address(seller, f"print/{route}/")
+    sent = {"shipment": public_ids(labelled)} | OPTIONS | {"layout": "with_invoice"}
+
+    asked = client.post(page, sent | {"confirmed": "", "stack_size": "150", "reprint_reason": "so far"})
+    client.post(page, sent | {"confirmed": "1", "once": str(uuid4())})
+    drain()
+
+    assert f": {len(labelled) - 1} shipments" in consequences(asked)
+    assert f"1 its invoice has not come {labelled[0].flipkart_shipment_id}" in consequences(asked)
+    assert 'value="150"' in asked.content.decode()
+    assert as_ops(PrintJob)[-1].says == f"{len(labelled) - 1} labels; 1 left out"
+    assert left_out(as_ops(PrintJob)[-1]) == {labelled[0].flipkart_shipment_id: "its invoice has not come"}
+
+
+def test_when_nothing_that_matched_is_left_it_is_said_and_no_job_is_made(seller, labelled, packer):
+    ask_print(seller, labelled, packer)
+    drain()
+    sent = {"all_matching": "1", "query": "stage=to_print&facility=", "confirmed": "1", "once": str(uuid4())}
+
+    page = logged_in(packer).post(address(seller, "print/request/"), sent | OPTIONS)
+
+    assert "Nothing that you had chosen matches any more." in words(page)
     assert len(as_ops(PrintJob)) == 1
 
 

@@ -8,15 +8,18 @@ from django.utils import timezone
 from fulfillment import prefetching
 from fulfillment.models import LabelRequest, Prefetch
 from fulfillment.prefetching import next_time
+from orders import setting_aside
+from orders.models import SetAsideReason
 from orders.rules import leaves_with_next_pickup
 from sellers.models import Facility, Role
 from shipcrowd.audit.models import AuditEntry
 from shipcrowd.flipkart.times import INDIAN_TIME
 from shipcrowd.tenancy import seller_scope
+from shipcrowd.work import Attention, State
 from tests import factories
 from tests.browsing import logged_in, words
 from tests.factories import as_ops, at, reload, run_due_work
-from tests.fulfillment.warehouse import only, take_in, told
+from tests.fulfillment.warehouse import ask_labels, drain, only, take_in, told, work_on
 
 DAILY = [["14:00"]] * 7
 PLACE = {
@@ -130,6 +133,50 @@ def test_it_has_its_next_turn_tomorrow_and_asks_nothing_twice(seller, account, p
     assert (row.last_asked, len(as_ops(LabelRequest))) == (2, 2)
     assert row.wake_at == next_time(time(6, 30), timezone.now())
     assert len(flipkart.ledger.attempts_of("generate_labels")) == 2
+
+
+def test_a_request_that_was_dropped_for_a_parcel_set_aside_is_made_anew(seller, account, place, flipkart, clock):
+    """Before it was sent the parcel was set aside; put back, nothing is on its way, and the next morning asks again."""
+    by_then = timezone.now() + timedelta(hours=3)
+    (parcel,) = take_in(seller, flipkart.world.add_shipments(account, 1, dispatch_by=by_then))
+    owner = factories.member(seller, Role.OWNER)
+    ask_labels(seller, [parcel], owner)
+    turn = {"seller": seller, "shipment_ids": [parcel.pk], "by": owner}
+    with seller_scope(seller):
+        setting_aside.set_aside(**turn, reason=SetAsideReason.DAMAGED, note="", now=timezone.now())
+    drain()
+    assert only(LabelRequest).state == State.WITHDRAWN
+    with seller_scope(seller):
+        setting_aside.put_back(**turn, now=timezone.now())
+    client, page = logged_in(owner), f"/s/{seller.slug}/shipments/?stage=to_label"
+    assert "label: none" in words(client.get(page))
+    assert b",none," in client.get(f"/s/{seller.slug}/shipments.csv?stage=to_label").getvalue()
+
+    its_time_has_come(place)
+    prefetching.work_due(seller_id=seller.pk)
+
+    assert only(LabelRequest).state == State.DUE
+    assert "label: fetching" in words(client.get(page))
+    assert b",fetching," in client.get(f"/s/{seller.slug}/shipments.csv?stage=to_label").getvalue()
+    work_on(clock)
+    assert reload(parcel).label_stored_at
+
+
+def test_what_flipkart_refused_waits_for_a_person(seller, account, place, flipkart):
+    by_then = timezone.now() + timedelta(hours=1)
+    (parcel,) = take_in(seller, flipkart.world.add_shipments(account, 1, dispatch_by=by_then))
+    owner = factories.member(seller, Role.OWNER)
+    ask_labels(seller, [parcel], owner)
+    with factories.ops():
+        LabelRequest.objects.update(state=State.REFUSED, attention=Attention.REFUSED, wake_at=None)
+
+    its_time_has_come(place)
+    prefetching.work_due(seller_id=seller.pk)
+
+    assert only(LabelRequest).state == State.REFUSED
+    page = words(logged_in(owner).get(f"/s/{seller.slug}/shipments/?stage=to_label"))
+    assert "label: none" in page
+    assert "Flipkart refused it" in page
 
 
 def test_another_facilitys_shipments_are_left_alone(seller, account, place, flipkart):

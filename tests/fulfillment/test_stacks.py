@@ -1,9 +1,11 @@
 """Stacks: each a PDF of its own, the first ready while the rest is built, continued where the paper jammed."""
 
+import re
+
 import pytest
 from django.utils import timezone
 
-from fulfillment import pick_lists, print_work, printing, queries
+from fulfillment import pick_lists, print_views, print_work, printing, queries
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout, Options, Sorting
 from fulfillment.printing import AlreadyContinued, CannotContinue
@@ -118,6 +120,50 @@ def test_what_was_left_out_when_the_job_was_planned_stands_on_the_first_stack(
     assert unlabelled.flipkart_shipment_id in first
     assert unlabelled.flipkart_shipment_id not in second
     assert "Nothing was left out." in second
+
+
+def test_what_a_stack_without_paper_left_out_stands_on_the_next_that_has_one(
+    seller, account, labelled, packer, flipkart
+):
+    """All of A and of C is cancelled after the job was planned: B tells what is out of A and of the plan, D of C."""
+    (unlabelled,) = take_in(seller, flipkart.world.add_shipments(account, 1))
+    job = ask_print(seller, [*labelled, unlabelled], packer, options=Options(stack_size=1))
+    print_work.work_due(seller_id=seller.pk)  # planned
+    of_stack = [as_ops(Shipment, print_lines__stack=stack)[0].flipkart_shipment_id for stack in stacks(job)]
+    for gone in (of_stack[0], of_stack[2]):
+        flipkart.world.cancel(gone)
+    read_long_ago()
+
+    drain()
+
+    assert [stack.printed for stack in stacks(job)] == [0, 1, 0, 1, 1, 1]
+    told = {unlabelled.flipkart_shipment_id, of_stack[0], of_stack[2]}
+    pages = [texts(stack)[0] for stack in stacks(job) if stack.storage_key]
+    assert [{one for one in told if one in page} for page in pages] == [
+        {unlabelled.flipkart_shipment_id, of_stack[0]},
+        {of_stack[2]},
+        set(),
+        set(),
+    ]
+
+
+def test_what_is_left_out_can_be_seen_whole_on_the_page_where_no_paper_tells_it(
+    seller, account, packer, flipkart, monkeypatch
+):
+    monkeypatch.setattr(print_views, "LEFT_OUT_SHOWN", 2)
+    unlabelled = take_in(seller, flipkart.world.add_shipments(account, 4))
+    job = ask_print(seller, unlabelled, packer)
+    drain()
+    client, address = logged_in(packer), f"/s/{seller.slug}/print/{job.public_id}/"
+
+    some = client.get(address)
+    whole = words(client.get(re.search(rf'href="({address}[^"]+)">show all', some.content.decode())[1]))
+
+    ids = {shipment.flipkart_shipment_id for shipment in unlabelled}
+    assert "and 2 more: show all" in words(some)
+    assert len([one for one in ids if one in words(some)]) == 2
+    assert all(one in whole for one in ids)
+    assert "show all" not in whole
 
 
 def test_the_summary_lies_on_top_in_the_order_of_the_stack(seller, labelled, packer):
