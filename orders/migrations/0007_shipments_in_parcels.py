@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("orders", "0005_parcels_pulled")]
+    dependencies = [("orders", "0006_parcels_pulled")]
 
     operations = [
         AddIndexConcurrently(

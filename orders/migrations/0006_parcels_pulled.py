@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0004_packed_sizes")]
+    dependencies = [("orders", "0005_searches_left_behind")]
 
     operations = [
         migrations.AddField("shipment", "pulled_at", models.DateTimeField(null=True)),
