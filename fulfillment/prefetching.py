@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fulfillment import labels
+from fulfillment import labels, queries
 from fulfillment.models import Prefetch
 from orders import queries as orders
 from orders.queries import Filters
@@ -57,7 +57,7 @@ def _request(row: Prefetch, now: datetime) -> int:
     waiting = orders.shipments(row.seller, Filters(stage=Stage.TO_LABEL, facilities=[place.pk]), now)
     leaving = [
         shipment.pk
-        for shipment in waiting.filter(label_requested_at=None)
+        for shipment in queries.without_label_request(waiting)
         if leaves_with_next_pickup(shipment.dispatch_by_at, place.pickup_times, place.holidays, now)
     ]
     outcome = labels.request_labels(
