@@ -46,7 +46,8 @@ class Shipment(SellerOwned):
 
     public_id = models.UUIDField(db_default=models.Func(function="gen_random_uuid"), unique=True, editable=False)
     order = SellersKey(Order, on_delete=models.CASCADE, related_name="shipments")
-    facility = SellersKey(Facility, on_delete=models.PROTECT, null=True, related_name="+")
+    # Without an index of its own: those that begin with the seller serve as well.
+    facility = SellersKey(Facility, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     flipkart_shipment_id = models.CharField(max_length=64)
     flipkart_order_id = models.CharField(max_length=64)  # the order's, here for search
     ordered_at = models.DateTimeField()
@@ -128,6 +129,9 @@ class Shipment(SellerOwned):
             models.Index(fields=["seller", "order"], name="shipment_of_order"),
             models.Index(fields=["seller", "-ordered_at", "-id"], name="shipment_newest"),
             models.Index(fields=["seller", "state", "-ordered_at", "-id"], name="shipment_by_state"),
+            # The same two for one facility: pages of it, and counts of what has left it.
+            models.Index(fields=["seller", "facility", "-ordered_at", "-id"], name="shipment_facility_newest"),
+            models.Index(fields=["seller", "facility", "state", "-ordered_at", "-id"], name="shipment_facility_state"),
             models.Index(fields=["seller", "dispatch_by_at", "id"], name="shipment_open", condition=Q(is_open=True)),
             models.Index(fields=["seller", "id"], name="shipment_attention", condition=~Q(attention="")),
             models.Index(

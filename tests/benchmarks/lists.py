@@ -98,6 +98,7 @@ def make_views(size: int) -> Views:
     """The rows, and what is asked for once they are there."""
     sellers = make_sellers()
     fill_up_to(size, sellers)
+    new, closed = sparse_facilities(sellers[0])
     browser, address = browser_of(sellers[0])
     listed = f"{address}shipments/"
     paths = {
@@ -107,6 +108,8 @@ def make_views(size: int) -> Views:
         "stage": f"{listed}?stage=to_label&facility=",
         "filter": f"{listed}?stage=handed_over&payment=COD&facility=",
         "rare_filter": f"{listed}?stage=all&sku={RARE}&facility=",
+        "new_facility": f"{listed}?stage=handed_over&facility={new.public_id}",
+        "closed_facility": f"{listed}?stage=all&facility={closed.public_id}",
         "scan": f"{listed}?q={a_tracking_id(sellers[0])[-7:]}",
     }
     return {name: partial(browser.get, path) for name, path in paths.items()}
@@ -180,6 +183,25 @@ def make_sellers() -> list[Any]:
             factories.facility(seller, pickup_times=[["14:00"]] * 7)
         connect(seller)
     return sellers
+
+
+def sparse_facilities(seller: Any) -> tuple[Any, Any]:
+    """One that was just opened, and handed over the last 100; one that was closed long ago, after the first 100."""
+    from django.db import connection  # noqa: PLC0415 - after django.setup()
+
+    from orders.models import Shipment  # noqa: PLC0415
+    from shipcrowd.tenancy import seller_scope  # noqa: PLC0415
+    from tests import factories  # noqa: PLC0415
+
+    new, closed = factories.facility(seller), factories.facility(seller)
+    with seller_scope(seller):
+        left = Shipment.objects.filter(seller=seller, is_open=False)
+        for place, order in ((new, "-ordered_at"), (closed, "ordered_at")):
+            keys = list(left.order_by(order).values_list("pk", flat=True)[:100])
+            Shipment.objects.filter(pk__in=keys).update(facility=place)
+    with connection.as_owner(), connection.cursor() as cursor:
+        cursor.execute("vacuum analyze orders_shipment")
+    return new, closed
 
 
 def connect(seller: Any) -> None:

@@ -299,3 +299,58 @@ def test_every_list_search_and_count_uses_its_index(long_list):
             plan = "\n".join(line for (line,) in cursor.fetchall())
     assert (found[Stage.HANDED_OVER], found[Stage.TO_LABEL]) == ("1,000+", 300)
     assert {"shipment_open", "shipment_attention"} <= set(re.findall(r"shipment_\w+", plan))
+
+
+@pytest.fixture
+def closed_place(long_list):
+    """A facility of the long list that was given up: its 1,500 parcels are the oldest, three of them cancelled.
+
+    Of the other facility's parcels 4,000 were cancelled.
+    """
+    place, other = factories.facility(long_list), factories.facility(long_list)
+    with seller_scope(long_list):
+        rows = Shipment.objects.filter(is_open=False).order_by("ordered_at").values_list("pk", flat=True)
+        here, elsewhere = list(rows[:1500]), list(rows[1500:5500])
+        Shipment.objects.update(facility=other)
+        Shipment.objects.filter(pk__in=here).update(facility=place)
+        Shipment.objects.filter(pk__in=[*here[:3], *elsewhere]).update(state=State.CANCELLED)
+    with connection.as_owner(), connection.cursor() as cursor:
+        cursor.execute("vacuum analyze orders_shipment")
+    return place
+
+
+def rows_read(sql: str) -> int:
+    """Rows of shipments that the statement looks at, those that it then leaves out included."""
+
+    def looked_at(node: dict) -> int:
+        is_scan = node.get("Relation Name") == "orders_shipment"
+        left_out = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        below = sum(looked_at(each) for each in node.get("Plans", ()))
+        return below + (node["Actual Loops"] * (node["Actual Rows"] + left_out) if is_scan else 0)
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"explain (analyze, format json) {sql}")
+        ((plans,),) = cursor.fetchall()
+    return int(looked_at(plans[0]["Plan"]))
+
+
+@pytest.mark.slow
+def test_the_list_of_a_facility_reads_nothing_of_the_others(long_list, closed_place):
+    here = [closed_place.pk]
+    listed, read = {}, {}
+
+    with seller_scope(long_list):
+        for stage in (None, Stage.HANDED_OVER, Stage.CANCELLED):
+            with CaptureQueriesContext(connection) as asked:
+                listed[stage] = queries.page(long_list, Filters(stage=stage, facilities=here), NOW).shipments
+            read[stage] = rows_read(asked[0]["sql"])
+        with CaptureQueriesContext(connection) as asked:
+            counted = stages.counts(long_list, NOW, here)
+        read["counts"] = rows_read(asked[0]["sql"])
+
+    assert {row.facility_id for rows in listed.values() for row in rows} == {closed_place.pk}
+    assert (counted[Stage.HANDED_OVER], counted[Stage.CANCELLED]) == ("1,000+", 3)
+    a_page = queries.PAGE + 1 + 3  # those of the other state are passed over
+    both_capped = 300 + stages.CAPPED_AT + 1 + 3  # and the open ones, all of them
+    too_many = {name: rows for name, rows in read.items() if rows > (both_capped if name == "counts" else a_page)}
+    assert too_many == {}
