@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     atomic = False  # the table is large, and written to meanwhile
 
     dependencies = [
-        ("orders", "0004_packed_sizes"),
+        ("orders", "0007_shipments_in_parcels"),
         ("sellers", "0003_whose_account"),
     ]
 
