@@ -99,7 +99,7 @@ def _row(shipment: Shipment) -> Sequence[str]:
         "" if shipment.cod_amount is None else str(shipment.cod_amount),
         "" if shipment.total_price is None else str(shipment.total_price),
         shipment.courier,
-        shipment.tracking_id,
+        " ".join(shipment.parcel_ids),
         shipment.invoice_number,
         display.label(shipment).says,
         shipment.attention_says,

@@ -50,6 +50,19 @@ def test_the_csv_holds_what_the_list_shows_and_nothing_of_anybody_else(packer, c
     assert ("exported shipments", seller.pk) in [(e.did, e.about_id) for e in as_ops(AuditEntry)]
 
 
+def test_a_shipment_in_several_parcels_shows_all_their_tracking_ids(packer, connected):
+    several = {"tracking_id": "EK1", "tracking_ids": ["EK1", "EK2", "EK3"], "is_multi_parcel": True}
+    factories.shipment(connected.seller, **several)
+    place = f"/s/{connected.seller.slug}/shipments"
+
+    (row,) = rows(packer.get(f"{place}.csv", {"stage": "all", "facility": ""}))
+    listed = packer.get(f"{place}/", {"stage": "all", "facility": ""})
+
+    assert row["AWB"] == "EK1 EK2 EK3"
+    assert "EK1 +2" in words(listed)
+    assert 'title="EK1 EK2 EK3"' in listed.content.decode()
+
+
 def test_the_csv_comes_in_chunks_each_in_a_scope_of_its_own(connected, monkeypatch):
     monkeypatch.setattr(exporting, "CHUNK", 2)
     made = [factories.shipment(connected.seller) for _ in range(5)]
