@@ -124,6 +124,7 @@ class _Content:
     shipments: list[Shipment]
     to_pull: list[ToPull]
     manifests: list[Document | bytes]  # those that came with the labels, then those that were fetched now
+    codes: tuple[str, ...]  # against which Flipkart wants them handed over, where it says so
     counted: int | None  # by Flipkart, where it says so
     trouble: str  # with the manifest that was to be fetched
     unchecked: CallFailed | None  # why not all could be read again
@@ -189,6 +190,7 @@ def _read(row: HandOver, now: datetime, fetched: Manifests, unchecked: CallFaile
         ],
         # One paper may be the manifest of many parcels: it is printed once.
         manifests=[*{document.sha256: document for document in manifests}.values(), *fetched.papers],
+        codes=fetched.codes,
         counted=fetched.counted,
         trouble=fetched.trouble,
         unchecked=unchecked,
@@ -234,6 +236,11 @@ def _sheet(row: HandOver, content: _Content, now: datetime) -> bytes:
     facts = [_("%(seller)s, printed %(at)s%(by)s") % printed]
     if content.manifests:
         facts.append(_("Flipkart's manifests behind this sheet: %(count)d") % {"count": len(content.manifests)})
+    if content.codes:
+        codes = ngettext(
+            "One-time code of the courier: %(codes)s", "One-time codes of the courier: %(codes)s", len(content.codes)
+        )
+        facts.append(codes % {"codes": ", ".join(content.codes)})
     facts += _differs(content)
     if content.trouble:
         facts.append(content.trouble)

@@ -23,9 +23,13 @@ from shipcrowd.transport.errors import CallFailed, Throttled
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifests:
-    """What Flipkart gave: checked papers, how many shipments it counts (None: it did not say), what is amiss."""
+    """What Flipkart gave: checked papers, how many shipments it counts (None: it did not say), what is amiss.
+
+    `codes` are one-time codes against which the parcels are handed over (wire.md 3.5 and 11).
+    """
 
     papers: tuple[bytes, ...] = field(default=(), repr=False)
+    codes: tuple[str, ...] = field(default=(), repr=False)
     counted: int | None = None
     trouble: str = ""
     throttled: Throttled | None = None  # why something is missing that may be had a little later
@@ -92,6 +96,7 @@ def _download(client: FlipkartClient, seller_id: int, counts: Sequence[HandoverC
             troubles.append(_("Flipkart's manifest cannot be used: {why}").format(why=error))
     return Manifests(
         papers=tuple(papers),
+        codes=tuple(dict.fromkeys(count.one_time_code for count in counts if count.one_time_code)),
         counted=sum(count.count for count in counts),
         trouble=_joined(*dict.fromkeys(troubles)),
         throttled=throttled,

@@ -74,6 +74,7 @@ def test_the_manifest_is_fetched_and_stands_behind_the_sheet(seller, ready, pack
     assert (sheet.state, sheet.says, sheet.parcels, sheet.manifests) == (State.DONE, "3 parcels", 3, 1)
     assert all(any(one.tracking_id in page for page in behind) for one in ready)
     assert "Flipkart's manifests behind this sheet: 1" in first
+    assert "One-time code of the courier: 1003" in first
     assert "counts" not in first
     assert len(flipkart.ledger.calls_of("manifest")) == 1
 
