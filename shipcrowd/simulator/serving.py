@@ -82,8 +82,8 @@ def running(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> Ite
         thread.join()
 
 
-class _Handler(WSGIRequestHandler):
-    """Silent, and a dropped call really ends the connection."""
+class SilentHandler(WSGIRequestHandler):
+    """Logs no request, and a dropped call really ends the connection."""
 
     # Answers are one small packet: without this each waits 40 ms for the last one's acknowledgement.
     disable_nagle_algorithm = True
@@ -106,7 +106,12 @@ def _listen(simulator: Simulator, host: str, port: int) -> BaseWSGIServer:
         raise CannotListen(f"Cannot listen on {host}:{port} ({reason}): choose another with --port.") from error
     with listening:
         return make_server(
-            host, listening.getsockname()[1], simulator, threaded=True, request_handler=_Handler, fd=listening.fileno()
+            host,
+            listening.getsockname()[1],
+            simulator,
+            threaded=True,
+            request_handler=SilentHandler,
+            fd=listening.fileno(),
         )
 
 

@@ -24,6 +24,7 @@ from selenium_axe_python import Axe
 from werkzeug.serving import make_server
 
 from shipcrowd.simulator import Simulator
+from shipcrowd.simulator.serving import SilentHandler
 from tests.overheard import OVERHEARD
 
 WIDE, NARROW = 1280, 390
@@ -208,7 +209,7 @@ def flipkart_on_a_socket(settings, live_server) -> Iterator[Simulator]:
         redirect_uris=[f"{address}/auth/flipkart/callback"],
         calls_per_minute=None,
     )
-    server = make_server("127.0.0.1", 0, simulator, threaded=True)
+    server = make_server("127.0.0.1", 0, simulator, threaded=True, request_handler=SilentHandler)
     settings.SIMULATOR_URL = f"http://127.0.0.1:{server.server_port}"
     directives = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
     settings.CONTENT_SECURITY_POLICY = {
