@@ -44,7 +44,7 @@ def labelled(seller, account, flipkart, packer, clock) -> list[Shipment]:
     return as_ops(Shipment, seller=seller)
 
 
-def spend_quota() -> None:
+def empty_the_bucket() -> None:
     """So that the next call may be made in six seconds or so."""
     with factories.ops():
         Quota.objects.update(left=-5, kept_for_polling=0, counted_at=timezone.now())
@@ -173,7 +173,7 @@ def test_a_job_that_waits_for_our_own_quota_blames_nobody_and_goes_on_as_soon_as
 ):
     """Printing unchecked is offered only once it has lasted, so that nobody is stuck."""
     read_long_ago()
-    spend_quota()
+    empty_the_bucket()
     job = ask_print(seller, labelled, packer)
     drain()
 
@@ -185,7 +185,7 @@ def test_a_job_that_waits_for_our_own_quota_blames_nobody_and_goes_on_as_soon_as
     assert waiting.wake_at - timezone.now() < timedelta(seconds=20)
     with factories.ops():
         PrintJob.objects.update(planned_at=timezone.now() - timedelta(minutes=2), wake_at=timezone.now())
-    spend_quota()
+    empty_the_bucket()
     drain()
     assert (reload(job).says, reload(job).attention) == (says, Attention.LATE)
 
