@@ -135,6 +135,7 @@ def work_batch(effect: Effect[RowT, PayloadT], *, seller_id: int) -> bool:
         limit=limit * CALLS_TOGETHER if is_grouped else limit,
         only=effect.only,
         related=["shipment__facility"],
+        narrows=True,
     )
     if not rows:
         return False

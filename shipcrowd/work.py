@@ -33,6 +33,8 @@ DUE_DOOR = {"due": "wake_at is not null and {door} = 'on'"}
 
 # A row that met a mistake of ours once more, all alone: only a new version will help it, or other data.
 MISTAKE_AGAIN = timedelta(minutes=15)
+# Calls in vain before rows are sent in smaller batches: some five minutes, so that an outage costs few calls more.
+TRIES_TOGETHER = 4
 
 
 class State(models.TextChoices):
@@ -116,24 +118,43 @@ class TakenOver(Exception):
     """The row has passed to another worker while this one was long at it: what this one does is for nobody."""
 
 
+def together(limit: int, attempts: int) -> int:
+    """How many rows go in one call where the first of them was sent so often in vain. Pure.
+
+    One of them may be why no call with it is ever answered: in ever smaller batches it is alone in the end.
+    """
+    return max(1, limit >> max(0, attempts - TRIES_TOGETHER))
+
+
 def claim_due(
-    model: type[RowT], *, seller_id: int, limit: int, only: Q | None = None, related: Sequence[str] = ()
+    model: type[RowT],
+    *,
+    seller_id: int,
+    limit: int,
+    only: Q | None = None,
+    related: Sequence[str] = (),
+    narrows: bool = False,
 ) -> list[RowT]:
     """Up to `limit` rows that are due, oldest first, now ours until the lease ends. Opens its own scope and commits.
 
     Of rows in doubt only such are returned in one batch, and of others only others: one is read back, the other sent.
     A row that met a mistake of ours comes alone: whichever of them is the cause holds up no other (`mistakes_noted`).
+    With `narrows`, rows that were sent again and again in vain come by themselves, and ever fewer `together`.
     """
     token = uuid.uuid4()
     with seller_scope(seller_id):
         waiting = model.objects.filter(seller_id=seller_id, wake_at__lte=Now()).filter(only or Q())
         free = waiting.order_by("wake_at", "pk").select_for_update(skip_locked=True)
-        first = free.values_list("pk", "in_doubt", "attention").first()
+        first = free.values_list("pk", "in_doubt", "attention", "attempts").first()
         if first is None:
             return []
-        taken, in_doubt = [first[0]], first[1]
+        taken, in_doubt, attempts = [first[0]], first[1], first[3]
         if first[2] != Attention.BROKEN:
             alike = free.filter(in_doubt=in_doubt).exclude(attention=Attention.BROKEN)
+            if narrows and not in_doubt:
+                in_vain = Q(attempts__gt=TRIES_TOGETHER)
+                alike = alike.filter(in_vain if attempts > TRIES_TOGETHER else ~in_vain)
+                limit = together(limit, attempts)
             taken = list(alike.values_list("pk", flat=True)[:limit])
         model.objects.filter(pk__in=taken).update(
             state=State.CLAIMED,

@@ -588,3 +588,8 @@ def in_threads(run, count: int) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
+
+
+@pytest.mark.parametrize(("attempts", "sizes"), [(0, 25), (1, 25), (4, 25), (5, 12), (6, 6), (7, 3), (8, 1), (60, 1)])
+def test_what_is_never_answered_goes_in_ever_smaller_batches(attempts, sizes):
+    assert work.together(25, attempts) == sizes

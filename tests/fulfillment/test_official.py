@@ -423,6 +423,26 @@ def test_a_batch_that_is_put_off_is_read_back_and_neither_halved_nor_refused(
     assert sorted(flipkart.ledger.labels) == all_theirs(connected, shipments)
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_one_that_no_call_with_it_is_ever_answered_for_does_not_hold_back_the_others(
+    connected, seller, flipkart, packer, clock, sizes, monkeypatch, status
+):
+    shipments = bring(connected, flipkart, 8)
+    bad = shipments[2]
+    put_off(monkeypatch, "generate_labels", status=status, whose=bad.flipkart_shipment_id)
+
+    ask_labels(seller, shipments, packer)
+    work_on(clock, looks=80)
+
+    good = [shipment for shipment in shipments if shipment != bad]
+    assert states(LabelRequest, shipment__in=good) == [State.DONE] * 7
+    assert sorted(flipkart.ledger.labels) == all_theirs(connected, good)
+    assert only(LabelRequest, shipment=bad).is_open
+    sizes_of_calls = [len(call.ids) for call in flipkart.ledger.calls_of("generate_labels")]
+    assert sizes_of_calls[:5] == [8] * 5
+    assert sizes_of_calls[-1] == 1
+
+
 def test_papers_that_are_put_off_are_asked_for_again_together(
     connected, seller, flipkart, packer, clock, sizes, monkeypatch
 ):
