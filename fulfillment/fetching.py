@@ -24,7 +24,7 @@ from fulfillment.papers.types import ChildFailed, holds
 from fulfillment.sending import NO_CONNECTION
 from fulfillment.shown import mark_shown
 from fulfillment.unmerging import CannotBeTold
-from fulfillment.verdicts import WORDS_CANCELLED, WORDS_LATER, in_ist, refusal_words, says_later
+from fulfillment.verdicts import WORDS_CANCELLED, WORDS_LATER, refusal_words, says_later, why_unread
 from orders import reading, timeline
 from orders.models import Shipment
 from orders.states import BEFORE_PACK, HANDED_OVER, is_packed_or_later
@@ -334,7 +334,7 @@ def _settle_unanswered(rows: Sequence[LabelRequest], error: CallFailed) -> None:
     if isinstance(error, Throttled) and error.retry_after:
         work.rest(rows[0].seller_id, KIND, after=error.retry_after)
     now = timezone.now()
-    says = _("waiting for the label: Flipkart did not answer at %(at)s") % {"at": in_ist(now, now=now)}
+    says = (_("waiting for the label: %(why)s") % {"why": why_unread(error, now=now)})[:300]
     with seller_scope(rows[0].seller_id):
         for row in rows:
             after = min(next_look(row.read_backs + 1), timedelta(seconds=settings.GRACE_SECONDS))

@@ -22,7 +22,7 @@ from fulfillment.laying_out import Plan, counted
 from fulfillment.models import PrintJob, PrintJobLine, PrintStack
 from fulfillment.options import Layout
 from fulfillment.stacking import Part, order_of, parts
-from fulfillment.verdicts import in_ist
+from fulfillment.verdicts import in_ist, why_unread
 from orders import reading, timeline
 from orders.models import Shipment
 from orders.rules import in_indian_words
@@ -31,7 +31,7 @@ from sellers import gateway
 from shipcrowd import work
 from shipcrowd.files import StorageFailed, Stored
 from shipcrowd.tenancy import seller_scope
-from shipcrowd.transport.errors import Broken, CallFailed, NotAuthorized, Throttled, Unreachable
+from shipcrowd.transport.errors import Broken, CallFailed, NotAuthorized, NoToken, Throttled, Unreachable
 from shipcrowd.transport.retry import SHORTEST_PAUSE
 from shipcrowd.work import Attention
 
@@ -227,10 +227,10 @@ def _why_unread(error: CallFailed, now: datetime) -> str:
     """Why nothing could be read, and who can help it. Pure."""
     if isinstance(error, CUT_OFF):
         return _("An owner must reconnect Flipkart")
-    if isinstance(error, Throttled):
+    if isinstance(error, Throttled) and not isinstance(error, NoToken):
         return _("Too many calls to Flipkart at once, it goes on by itself")
-    if isinstance(error, (Unreachable, Broken)):
-        return _("Flipkart did not answer at %(at)s") % {"at": in_ist(now, now=now)}
+    if isinstance(error, (Unreachable, Broken, NoToken)):
+        return why_unread(error, now=now)
     return error.says.rstrip(".")
 
 

@@ -212,9 +212,9 @@ def _freshened(
     again = reading.read_again(seller_id=seller_id, shipments=stale, client=client)
     _rest_if_throttled(rows, again.failed)
     unread = {shipment.pk for shipment in stale} - again.read
-    words = _("waiting: Flipkart did not answer at %(at)s") % {"at": verdicts.in_ist(now, now=now)}
-    if again.failed is None:
-        words = _("waiting: Flipkart did not name this shipment when it was read again")
+    words = _("waiting: Flipkart did not name this shipment when it was read again")
+    if again.failed is not None:
+        words = (_("waiting: %(why)s") % {"why": verdicts.why_unread(again.failed, now=now)})[:300]
     pause = _pause(again.failed)
     fresh = _with_shipments(effect, [row for row in rows if row.shipment_id not in unread])
     return fresh, [(row, Wait(pause, words)) for row in rows if row.shipment_id in unread]

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shipcrowd.flipkart.types import RowOutcome, State
-from shipcrowd.transport.errors import Broken, CallFailed, NotAuthorized, Refused
+from shipcrowd.transport.errors import Broken, CallFailed, NotAuthorized, NoToken, Refused, Throttled
 from shipcrowd.transport.retry import AskPerson as AskPersonAfterAll
 from shipcrowd.transport.retry import ReadBack, SendAgain, after_failure
 from shipcrowd.work import Attention
@@ -184,9 +184,18 @@ def after_failed_call(
             words = _("Flipkart's answer was lost at %(at)s: will be read back")
             return Lost(after, words % {"at": in_ist(now, now=now)})
         case SendAgain(after=after):
-            return Wait(after, _("waiting: too many calls to Flipkart at once"))
+            too_many = _("too many calls to Flipkart at once")
+            return Wait(after, _("waiting: %(why)s") % {"why": error.says if isinstance(error, NoToken) else too_many})
         case AskPersonAfterAll():
-            return GiveUp(_("tried too long: Flipkart takes no more calls"))
+            no_more = _("Flipkart takes no more calls")
+            return GiveUp(_("tried too long: %(why)s") % {"why": error.says if isinstance(error, NoToken) else no_more})
+
+
+def why_unread(error: CallFailed, *, now: datetime) -> str:
+    """Why Flipkart could not be asked, or did not answer. Pure."""
+    if isinstance(error, Throttled):  # by our own quota or theirs, or without a token: nothing was asked
+        return error.says
+    return _("Flipkart did not answer at %(at)s") % {"at": in_ist(now, now=now)}
 
 
 def read_back(*, state: State, is_there: bool) -> There | Drop | NotThere:

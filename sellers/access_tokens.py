@@ -23,7 +23,7 @@ from shipcrowd.flipkart.types import Token
 from shipcrowd.flipkart.wire import Wire, wire_named
 from shipcrowd.tenancy import current_scope, seller_scope
 from shipcrowd.transport import Transport
-from shipcrowd.transport.errors import CallFailed, NotAuthorized, Throttled
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, NoToken, Throttled
 
 LEASE = timedelta(seconds=20)
 # Seconds: a token call ends before its lease does, so that nobody renews beside it.
@@ -79,8 +79,8 @@ class Grant:
 class StoredTokens:
     """The client's TokenSource over a seller's connection, to be used outside of any scope.
 
-    Both methods raise NotConnected, NotAuthorized when the grant is gone, and Throttled with the time after which to
-    ask again: while somebody else renews, and when the token call failed otherwise, for then nothing else was sent.
+    Both methods raise NotConnected, NotAuthorized when the grant is gone, Throttled while somebody else renews, and
+    NoToken when the token call failed otherwise, both with the time after which to ask again.
     """
 
     seller_id: int
@@ -191,11 +191,11 @@ def _without_token(error: CallFailed, grant: Grant) -> CallFailed:
             "Flipkart does not accept the platform's own application ({code}): whoever runs this platform must look at "
             "FLIPKART_CLIENT_ID and FLIPKART_CLIENT_SECRET"
         )
-        return Throttled("token", says.format(code=_code(error)), retry_after=ASK_AGAIN_AFTER_FAILURE)
+        return NoToken("token", says.format(code=_code(error)), retry_after=ASK_AGAIN_AFTER_FAILURE)
     if isinstance(error, (NotAuthorized, Throttled)):
         return error
     says = _("no access token could be had, and without one nothing is sent ({error})")
-    return Throttled("token", says.format(error=error), retry_after=ASK_AGAIN_AFTER_FAILURE)
+    return NoToken("token", says.format(error=error), retry_after=ASK_AGAIN_AFTER_FAILURE)
 
 
 def stop(row: Connection, says: str) -> None:

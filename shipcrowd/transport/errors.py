@@ -48,14 +48,15 @@ class Unreachable(CallFailed):
 
 
 class Throttled(CallFailed):
-    """Too many calls (429, our own quota, no token to be had): it was not done.
-
-    `retry_after` is theirs, bounded, None when not said.
-    """
+    """Too many calls (429, or our own quota): it was not done. `retry_after` is theirs, bounded, None when not said."""
 
     def __init__(self, operation: str, says: str = "too many calls", *, retry_after: timedelta | None = None) -> None:
         super().__init__(operation, says)
         self.retry_after = retry_after
+
+
+class NoToken(Throttled):
+    """No token can be had just now, for a reason that is not the seller's: nothing else was sent. `says` tells why."""
 
 
 class Broken(CallFailed):

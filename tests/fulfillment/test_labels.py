@@ -443,6 +443,7 @@ def test_without_a_token_nothing_was_sent_and_nothing_is_refused(seller, shipmen
     drain()
 
     assert {(row.state, row.in_doubt, row.attempts) for row in as_ops(LabelRequest)} == {(State.DUE, False, 0)}
+    assert only(LabelRequest, shipment=shipments[0]).says.startswith("waiting: no access token could be had")
     assert flipkart.ledger.attempts_of("generate_labels") == []
     work_on(clock, looks=40)
     assert {row.state for row in as_ops(LabelRequest)} == {State.DONE}
