@@ -314,7 +314,7 @@ class PollCursor(Cursor):
     last_good_at = models.DateTimeField(null=True)
     last_full_at = models.DateTimeField(null=True)  # first poll, then the daily search of all open states
     last_late_at = models.DateTimeField(null=True)  # when those that were approved late were last looked for
-    walk = models.JSONField(null=True)  # where an unfinished walk stands: polling.Walk
+    walk = models.JSONField(null=True)  # where an unfinished walk stands: walks.Walk
     behind = models.JSONField(default=dict)  # searches that could not be read, and from when they are asked next
 
     class Meta(Cursor.Meta):

@@ -1,21 +1,8 @@
 """Finding shipments at Flipkart: a walk over its search, page by page, that the cursor remembers until the last page.
 
-A wire says which searches together cover a set of states (FlipkartClient.searches); each of them is a leg of the walk.
-Where a search can ask for what *changed* (Abilities.search_by_change), a poll asks that, from the cursor less an
-overlap. What the guide's search can ask is states within a window of *order* dates (2.1), so an order that is approved
-days after its date lies behind any cursor. A poll there has these legs:
-
-- new: every searchable state, from the cursor less an overlap (half an hour covers clocks that are ten minutes off);
-- late: APPROVED and READY_TO_PACK of the seven days before that, so that an order approved three days late is here
-  with the next poll. Its cost is what waits to be packed, a call for each 50; where that is much, it is walked more
-  rarely, so that it takes no more than 15 calls a minute of the 100 (guide, API Quota Limits): each poll up to 3,750
-  waiting shipments, every quarter of an hour with 10,000;
-- full, in place of late: the open states over 30 days, with the first poll and once a day, for what came even later
-  and for what fell between two pages that moved while they were read. It is walked on every wire.
-
-Known shipments come along and cost nothing (ingest.py). What leaves these windows or changes otherwise is read by id
-(tasks.follow). A walk goes on from its last page when the quota pauses it or its turn is over; the cursor moves only
-when the walk has come to its end.
+What it asks is planned in walks.py. Known shipments come along and cost nothing (ingest.py); what leaves its windows or
+changes otherwise is read by id (tasks.follow). A walk goes on from its last page when the quota pauses it or its turn
+is over; the cursor moves only when the walk has come to its end.
 
 A search that cannot be read holds up no other: it is left behind, a person is told, and the next walk asks it for all
 since then. Flipkart is known to refuse some (wire.md 10: what the buyer or the marketplace cancelled).
@@ -23,10 +10,9 @@ since then. Flipkart is known to refuse some (wire.md 10: what the buyer or the 
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
@@ -36,29 +22,25 @@ from django.utils.translation import gettext as _
 from orders import cursors, reading
 from orders.ingest import ingest
 from orders.models import FollowCursor, PollCursor, Reading, Shipment, Unreadable
-from orders.states import BEFORE_PACK, OPEN_STATES, PACKED_STATES
+from orders.states import BEFORE_PACK, PACKED_STATES
+from orders.walks import FULL_EVERY, Walk, behind_from_json, behind_to_json, may_leave_behind, plan
 from sellers import gateway, switches
 from sellers.models import Connection, Seller
 from shipcrowd import queue
 from shipcrowd.flipkart.client import FlipkartClient
-from shipcrowd.flipkart.types import Page, SearchPart, Span, State, Window
+from shipcrowd.flipkart.types import Page
 from shipcrowd.flipkart.types import Unreadable as Hole
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport import retry
 from shipcrowd.transport.errors import (
-    Broken,
     CallFailed,
     NotAuthorized,
     Refused,
     Throttled,
     UnexpectedPayload,
-    Unreachable,
 )
 from shipcrowd.work import database_now
 
-LATE_WINDOW = timedelta(days=7)
-LATE_CALLS_A_MINUTE = 15
-FULL_EVERY = timedelta(days=1)
 # One run of the task: others wait for its worker.
 PAGES_A_RUN = 10
 SECONDS_A_RUN = 20.0
@@ -68,7 +50,6 @@ WALK_LIVES = timedelta(hours=2)
 THROTTLED_PAUSE = timedelta(seconds=6)
 THROTTLED_PAUSE_WITHOUT_PROGRESS = timedelta(seconds=20)
 NOT_AUTHORIZED_PAUSE = timedelta(minutes=1)
-TRIES_OF_A_SEARCH = 3  # that is not answered, before the others go on without it
 FOLLOW_AFTER = timedelta(minutes=1)  # a new connection; its first page may be quicker
 # What "fetch now" reads again: five calls of the guide's 50, and none of those read within so long.
 FETCHED_NOW = 250
@@ -122,136 +103,6 @@ def _follow_now(seller: Seller) -> bool:
     readings = Reading.objects.filter(seller=seller, shipment_id__in=keys).order_by("flipkart_shipment_id", "pk")
     held = list(readings.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True))
     return bool(Reading.objects.filter(seller=seller, pk__in=held).update(follow_at=Now()))
-
-
-# --- What a walk asks, and how far it is -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
-    """One search."""
-
-    part: SearchPart
-    window: Window
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
-    """The legs still to be walked, the first of them from `marker` on. `began_at` is where the cursor will stand.
-
-    `ended` are the legs that came to their end, `behind` the searches that did not, and from when they are to be asked.
-    """
-
-    legs: tuple[Leg, ...]
-    began_at: datetime
-    marker: str | None = field(default=None, repr=False)
-    is_full: bool = False
-    is_late: bool = False
-    pages: int = 0
-    new: int = 0
-    ended: int = 0
-    behind: Mapping[str, datetime] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "legs": [_leg_to_json(leg) for leg in self.legs],
-            "began_at": self.began_at.isoformat(),
-            "marker": self.marker,
-            "is_full": self.is_full,
-            "is_late": self.is_late,
-            "pages": self.pages,
-            "new": self.new,
-            "ended": self.ended,
-            "behind": behind_to_json(self.behind),
-        }
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Walk":
-        legs = tuple(_leg_from_json(leg) for leg in stored["legs"])
-        behind = behind_from_json(stored.get("behind", {}))
-        return cls(**stored | {"legs": legs, "began_at": datetime.fromisoformat(stored["began_at"]), "behind": behind})
-
-    def without_leg(self) -> "Walk":
-        """The first leg has come to its end."""
-        return replace(self, legs=self.legs[1:], marker=None, ended=self.ended + 1)
-
-    def leaving_leg_behind(self) -> "Walk":
-        """The first leg could not be read."""
-        leg = self.legs[0]
-        since = min(leg.window.begins_at, self.behind.get(leg.part.name, leg.window.begins_at))
-        return replace(self, legs=self.legs[1:], marker=None, behind={**self.behind, leg.part.name: since})
-
-
-def behind_to_json(behind: Mapping[str, datetime]) -> dict[str, str]:
-    return {name: since.isoformat() for name, since in behind.items()}
-
-
-def behind_from_json(stored: Mapping[str, str]) -> dict[str, datetime]:
-    return {name: datetime.fromisoformat(since) for name, since in stored.items()}
-
-
-def _leg_to_json(leg: Leg) -> dict[str, Any]:
-    window = leg.window
-    return {
-        "part": {"name": leg.part.name, "states": list(leg.part.states), "is_rumour": leg.part.is_rumour},
-        "window": [window.of.value, window.begins_at.isoformat(), window.ends_at.isoformat()],
-    }
-
-
-def _leg_from_json(stored: dict[str, Any]) -> Leg:
-    part, (of, begins_at, ends_at) = stored["part"], stored["window"]
-    return Leg(
-        part=SearchPart(**part | {"states": tuple(State(state) for state in part["states"])}),
-        window=Window(
-            of=Span(of), begins_at=datetime.fromisoformat(begins_at), ends_at=datetime.fromisoformat(ends_at)
-        ),
-    )
-
-
-def plan(
-    *,
-    now: datetime,
-    searches: Callable[[Collection[State]], Iterable[SearchPart]],
-    by_change: bool,
-    page_size: int,
-    read_until: datetime | None,
-    last_full_at: datetime | None,
-    last_late_at: datetime | None,
-    waiting: int,
-    behind: Mapping[str, datetime],
-) -> Walk:
-    """What to ask now. `waiting` is how many shipments we know that wait to be packed. Pure.
-
-    `searches` and `by_change` are the wire's: which searches cover some states, and whether one can ask for changes;
-    `behind` says from when those are asked that the walk before could not read.
-    """
-    until = now + settings.POLL_OVERLAP  # their clock may be ahead of ours
-    oldest = now - settings.POLL_FIRST
-    new_from = max(read_until - settings.POLL_OVERLAP, oldest) if read_until else oldest
-    still_open = tuple(State(state) for state in OPEN_STATES)
-
-    def legs(states: Collection[State], of: Span, begins_at: datetime, ends_at: datetime) -> tuple[Leg, ...]:
-        def window(part: SearchPart) -> Window:
-            since = min(begins_at, behind.get(part.name, begins_at))
-            return Window(of=of, begins_at=max(since, oldest), ends_at=ends_at)
-
-        return tuple(Leg(part=part, window=window(part)) for part in searches(states))
-
-    if read_until is None:
-        return Walk(legs=legs(still_open, Span.ORDERED, oldest, until), began_at=now, is_full=True)
-    new = legs(tuple(State), Span.CHANGED if by_change else Span.ORDERED, new_from, until)
-    if last_full_at is None or now - last_full_at >= FULL_EVERY:
-        # What changed of late says nothing of what was ordered of late and has not changed.
-        full = legs(still_open, Span.ORDERED, oldest, until if by_change else new_from)
-        return Walk(legs=new + full, began_at=now, is_full=True)
-    if by_change:
-        return Walk(legs=new, began_at=now)
-    late_every = timedelta(minutes=waiting / page_size / LATE_CALLS_A_MINUTE)
-    if late_every > settings.POLL_EVERY and last_late_at is not None and now - last_late_at < late_every:
-        return Walk(legs=new, began_at=now)
-    late_from = now - LATE_WINDOW
-    late = legs(tuple(BEFORE_PACK), Span.ORDERED, late_from, new_from) if late_from < new_from else ()
-    return Walk(legs=new + late, began_at=now, is_late=True)
 
 
 # --- Walking ---------------------------------------------------------------------------------------------------------
@@ -418,17 +269,6 @@ def _put_off(cursor: PollCursor, error: CallFailed) -> None:
         )
         return
     cursors.release(cursor, after=pause, failures_in_a_row=failures, says=_words(error))
-
-
-def may_leave_behind(error: CallFailed, *, failures: int, ended: int, left: int) -> bool:
-    """Whether the walk goes on without the search that failed so. Pure.
-
-    `failures` are the runs that failed before in a row, `ended` the searches that the walk has read, `left` those that
-    it still has, the failed one with them. Where none can be read, it is not the search that has failed but Flipkart.
-    """
-    if isinstance(error, (UnexpectedPayload, Refused)):
-        return ended > 0 or left > 1
-    return isinstance(error, (Broken, Unreachable)) and ended > 0 and failures + 1 >= TRIES_OF_A_SEARCH
 
 
 def _leave_behind(cursor: PollCursor, walk: Walk, error: CallFailed) -> Walk:

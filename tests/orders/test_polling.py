@@ -11,8 +11,8 @@ from fulfillment.shown import mark_shown
 from orders import polling
 from orders.ingest import ingest
 from orders.models import FollowCursor, PollCursor, Reading, Shipment, Unreadable
-from orders.polling import Leg, Walk, plan
 from orders.tasks import poll
+from orders.walks import Leg, Walk, may_leave_behind, plan
 from sellers.models import Quota, Standing, WireName
 from shipcrowd.flipkart.types import SearchPart, Span, State, Window
 from shipcrowd.flipkart.wire import guide
@@ -155,7 +155,7 @@ def test_a_search_that_was_left_behind_is_asked_from_where_it_stopped():
     ],
 )
 def test_what_is_left_behind_and_what_all_wait_for(error, failures, ended, left, may):
-    assert polling.may_leave_behind(error, failures=failures, ended=ended, left=left) is may
+    assert may_leave_behind(error, failures=failures, ended=ended, left=left) is may
 
 
 def test_after_a_long_silence_no_more_than_thirty_days_are_asked():
