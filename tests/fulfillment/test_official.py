@@ -423,6 +423,7 @@ def test_a_batch_that_is_put_off_is_read_back_and_neither_halved_nor_refused(
     assert sorted(flipkart.ledger.labels) == all_theirs(connected, shipments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [200, 500])
 def test_one_that_no_call_with_it_is_ever_answered_for_does_not_hold_back_the_others(
     connected, seller, flipkart, packer, clock, sizes, monkeypatch, status
