@@ -4,49 +4,32 @@ What cannot be read raises ImproperlyConfigured: a sentence that names the varia
 repeats what was written, which may hold a password.
 """
 
-import math
 import os
-from collections.abc import Collection
-from typing import Any, NoReturn
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+CountT = TypeVar("CountT", int, float)
+
 LARGEST = 10**9  # more seconds, bytes or calls are a slip of the finger, and a span of time cannot hold them
 
 
 def whole_number(name: str, default: int) -> int:
-    written = _written(name)
-    if not written:
-        return default
-    try:
-        read = int(written)
-    except ValueError:
-        read = -1
-    if not 0 <= read <= LARGEST:
-        _refuse(name, "no whole number", f"one from 0 to {LARGEST}, as {default}")
-    return read
+    return _counted(name, default, int, "no whole number", such_as=f"{default}")
 
 
 def number(name: str, default: float) -> float:
-    """Strictly one: the library's own reader takes 1e3 for 13, and 90x for 90."""
-    written = _written(name)
-    if not written:
-        return default
-    try:
-        read = float(written)
-    except ValueError:
-        read = math.nan
-    if not 0 <= read <= LARGEST:  # nan is neither
-        _refuse(name, "no number", f"one from 0 to {LARGEST}, as {default:g}")
-    return read
+    return _counted(name, default, float, "no number", such_as=f"{default:g}")
 
 
 def one_of(name: str, choices: Collection[str], default: str) -> str:
     word = _written(name) or default
     if word not in (*choices, default):
-        _refuse(name, "none of the words it can be", " or ".join(choices))
+        raise _refusal(name, "none of the words it can be", " or ".join(choices))
     return word
 
 
@@ -55,7 +38,7 @@ def web_address(name: str, default: str = "") -> str:
     url = (_written(name) or default).rstrip("/")
     address = _split(url)
     if url and (address is None or address.scheme not in ("http", "https") or not address.hostname):
-        _refuse(name, "no web address", f"one as {default or 'https://name.example.com'}")
+        raise _refusal(name, "no web address", f"one as {default or 'https://name.example.com'}")
     return url
 
 
@@ -65,9 +48,20 @@ def mail_server(name: str) -> dict[str, Any]:
     address = _split(url)
     is_known = address is not None and address.scheme in environ.Env.EMAIL_SCHEMES
     if address is None or not is_known or (address.scheme.startswith("smtp") and not address.hostname):
-        _refuse(name, "no mail server", "smtp+tls://user:password@host:587")
+        raise _refusal(name, "no mail server", "smtp+tls://user:password@host:587")
     settings: dict[str, Any] = environ.Env.email_url_config(url)
     return settings
+
+
+def _counted(name: str, default: CountT, read: Callable[[str], CountT], what_it_is: str, *, such_as: str) -> CountT:
+    """Strictly one: the library's own reader takes 1e3 for 13, and 90x for 90."""
+    written = _written(name)
+    if not written:
+        return default
+    with suppress(ValueError):
+        if 0 <= (count := read(written)) <= LARGEST:  # nan is not
+            return count
+    raise _refusal(name, what_it_is, f"one from 0 to {LARGEST}, as {such_as}")
 
 
 def _written(name: str) -> str:
@@ -85,5 +79,5 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _refuse(name: str, what_it_is: str, what_to_write: str) -> NoReturn:
-    raise ImproperlyConfigured(f"{name} is {what_it_is}: write {what_to_write}")
+def _refusal(name: str, what_it_is: str, what_to_write: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{name} is {what_it_is}: write {what_to_write}")
