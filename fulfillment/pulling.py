@@ -105,9 +105,8 @@ def _others_wait(shipment: Shipment, scanned: str, *, by: User) -> Answer | None
     if not left:
         return None
     Shipment.objects.filter(seller_id=shipment.seller_id, pk=shipment.pk).update(pulled_ids=shipment.pulled_ids)
-    words = {"id": one, "at": in_parcels(shipment)}
+    words = {"id": one, "at": in_parcels(shipment), "left": ", ".join(left)}
     timeline.note(shipment.seller_id, [shipment.pk], PARCEL, _("parcel %(id)s pulled; %(at)s") % words, by=by)
-    words = {"at": in_parcels(shipment), "left": ", ".join(left)}
     return Answer("warn", _("%(at)s, scan the others: %(left)s") % words, shipment)
 
 

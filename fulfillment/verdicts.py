@@ -179,16 +179,15 @@ def after_failed_call(
         jitter=jitter,
         first_read_back=timedelta(seconds=settings.READ_BACK_SECONDS),
     )
+    why = error.says if isinstance(error, NoToken) else ""
     match decision:
         case ReadBack(after=after):
             words = _("Flipkart's answer was lost at %(at)s: will be read back")
             return Lost(after, words % {"at": in_ist(now, now=now)})
         case SendAgain(after=after):
-            too_many = _("too many calls to Flipkart at once")
-            return Wait(after, _("waiting: %(why)s") % {"why": error.says if isinstance(error, NoToken) else too_many})
+            return Wait(after, _("waiting: %(why)s") % {"why": why or _("too many calls to Flipkart at once")})
         case AskPersonAfterAll():
-            no_more = _("Flipkart takes no more calls")
-            return GiveUp(_("tried too long: %(why)s") % {"why": error.says if isinstance(error, NoToken) else no_more})
+            return GiveUp(_("tried too long: %(why)s") % {"why": why or _("Flipkart takes no more calls")})
 
 
 def why_unread(error: CallFailed, *, now: datetime) -> str:

@@ -32,13 +32,7 @@ from shipcrowd.flipkart.types import Page
 from shipcrowd.flipkart.types import Unreadable as Hole
 from shipcrowd.tenancy import require_scope, seller_scope
 from shipcrowd.transport import retry
-from shipcrowd.transport.errors import (
-    CallFailed,
-    NotAuthorized,
-    Refused,
-    Throttled,
-    UnexpectedPayload,
-)
+from shipcrowd.transport.errors import CallFailed, NotAuthorized, Refused, Throttled, UnexpectedPayload
 from shipcrowd.work import database_now
 
 # One run of the task: others wait for its worker.
@@ -230,8 +224,8 @@ def _check_account(cursor: PollCursor, walk: Walk) -> None:
 def _finish(cursor: PollCursor, walk: Walk) -> None:
     """The cursor moves. Raises Overtaken when it is somebody else's by now: then theirs counts."""
     seller_id = cursor.seller_id
-    moved: dict[str, object] = {"read_until": walk.began_at, "last_good_at": Now()}
-    moved["behind"] = behind_to_json(walk.behind)
+    behind = behind_to_json(walk.behind)
+    moved: dict[str, object] = {"read_until": walk.began_at, "last_good_at": Now(), "behind": behind}
     if walk.is_full:
         moved["last_full_at"] = walk.began_at
     if walk.is_full or walk.is_late:
